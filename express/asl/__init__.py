@@ -1,0 +1,1 @@
+"""The Amazon States Language as text and data: scan, lint, model, decode, resources."""

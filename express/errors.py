@@ -1,0 +1,104 @@
+"""The error tree of `express`, and the error names of the States Language, each written once.
+
+What Retry and Catch of a definition can see is a `StatesError`; everything else is about the
+definition, the configuration or the world around the engine. Any other exception is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+STATES_ALL = "States.ALL"
+BRANCH_FAILED = "States.BranchFailed"
+DATA_LIMIT_EXCEEDED = "States.DataLimitExceeded"
+EXCEED_TOLERATED_FAILURE_THRESHOLD = "States.ExceedToleratedFailureThreshold"
+HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
+HTTP_SOCKET = "States.Http.Socket"
+HTTP_STATUS_CODE = "States.Http.StatusCode"
+INTRINSIC_FAILURE = "States.IntrinsicFailure"
+ITEM_READER_FAILED = "States.ItemReaderFailed"
+NO_CHOICE_MATCHED = "States.NoChoiceMatched"
+PARAMETER_PATH_FAILURE = "States.ParameterPathFailure"
+PERMISSIONS = "States.Permissions"
+QUERY_EVALUATION_ERROR = "States.QueryEvaluationError"
+RESULT_PATH_MATCH_FAILURE = "States.ResultPathMatchFailure"
+RESULT_WRITER_FAILED = "States.ResultWriterFailed"
+RUNTIME = "States.Runtime"
+TASK_FAILED = "States.TaskFailed"
+TIMEOUT = "States.Timeout"
+
+
+class ExpressError(Exception):
+    """Whatever `express` raises on purpose."""
+
+
+class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding about a definition.
+
+    `location` is AWS's pointer-like form (`/States/Wait/Seconds`, `""` where there is none).
+    `code` is AWS's own where AWS has one (`SCHEMA_VALIDATION_FAILED`), and `rule` the stable code
+    of `express explain`. `hint` holds "did you mean" and the like; `follows` names the rule of the finding
+    that this one is a consequence of.
+    """
+
+    code: str
+    message: str
+    location: str = ""
+    severity: str = "ERROR"
+    rule: str = ""
+    hint: str | None = None
+    follows: str | None = None
+
+
+class DefinitionError(ExpressError):
+    """A definition that can't be run, with every finding at once."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("; ".join(f"{d.code}: {d.message} at {d.location or 'null'}" for d in self.diagnostics))
+
+
+class StatesError(ExpressError):
+    """A failure inside an execution: what Retry and Catch match and what ends as `error` and `cause`.
+
+    `cause` None means that AWS reports no cause at all (a timeout, say), which is not the empty text.
+    `located` tells the engine to put "An error occurred while executing the state …" before the cause.
+    """
+
+    def __init__(self, error: str | None, cause: str | None = None, *, located: bool = False) -> None:
+        self.error = error
+        self.cause = cause
+        self.located = located
+        super().__init__(f"{error}: {cause}")
+
+
+class ExpressionError(ExpressError):
+    """A path, intrinsic call, template or JSONata expression that can't be compiled. The text is AWS's where known."""
+
+
+class ConfigError(ExpressError):
+    """A configuration that can't be used; the message names file, line and the nearest valid key."""
+
+
+class SourceError(ExpressError):
+    """An event source that failed beyond what its client repairs by itself."""
+
+
+class SinkError(ExpressError):
+    """Results that could not be written."""
+
+
+class StoreError(ExpressError):
+    """A store that could not be read or written."""
+
+
+class ApiError(ExpressError):
+    """An answer of the HTTP API that is an error: `code` is the AWS error name."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        self.code = code
+        self.message = message
+        self.status = status
+        super().__init__(f"{code}: {message}")

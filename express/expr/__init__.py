@@ -1,0 +1,1 @@
+"""Expressions of the States Language, compiled once: paths, templates, intrinsics, choices, JSONata."""
