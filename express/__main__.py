@@ -1,0 +1,5 @@
+"""`python -m express` is the command `express`."""
+
+from express.cli import main
+
+main(prog_name="express")

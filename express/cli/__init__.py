@@ -1,0 +1,102 @@
+"""The `express` command: one lazy group, one module per command.
+
+A command costs its import only when it is run; the group's help reads the table alone. stdout carries a
+command's result and nothing else; messages go to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NoReturn
+
+import click
+import rich_click
+from click.exceptions import NoSuchCommand
+
+from express import __version__
+from express.errors import ConfigError, ExpressError
+
+EXIT_OK = 0
+EXIT_FINDINGS = 1
+"""Findings, or an execution that failed."""
+EXIT_USAGE = 2
+EXIT_THRESHOLD = 99
+EXIT_CONFIG = 104
+EXIT_INTERRUPTED = 105
+EXIT_HANDLER = 107
+"""A handler module that crashes while it is imported."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "explain": ("express.cli.explain:command", "Explain a code of `express validate`, with examples."),
+    "validate": ("express.cli.validate:command", "Find every mistake in state machine definitions."),
+}
+"""Command → (module:object, the line of `express --help`). A new command is its module and one row here."""
+
+
+class LazyGroup(rich_click.RichGroup):
+    """The group over `COMMANDS`. A unique prefix of a name stands for the name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A stand-in that knows name and help line; `resolve_command` loads the real one."""
+        name = _full_name(cmd_name)
+        if name is None:
+            return None
+        return rich_click.RichCommand(name, help=COMMANDS[name][1])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Load the command that is about to run, or say which name was meant."""
+        name = _full_name(args[0])
+        if name is not None:
+            return name, _load(COMMANDS[name][0]), args[1:]
+        if args[0].startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise NoSuchCommand(args[0], possibilities=list(COMMANDS), ctx=ctx)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; our own errors become one sentence on stderr and the documented exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+        except ConfigError as error:
+            _fail(ctx, error, EXIT_CONFIG)
+        except ExpressError as error:
+            _fail(ctx, error, EXIT_FINDINGS)
+
+
+def _full_name(text: str) -> str | None:
+    if text in COMMANDS:
+        return text
+    matches = [name for name in COMMANDS if text and name.startswith(text)]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _load(target: str) -> click.Command:
+    module, _, name = target.partition(":")
+    command = getattr(importlib.import_module(module), name)
+    assert isinstance(command, click.Command), target
+    return command
+
+
+def _fail(ctx: click.Context, error: ExpressError, code: int) -> NoReturn:
+    if ctx.params.get("debug"):
+        raise error
+    click.echo(f"express: {error}", err=True)
+    ctx.exit(code)
+
+
+@rich_click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@rich_click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@rich_click.version_option(__version__, prog_name="express")
+def main(debug: bool) -> None:
+    """Run, test and measure AWS Step Functions Express workflows on your own machines and Kafka.
+
+    Exit codes: 0 fine; 1 findings or a failed run; 2 wrong usage; 99 threshold failed; 104 bad configuration;
+    105 interrupted; 107 a handler crashed at import.
+    """
