@@ -45,7 +45,7 @@ class LazyGroup(rich_click.RichGroup):
         name = _full_name(cmd_name)
         if name is None:
             return None
-        return rich_click.RichCommand(name, help=COMMANDS[name][1])
+        return rich_click.RichCommand(name=name, help=COMMANDS[name][1])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
