@@ -21,7 +21,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", forbid_un
     """Shared settings of all structs of the model."""
 
 
-class Retrier(Base, kw_only=True):
+class Retrier(Base, frozen=True, kw_only=True):
     """One entry of Retry (spec §15)."""
 
     error_equals: list[str]
@@ -33,7 +33,7 @@ class Retrier(Base, kw_only=True):
     comment: str | None = None
 
 
-class Catcher(Base, kw_only=True):
+class Catcher(Base, frozen=True, kw_only=True):
     """One entry of Catch (spec §15)."""
 
     error_equals: list[str]
@@ -44,14 +44,14 @@ class Catcher(Base, kw_only=True):
     comment: str | None = None
 
 
-class StateBase(Base, kw_only=True, tag_field="Type"):
+class StateBase(Base, frozen=True, kw_only=True, tag_field="Type"):
     """Fields that every state may have. `query_language` UNSET: the machine's."""
 
     comment: str | None = None
     query_language: Text = UNSET
 
 
-class Step(StateBase, kw_only=True):
+class Step(StateBase, frozen=True, kw_only=True):
     """Fields of the states that pass data on: all but Choice, Succeed, Fail have `next` or `end`."""
 
     next: Text = UNSET
@@ -62,7 +62,7 @@ class Step(StateBase, kw_only=True):
     assign: JSON | UnsetType = UNSET
 
 
-class Guarded(Step, kw_only=True):
+class Guarded(Step, frozen=True, kw_only=True):
     """Task, Parallel and Map: states whose failure Retry and Catch may handle."""
 
     parameters: JSON | UnsetType = UNSET
@@ -73,7 +73,7 @@ class Guarded(Step, kw_only=True):
     catch: list[Catcher] = field(default_factory=list)
 
 
-class Pass(Step, kw_only=True, tag="Pass"):
+class Pass(Step, frozen=True, kw_only=True, tag="Pass"):
     """Pass (spec §8)."""
 
     result: JSON | UnsetType = UNSET
@@ -81,7 +81,7 @@ class Pass(Step, kw_only=True, tag="Pass"):
     result_path: str | None = "$"
 
 
-class Choice(StateBase, kw_only=True, tag="Choice"):
+class Choice(StateBase, frozen=True, kw_only=True, tag="Choice"):
     """Choice (spec §10). Rules stay plain data: `expr.choices` compiles them."""
 
     choices: list[dict[str, JSON]]
@@ -92,7 +92,7 @@ class Choice(StateBase, kw_only=True, tag="Choice"):
     assign: JSON | UnsetType = UNSET
 
 
-class Wait(Step, kw_only=True, tag="Wait"):
+class Wait(Step, frozen=True, kw_only=True, tag="Wait"):
     """Wait (spec §9). Exactly one of the four is set."""
 
     seconds: Number = UNSET
@@ -101,7 +101,7 @@ class Wait(Step, kw_only=True, tag="Wait"):
     timestamp_path: Text = UNSET
 
 
-class Succeed(StateBase, kw_only=True, tag="Succeed"):
+class Succeed(StateBase, frozen=True, kw_only=True, tag="Succeed"):
     """Succeed (spec §8)."""
 
     input_path: str | None = "$"
@@ -109,7 +109,7 @@ class Succeed(StateBase, kw_only=True, tag="Succeed"):
     output: JSON | UnsetType = UNSET
 
 
-class Fail(StateBase, kw_only=True, tag="Fail"):
+class Fail(StateBase, frozen=True, kw_only=True, tag="Fail"):
     """Fail (spec §8)."""
 
     error: Text = UNSET
@@ -118,7 +118,7 @@ class Fail(StateBase, kw_only=True, tag="Fail"):
     cause_path: Text = UNSET
 
 
-class Task(Guarded, kw_only=True, tag="Task"):
+class Task(Guarded, frozen=True, kw_only=True, tag="Task"):
     """Task (spec §11)."""
 
     resource: str
@@ -129,7 +129,7 @@ class Task(Guarded, kw_only=True, tag="Task"):
     credentials: JSON | UnsetType = UNSET
 
 
-class Machine(Base, kw_only=True):
+class Machine(Base, frozen=True, kw_only=True):
     """A state machine, a branch, or an item processor. Only the outermost may have timeout and version."""
 
     start_at: str
@@ -141,13 +141,13 @@ class Machine(Base, kw_only=True):
     processor_config: dict[str, str] = field(default_factory=dict)
 
 
-class Parallel(Guarded, kw_only=True, tag="Parallel"):
+class Parallel(Guarded, frozen=True, kw_only=True, tag="Parallel"):
     """Parallel (spec §12)."""
 
     branches: list[Machine]
 
 
-class Map(Guarded, kw_only=True, tag="Map"):
+class Map(Guarded, frozen=True, kw_only=True, tag="Map"):
     """Map (spec §13, §14). `iterator` and `parameters` are the old names of `item_processor` and `item_selector`."""
 
     item_processor: Machine | UnsetType = UNSET

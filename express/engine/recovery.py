@@ -1,0 +1,191 @@
+"""What happens when a state fails: Retry, then Catch, then the scope fails (spec/asl.md §15)."""
+
+from __future__ import annotations
+
+from express.engine.effects import Cancel, Finish
+from express.engine.execution import RETRY, Execution, Frame
+from express.engine.program import WAIT, CatchRow, RetryRow, Row, Step, matches
+from express.errors import QUERY_EVALUATION_ERROR, RUNTIME, StatesError
+from express.values import JSON
+
+JOINS = {"Map": "MapStateFailed", "Parallel": "ParallelStateFailed"}
+
+
+class Failed(StatesError):
+    """A StatesError that has its final cause: the place is in the text already."""
+
+    def __init__(self, error: str | None, cause: str | None, *, heartbeat: bool = False) -> None:
+        super().__init__(error, cause)
+        self.heartbeat = heartbeat
+
+
+def recover(x: Execution, frame: Frame, row: Row, failure: StatesError) -> Step:
+    """Handle the failure of the state a frame is in: the next step of the frame."""
+    failed = _locate(frame, row, failure)
+    retry = None if failed.error == RUNTIME else _retrier(frame, row, failed)
+    if retry is not None:
+        return _retry(x, frame, *retry)
+    if row.kind in JOINS and failed.error != RUNTIME:
+        frame.record(JOINS[row.kind], {})
+    for position, catcher in enumerate(row.catch):
+        if matches(catcher.errors, failed.error, failed.heartbeat):
+            return _catch(x, frame, row, catcher, failed, position)
+    return fail(x, frame, failed)
+
+
+def _locate(frame: Frame, row: Row, failure: StatesError) -> Failed:
+    if isinstance(failure, Failed):
+        return failure
+    cause = failure.cause
+    if failure.located and cause is not None:
+        where = (
+            f"An error occurred while executing the state '{row.name}' (entered at the event id #{frame.entered_id}). "
+        )
+        cause = where + cause
+    if failure.error == QUERY_EVALUATION_ERROR:
+        _evaluation_failed(frame, row, failure, cause)
+    return Failed(failure.error, cause)
+
+
+def _evaluation_failed(frame: Frame, row: Row, failure: StatesError, cause: str | None) -> None:
+    """AWS writes EvaluationFailed before it handles the error; it hangs on the event before the state."""
+    details: dict[str, JSON] = {"state": row.name, "error": failure.error, "cause": cause}
+    location = getattr(failure, "location", None)
+    if location is not None:
+        details["location"] = location
+    if frame.prev == frame.entered_id:
+        frame.prev = frame.entered_prev
+    frame.record("EvaluationFailed", details)
+
+
+def _retrier(frame: Frame, row: Row, failed: Failed) -> tuple[RetryRow, int] | None:
+    """The first retrier that matches, with its next attempt; None when there is none or it is used up."""
+    for i, retrier in enumerate(row.retry):
+        if matches(retrier.errors, failed.error, failed.heartbeat):
+            if frame.retries is None:
+                frame.retries = [0] * len(row.retry)
+            if frame.retries[i] >= retrier.attempts:
+                return None
+            frame.retries[i] += 1
+            return retrier, frame.retries[i]
+    return None
+
+
+def _retry(x: Execution, frame: Frame, retrier: RetryRow, attempt: int) -> Step:
+    frame.retry_count += 1
+    delay = retrier.delay(attempt)
+    if retrier.jitter:
+        delay *= x.entropy.random()
+    x.timer(frame, RETRY, x.now + delay)
+    return WAIT
+
+
+def _catch(x: Execution, frame: Frame, row: Row, catcher: CatchRow, failed: Failed, position: int) -> Step:
+    output: dict[str, JSON] = {}
+    if failed.error is not None:
+        output["Error"] = failed.error
+    output["Cause"] = failed.cause if failed.cause is not None else ""
+    try:
+        catcher.leave(frame, output)
+    except StatesError as broken:
+        return fail(x, frame, _locate(frame, row, broken))
+    leave_state(frame, row)
+    return catcher.next
+
+
+def leave_state(frame: Frame, row: Row) -> None:
+    """Record that a state is left; forget what belonged to its visit."""
+    details: dict[str, JSON] = {"name": row.name, "output": frame.data}
+    if frame.assigned is not None:
+        details["assignedVariables"] = frame.assigned
+        frame.assigned = None
+    frame.record(row.exited, details)
+    frame.retries = None
+    frame.retry_count = 0
+
+
+def fail(x: Execution, frame: Frame, failed: Failed) -> Step:
+    """The scope of `frame` fails: stop its siblings and hand the error to the state that runs it."""
+    join = frame.join
+    frame.release()
+    if join is None:
+        finish(x, frame, Finish("FAILED", error=failed.error, cause=failed.cause))
+        return WAIT
+    parent = join.frame
+    del join.running[frame.index]
+    if join.row.kind == "Map":
+        frame.record("MapIterationFailed", {"name": join.row.name, "index": frame.index}, advance=False)
+    _abort(x, join.frame)
+    parent.prev = frame.prev
+    step = recover(x, parent, join.row, failed)
+    if step != WAIT:
+        x.ready.append((parent, step))
+    return WAIT
+
+
+def _abort(x: Execution, parent: Frame) -> None:
+    """Stop the other children of a Parallel or Map that has failed."""
+    join = parent.children
+    if join is None:
+        return
+    for child in join.running.values():
+        _aborted(child)
+    stopped = set(map(id, _below(parent)))
+    x.ready = type(x.ready)(entry for entry in x.ready if id(entry[0]) not in stopped)
+    for child in join.running.values():
+        child.release()
+    parent.children = None
+
+
+def _below(parent: Frame) -> list[Frame]:
+    found: list[Frame] = []
+    todo = [parent]
+    while todo:
+        frame = todo.pop()
+        if frame.children is not None:
+            children = list(frame.children.running.values())
+            found.extend(children)
+            todo.extend(children)
+    return found
+
+
+def _aborted(child: Frame) -> None:
+    row = child.rows[child.at]
+    if child.entered_id and row.kind in ("Task", "Wait", "Map", "Parallel"):
+        if child.children is not None:
+            for below in child.children.running.values():
+                _aborted(below)
+        child.record(f"{row.kind}StateAborted", {"name": row.name})
+    join = child.join
+    if join is not None and join.row.kind == "Map":
+        child.record("MapIterationAborted", {"name": join.row.name, "index": child.index}, advance=False)
+
+
+def finish(x: Execution, frame: Frame, end: Finish) -> None:
+    """The execution is over: record it, cancel what still runs, and say so last."""
+    frame.record(*_closing(end))
+    x.ready.clear()
+    for seq in x.pending:
+        x.effects.append(Cancel(seq))
+    x.pending.clear()
+    x.finished = end
+    x.effects.append(end)
+
+
+_ENDS = {
+    "SUCCEEDED": "ExecutionSucceeded",
+    "FAILED": "ExecutionFailed",
+    "TIMED_OUT": "ExecutionTimedOut",
+    "ABORTED": "ExecutionAborted",
+}
+
+
+def _closing(end: Finish) -> tuple[str, dict[str, JSON]]:
+    if end.status == "SUCCEEDED":
+        return _ENDS[end.status], {"output": end.output}
+    details: dict[str, JSON] = {}
+    if end.error is not None:
+        details["error"] = end.error
+    if end.cause is not None:
+        details["cause"] = end.cause
+    return _ENDS[end.status], details

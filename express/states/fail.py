@@ -1,0 +1,54 @@
+"""Fail: ends its scope with an error (spec/asl.md §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from express.asl import model
+from express.engine.execution import Execution, Frame
+from express.engine.program import Row, Step
+from express.engine.recovery import Failed
+from express.expr.fields import compile_error_path
+from express.expr.jsonata import compile_expression, is_expression
+from express.states.lowering import Lowering
+
+Text: TypeAlias = Callable[[Frame], str | None]
+
+
+class FailPlan(msgspec.Struct, frozen=True):
+    """Where the error name and the cause come from; None: AWS leaves the field away."""
+
+    error: Text
+    cause: Text
+
+
+def lower(state: model.Fail, low: Lowering) -> Row:
+    """A row that raises."""
+    plan = FailPlan(
+        _text(low, "Error", state.error, state.error_path),
+        _text(low, "Cause", state.cause, state.cause_path),
+    )
+    return Row(name=low.name, kind="Fail", enter=_enter, plan=plan)
+
+
+def _text(low: Lowering, field: str, literal: Any, path: Any) -> Text:
+    if isinstance(path, str):
+        with low.field(f"{field}Path"):
+            read = compile_error_path(path, f"{field}Path")
+            return lambda frame: read(frame.data, frame)
+    if not isinstance(literal, str):
+        return lambda frame: None
+    if low.jsonata and is_expression(literal):
+        with low.field(field):
+            evaluate = compile_expression(literal, field, "string")
+            return lambda frame: evaluate({"input": frame.data}, frame)
+    return lambda frame: literal
+
+
+def _enter(x: Execution, frame: Frame, row: Row) -> Step:
+    plan: FailPlan = row.plan
+    error = plan.error(frame)
+    raise Failed(error, plan.cause(frame))
