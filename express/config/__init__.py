@@ -1,0 +1,27 @@
+"""Configuration: TOML files, environment and command line into strict structs, each value with its origin."""
+
+from express.config.load import Loaded, choose, flat, load
+from express.config.model import Config, Function, Kafka, Metering, Metrics, Pipeline, Workers, schema
+from express.config.quantities import Duration, Secret, Size, reveal
+from express.config.rules import flat_properties, property_name
+
+__all__ = [
+    "Config",
+    "Duration",
+    "Function",
+    "Kafka",
+    "Loaded",
+    "Metering",
+    "Metrics",
+    "Pipeline",
+    "Secret",
+    "Size",
+    "Workers",
+    "choose",
+    "flat",
+    "flat_properties",
+    "load",
+    "property_name",
+    "reveal",
+    "schema",
+]

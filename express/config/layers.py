@@ -1,0 +1,203 @@
+"""The layers of a configuration, merged, each value with its origin.
+
+Order, the last wins: defaults of the structs, files in the order given, the profile's tables in them,
+`EXPRESS_SECTION__KEY` in the environment, `--set key=value`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from express.config.lines import KeyPath, dotted, key_lines
+from express.config.shape import wants_text
+from express.errors import ConfigError
+
+PREFIX = "EXPRESS_"
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
+
+
+class Tree:
+    """Merged data, and for each leaf where it comes from."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {}
+        self.origins: dict[KeyPath, str] = {}
+        self.folders: dict[KeyPath, Path] = {}
+
+    def origin(self, path: KeyPath) -> str:
+        """Where the value at `path` was set; for what nobody set, where the table around it stands."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.origins[path[:length]]
+        return "default"
+
+    def folder(self, path: KeyPath) -> Path:
+        """The folder that a relative file name at `path` starts from: its file's, else the current one."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.folders.get(path[:length], Path())
+        return Path()
+
+    def merge(self, data: Mapping[str, Any], lines: Mapping[KeyPath, int], file: Path) -> None:
+        """Lay a file's tables over what is there; arrays are replaced whole."""
+        self._merge(self.data, data, (), lines, file)
+
+    def _merge(
+        self,
+        into: dict[str, Any],
+        data: Mapping[str, Any],
+        path: KeyPath,
+        lines: Mapping[KeyPath, int],
+        file: Path,
+    ) -> None:
+        for key, value in data.items():
+            here = (*path, key)
+            if isinstance(value, dict) and isinstance(into.get(key), dict):
+                self._merge(into[key], value, here, lines, file)
+            else:
+                self._forget(here)
+                into[key] = value
+                self._record(value, here, lines, file)
+
+    def _record(self, value: Any, path: KeyPath, lines: Mapping[KeyPath, int], file: Path) -> None:
+        if path in lines:
+            self.origins[path] = f"{file}:{lines[path]}"
+            self.folders[path] = file.parent
+        items = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        for key, item in items:
+            self._record(item, (*path, key), lines, file)
+
+    def _forget(self, path: KeyPath) -> None:
+        for known in [p for p in self.origins if p[: len(path)] == path]:
+            del self.origins[known]
+            self.folders.pop(known, None)
+
+    def override(self, keys: Iterable[str], text: str, origin: str) -> None:
+        """Set one value from text; an element of an array is named by its index or its `name`."""
+        into: Any = self.data
+        path: KeyPath = ()
+        *outer, last = keys
+        for key in outer:
+            step = _step(into, key, origin)
+            path = (*path, step)
+            if isinstance(into, dict) and step not in into:
+                into[step] = {}
+                self.origins[path] = origin
+            into = into[step]
+            if not isinstance(into, dict | list):
+                raise ConfigError(f"{origin}: {dotted(path)} is not a table")
+        step = _step(into, last, origin)
+        path = (*path, step)
+        self._forget(path)
+        into[step] = text if wants_text(path) else _value(text)
+        self.origins[path] = origin
+
+
+def _step(into: Any, key: str, origin: str) -> str | int:
+    if isinstance(into, dict):
+        return key
+    if key.isdecimal() and int(key) < len(into):
+        return int(key)
+    for index, item in enumerate(into):
+        if isinstance(item, dict) and item.get("name") == key:
+            return index
+    raise ConfigError(f"{origin}: there is no element {key!r} of {len(into)}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """A file's data, with `${NAME}` and `${NAME:-default}` in strings filled in, and the line of each key.
+
+    Raises ConfigError with file and line.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        place = _LINE.search(str(error))
+        line = f":{place[1]}" if place else ""
+        raise ConfigError(f"{file}{line}: {_LINE.sub('', str(error))}") from error
+    return _filled(data, environ, file), key_lines(text)
+
+
+def _filled(value: Any, environ: Mapping[str, str], file: Path) -> Any:
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda match: _variable(match, environ, file), value)
+    if isinstance(value, dict):
+        return {key: _filled(item, environ, file) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, environ, file) for item in value]
+    return value
+
+
+def _variable(match: re.Match[str], environ: Mapping[str, str], file: Path) -> str:
+    name, default = match.groups()
+    if name not in environ and default is None:
+        raise ConfigError(f"{file}: {match[0]} is used, but {name} is not set and has no default")
+    return environ.get(name, default)
+
+
+def add_file(tree: Tree, file: Path, profile: str | None, environ: Mapping[str, str]) -> bool:
+    """Merge a file and, of its `[profile.NAME]` tables, the one that is asked for; whether it has that."""
+    data, lines = read_file(file, environ)
+    profiles = data.pop("profile", {})
+    tree.merge(data, {path: line for path, line in lines.items() if path[0] != "profile"}, file)
+    if profile is None or profile not in profiles:
+        return False
+    prefix = ("profile", profile)
+    inner = {path[2:]: line for path, line in lines.items() if path[:2] == prefix and len(path) > 2}
+    tree.merge(profiles[profile], inner, file)
+    return True
+
+
+def add_environment(tree: Tree, environ: Mapping[str, str]) -> None:
+    """Apply every `EXPRESS_SECTION__KEY`; names without `__` belong to others."""
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and "__" in name:
+            keys = name.removeprefix(PREFIX).lower().split("__")
+            tree.override(keys, environ[name], f"environment {name}")
+
+
+def add_settings(tree: Tree, settings: Iterable[str]) -> None:
+    """Apply every `--set key=value`; a key part with dots in it is quoted as in TOML."""
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        try:
+            keys = _setting_keys(key)
+        except tomllib.TOMLDecodeError:
+            keys = []
+        if not equals or not keys:
+            raise ConfigError(f"--set {setting}: expected key=value, as in --set kafka.group=orders")
+        tree.override(keys, text, f"--set {key}")
+
+
+def _setting_keys(key: str) -> list[str]:
+    value: Any = tomllib.loads(f"{key} = 0")
+    keys: list[str] = []
+    while isinstance(value, dict):
+        ((name, value),) = value.items()
+        keys.append(name)
+    return keys
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process."""
+    return os.environ

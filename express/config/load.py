@@ -1,0 +1,102 @@
+"""From files, environment and command line to one checked `Config`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from express.config import layers
+from express.config.lines import KeyPath, dotted
+from express.config.model import Config, decode_custom
+from express.config.rules import rule_problems
+from express.config.shape import Problem, nearest, problems
+from express.errors import ConfigError
+
+DEFAULT_FILES = ("express.toml", "config/express.toml")
+"""Looked for, in this order, where no file is named."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A configuration and where each of its values comes from."""
+
+    config: Config
+    tree: layers.Tree
+
+    def origin(self, path: KeyPath) -> str:
+        """`file:line`, `environment NAME`, `--set key` or `default`."""
+        return self.tree.origins.get(path, "default")
+
+
+def load(
+    files: Sequence[str | Path] = (),
+    *,
+    profile: str | None = None,
+    settings: Iterable[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read and check a configuration; without `files`, the first of `DEFAULT_FILES` that exists.
+
+    Raises ConfigError that lists every mistake, a line each: place, key, what is wrong, the nearest name.
+    """
+    environ = layers.environment() if environ is None else environ
+    profile = profile or environ.get("EXPRESS_PROFILE")
+    tree = layers.Tree()
+    found = [layers.add_file(tree, Path(file), profile, environ) for file in files or _default_files()]
+    if profile is not None and not any(found):
+        raise ConfigError(f"no file has a table [profile.{profile}]")
+    layers.add_environment(tree, environ)
+    layers.add_settings(tree, settings)
+    _refuse(tree, problems(tree.data))
+    config = msgspec.convert(tree.data, Config, dec_hook=decode_custom)
+    _refuse(tree, rule_problems(config))
+    return Loaded(_with_paths(config, tree), tree)
+
+
+def _default_files() -> list[str]:
+    return [name for name in DEFAULT_FILES if Path(name).is_file()][:1]
+
+
+def _refuse(tree: layers.Tree, found: Iterable[Problem]) -> None:
+    lines = [f"{tree.origin(problem.path)}: {dotted(problem.path)}: {problem.message}" for problem in found]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _with_paths(config: Config, tree: layers.Tree) -> Config:
+    """File names made absolute; relative ones start from the folder of the file that names them."""
+
+    def absolute(name: str, path: KeyPath) -> str:
+        return str((tree.folder(path) / name).resolve()) if name else name
+
+    pipelines = [
+        msgspec.structs.replace(p, workflow=absolute(p.workflow, ("pipelines", i, "workflow")))
+        for i, p in enumerate(config.pipelines)
+    ]
+    prices = absolute(config.metering.prices, ("metering", "prices"))
+    metering = msgspec.structs.replace(config.metering, prices=prices)
+    return msgspec.structs.replace(config, pipelines=pipelines, metering=metering)
+
+
+def flat(value: Any, path: KeyPath = ()) -> Iterable[tuple[KeyPath, Any]]:
+    """Every leaf of a configuration with its key path; empty tables and arrays of plain values are leaves."""
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from flat(getattr(value, name), (*path, name))
+    elif isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from flat(item, (*path, key))
+    elif isinstance(value, list) and value and isinstance(value[0], msgspec.Struct):
+        for index, item in enumerate(value):
+            yield from flat(item, (*path, index))
+    else:
+        yield path, value
+
+
+def choose(name: str, known: Iterable[str], what: str) -> None:
+    """Raise ConfigError unless `name` is one of `known`; the message names the nearest."""
+    known = list(known)
+    if name not in known:
+        raise ConfigError(f"unknown {what} {name!r}; {nearest(name, known)}")

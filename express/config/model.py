@@ -1,0 +1,130 @@
+"""The configuration as strict structs. Every key has its meaning and default here, once.
+
+`docs/configuration.md` holds the table of these fields and is tested against them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from express.config.quantities import Duration, Size
+
+Positive = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Shared settings of all sections."""
+
+
+def duration(text: str) -> Any:
+    """A field whose default is the duration `text`."""
+    return field(default_factory=lambda: Duration.parse(text))
+
+
+def size(text: str) -> Any:
+    """A field whose default is the size `text`."""
+    return field(default_factory=lambda: Size.parse(text))
+
+
+class Kafka(Section, frozen=True, kw_only=True):
+    """`[kafka]`: the cluster. `client` passes properties through, in aiokafka's or librdkafka's names."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    group: Name = "express"
+    allow_plaintext_password: bool = False
+    client: dict[str, Any] = field(default_factory=dict)
+
+
+class Function(Section, frozen=True, kw_only=True):
+    """A row of `[functions]`: a Python handler. `mode` says where a `def` runs; `async def`: on the loop."""
+
+    handler: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
+    mode: Literal["inline", "thread", "process"] = "thread"
+    concurrency: Positive | None = None
+    timeout: Duration | None = None
+    memory: Positive = 128
+
+
+class Pipeline(Section, frozen=True, kw_only=True):
+    """`[[pipelines]]`: one workflow over one or more input topics."""
+
+    name: Name
+    topics: Annotated[list[str], Meta(min_length=1)]
+    workflow: str
+    output: str
+    dead_letter: str
+    group: str = ""
+    concurrency: Positive = 10_000
+    concurrency_per_partition: Annotated[int, Meta(ge=1, le=1024)] = 1024
+    payload_limit: Size = size("256KiB")
+    time_limit: Duration = duration("5m")
+    delivery: Literal["at_least_once"] = "at_least_once"
+
+
+class Workers(Section, frozen=True, kw_only=True):
+    """`[workers]`: the processes. `count` 0 is one per CPU; `threads` bounds the pool for `def` handlers."""
+
+    count: Annotated[int, Meta(ge=0, le=1024)] = 1
+    threads: Positive = 32
+    drain: Duration = duration("30s")
+    restart_delay: Duration = duration("500ms")
+    restart_delay_max: Duration = duration("30s")
+
+
+class Metrics(Section, frozen=True, kw_only=True):
+    """`[metrics]`: the HTTP server of the parent process. Port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9464
+    interval: Duration = duration("1s")
+    series: Positive = 1_000
+
+
+class Metering(Section, frozen=True, kw_only=True):
+    """`[metering]`: the price table for cost figures. `prices` empty: the file that comes with express."""
+
+    table: str = "aws"
+    prices: str = ""
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The whole configuration."""
+
+    kafka: Kafka = field(default_factory=Kafka)
+    functions: dict[str, str | Function] = field(default_factory=dict)
+    pipelines: list[Pipeline] = field(default_factory=list)
+    workers: Workers = field(default_factory=Workers)
+    metrics: Metrics = field(default_factory=Metrics)
+    metering: Metering = field(default_factory=Metering)
+
+    def function_table(self) -> dict[str, Function]:
+        """`functions` with the short form `name = "module:function"` written out."""
+        return {
+            name: Function(handler=entry) if isinstance(entry, str) else entry
+            for name, entry in self.functions.items()
+        }
+
+
+def decode_custom(kind: type, value: object) -> object:
+    """msgspec's hook for the quantities."""
+    if issubclass(kind, Duration | Size):
+        return kind.parse(value)
+    raise ValueError(f"no decoder for {kind}")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a configuration file, for editors."""
+    return msgspec.json.schema(Config, schema_hook=_schema_of)
+
+
+def _schema_of(kind: type) -> dict[str, Any]:
+    if kind is Duration:
+        return {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)$"}
+    return {
+        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+\s*([kKMG]i?B|B)?$"}]
+    }

@@ -1,0 +1,109 @@
+"""What the shape of a configuration can't say: rules between keys, and where secrets may stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from express.config.lines import KeyPath
+from express.config.model import Config, Pipeline
+from express.config.quantities import is_reference
+from express.config.shape import Problem
+
+SECRET_KEY = re.compile(r"passw(or)?d|secret|token|credential|api[_.-]?key", re.IGNORECASE)
+
+RESERVED = {
+    "bootstrap.servers": "kafka.bootstrap_servers",
+    "group.id": "kafka.group",
+    "enable.auto.commit": "the offset rules of express",
+    "auto.commit.interval.ms": "the offset rules of express",
+    "acks": "the delivery of the pipeline",
+    "enable.idempotence": "the delivery of the pipeline",
+    "transactional.id": "the delivery of the pipeline",
+    "isolation.level": "the delivery of the pipeline",
+}
+"""Client properties that are not the user's: what decides them instead."""
+
+MAX_TIME_LIMIT = 300.0
+"""An Express execution never runs longer (AWS quota)."""
+
+MAX_PAYLOAD_LIMIT = 262_144
+
+
+def rule_problems(config: Config) -> Iterator[Problem]:
+    """Every broken rule of a configuration that has the right shape."""
+    yield from _client_problems(config)
+    yield from _pipeline_problems(config)
+    if config.workers.restart_delay > config.workers.restart_delay_max:
+        yield Problem(("workers", "restart_delay"), "is longer than restart_delay_max")
+
+
+def flat_properties(client: dict[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Client properties: TOML reads `sasl.password = …` as a table in a table."""
+    for key, value in client.items():
+        if isinstance(value, dict):
+            yield from flat_properties(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def property_name(path: KeyPath) -> str:
+    """A client property in librdkafka's spelling, whichever was used.
+
+    >>> property_name(("session_timeout_ms",)), property_name(("sasl", "password"))
+    ('session.timeout.ms', 'sasl.password')
+    """
+    return ".".join(map(str, path)).replace("_", ".")
+
+
+def _client_problems(config: Config) -> Iterator[Problem]:
+    properties = {}
+    for path, value in flat_properties(config.kafka.client):
+        name = property_name(path)
+        properties[name] = value
+        where: KeyPath = ("kafka", "client", *path)
+        if name in RESERVED:
+            yield Problem(where, f"is not set here: {RESERVED[name]} decides it")
+        if SECRET_KEY.search(name) and not is_reference(value):
+            yield Problem(where, 'holds a secret: write where it is kept, "env:NAME" or "file:/path"')
+    yield from _transport_problems(config, properties)
+
+
+def _transport_problems(config: Config, properties: dict[str, Any]) -> Iterator[Problem]:
+    protocol = properties.get("security.protocol", "PLAINTEXT")
+    uses_sasl = protocol == "SASL_PLAINTEXT" or any(name.startswith("sasl.") for name in properties)
+    if uses_sasl and protocol != "SASL_SSL" and not config.kafka.allow_plaintext_password:
+        yield Problem(
+            ("kafka", "client"),
+            f'{protocol} would send the login in the clear: set security_protocol = "SASL_SSL", '
+            "or kafka.allow_plaintext_password = true",
+        )
+
+
+def _pipeline_problems(config: Config) -> Iterator[Problem]:
+    names: set[str] = set()
+    drained: dict[tuple[str, str], str] = {}
+    for index, pipeline in enumerate(config.pipelines):
+        path: KeyPath = ("pipelines", index)
+        if pipeline.name in names:
+            yield Problem((*path, "name"), f"there are two pipelines named {pipeline.name!r}")
+        names.add(pipeline.name)
+        yield from _limit_problems(pipeline, path)
+        for topic in pipeline.topics:
+            other = drained.setdefault((topic, pipeline.group), pipeline.name)
+            if topic in (pipeline.output, pipeline.dead_letter):
+                yield Problem(
+                    (*path, "topics"), f"{topic!r} is an output of this pipeline, which would feed itself"
+                )
+            if pipeline.group and other != pipeline.name:
+                yield Problem((*path, "group"), f"pipeline {other!r} drains {topic!r} in the same group")
+
+
+def _limit_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
+    if not 0 < pipeline.time_limit <= MAX_TIME_LIMIT:
+        yield Problem((*path, "time_limit"), "must be more than 0 and at most 5m, the cap of Express")
+    if not 0 < pipeline.payload_limit <= MAX_PAYLOAD_LIMIT:
+        yield Problem((*path, "payload_limit"), "must be more than 0 and at most 256KiB, the cap of Express")
+    if pipeline.output == pipeline.dead_letter:
+        yield Problem((*path, "dead_letter"), "is the output topic too: dead letters need one of their own")
