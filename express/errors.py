@@ -86,6 +86,10 @@ class SourceError(ExpressError):
     """An event source that failed beyond what its client repairs by itself."""
 
 
+class CommitRefused(SourceError):
+    """The group has given the partitions to others: their records are no longer ours to finish."""
+
+
 class SinkError(ExpressError):
     """Results that could not be written."""
 

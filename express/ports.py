@@ -5,8 +5,8 @@ An adapter is one file below `integrations`, `sources`, `sinks` or `stores`; the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,155 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Event(Protocol):
+    """What the processor reads of a polled record. `Record` is one; a client's own record class may be, too."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since 1970."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The message key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The payload; None is a tombstone."""
+
+    @property
+    def headers(self) -> Headers:
+        """The message headers."""
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    number: int
+
+
+class Position(NamedTuple):
+    """What is committed for a partition: the lowest unfinished offset, and the map of finished ones above it."""
+
+    offset: int
+    metadata: str = ""
+
+
+class Assignments(Protocol):
+    """Who is told by a source which partitions come and go. The source waits for the answer."""
+
+    async def assigned(self, partitions: Collection[Partition]) -> None:
+        """These are ours now. Records polled before this returns may be dropped: seek decides where to begin."""
+
+    async def revoked(self, partitions: Collection[Partition]) -> None:
+        """These are going to others: what is finished may still be committed until this returns."""
+
+
+class Source(Protocol):
+    """A log of records in partitions that the members of a group share.
+
+    Every method may raise SourceError: then nothing is known of the state of the source, and `stop` and a new
+    `start` are the way on.
+    """
+
+    async def start(self, assignments: Assignments) -> None:
+        """Join the group. `assignments` is told from now on."""
+
+    async def stop(self) -> None:
+        """Leave the group and close. Commits nothing. Does nothing when stopped already."""
+
+    async def poll(
+        self, partitions: Collection[Partition] | None, limit: int, timeout: float
+    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
+        """At most `limit` records of `partitions` (None: of all), in order; waits `timeout` seconds for the first.
+
+        No partitions: only tells the group that this member lives.
+        """
+
+    async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
+        """What the group has committed; partitions without a commit are absent."""
+
+    async def bounds(self, partitions: Collection[Partition]) -> Mapping[Partition, tuple[int, int]]:
+        """The first offset there is, and the one after the last."""
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Poll `partition` from `offset` on."""
+
+    async def commit(self, positions: Mapping[Partition, Position]) -> None:
+        """Store `positions` for the group. Raises CommitRefused when the group has given them to others."""
+
+    def lag(self) -> Mapping[Partition, int]:
+        """How many records of each partition are not polled yet, as far as known."""
+
+
+class Sink(Protocol):
+    """Where terminal records go. What was appended is written by `flush`, in order per output partition.
+
+    SinkError from any method means that it is unknown what was written: `start` again, and replay.
+    """
+
+    transactional: bool
+    """Whether `flush` stores the positions itself, in one transaction with the records."""
+
+    limit: int
+    """Most bytes of key, value and headers that one record may have."""
+
+    async def start(self) -> None:
+        """Connect and make sure that every topic is there. A sink that was started before begins anew."""
+
+    async def stop(self) -> None:
+        """Close; what was not flushed is lost."""
+
+    async def open(self, partitions: Collection[Partition]) -> None:
+        """Records that come from these input partitions will be appended; earlier writers of theirs are fenced."""
+
+    async def close(self, partitions: Collection[Partition]) -> None:
+        """No more records from these; what was appended and not flushed may be dropped."""
+
+    def append(
+        self,
+        topic: str,
+        origin: Partition,
+        timestamp: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+    ) -> int:
+        """Add a record that comes from `origin` to what the next flush writes; its size in bytes, or about."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes appended since the last flush began."""
+
+    async def flush(self, positions: Mapping[Partition, Position]) -> None:
+        """Write what was appended before this call. When it returns, all is acknowledged by the broker.
+
+        Not called while another flush runs; `append` may be.
+        """
+
+
+class Ending(NamedTuple):
+    """How one execution ended. Times are wall-clock seconds."""
+
+    state_machine: str
+    execution_arn: str
+    status: str
+    error: str | None
+    started: float
+    stopped: float
+
+
+class Observer(Protocol):
+    """Who wants to see executions go by: the live view, the studio, a log. Must be quick and never raise."""
+
+    def ended(self, ending: Ending) -> None:
+        """An execution ended and its result is about to be written."""
 
 
 class Clock(Protocol):

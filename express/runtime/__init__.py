@@ -1,0 +1,1 @@
+"""The host: drains sources, runs executions over the engine, delivers their results."""
