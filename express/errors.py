@@ -74,6 +74,20 @@ class StatesError(ExpressError):
         super().__init__(f"{error}: {cause}")
 
 
+class EvaluationError(StatesError):
+    """A JSONata expression that failed while it was evaluated: States.QueryEvaluationError.
+
+    `location` is the field as AWS names it (`Output/a/b`, `Catch[0]/Assign/x`), None where the data, not an
+    expression, is at fault. `unlinked`: its history event does not hang on the state's (AWS links only the
+    failures of values that were evaluated well, such as a Timestamp that is none).
+    """
+
+    def __init__(self, cause: str, location: str | None, *, unlinked: bool = True) -> None:
+        super().__init__(QUERY_EVALUATION_ERROR, cause, located=True)
+        self.location = location
+        self.unlinked = unlinked
+
+
 class ExpressionError(ExpressError):
     """A path, intrinsic call, template or JSONata expression that can't be compiled. The text is AWS's where known."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from express.engine.effects import Cancel, Finish
 from express.engine.execution import RETRY, Execution, Frame
 from express.engine.program import WAIT, CatchRow, RetryRow, Row, Step, matches
-from express.errors import QUERY_EVALUATION_ERROR, RUNTIME, StatesError
+from express.errors import QUERY_EVALUATION_ERROR, RUNTIME, EvaluationError, StatesError
 from express.values import JSON
 
 JOINS = {"Map": "MapStateFailed", "Parallel": "ParallelStateFailed"}
@@ -42,19 +42,22 @@ def _locate(frame: Frame, row: Row, failure: StatesError) -> Failed:
             f"An error occurred while executing the state '{row.name}' (entered at the event id #{frame.entered_id}). "
         )
         cause = where + cause
-    if failure.error == QUERY_EVALUATION_ERROR:
+    if failure.error == QUERY_EVALUATION_ERROR and failure.located:
         _evaluation_failed(frame, row, failure, cause)
     return Failed(failure.error, cause)
 
 
 def _evaluation_failed(frame: Frame, row: Row, failure: StatesError, cause: str | None) -> None:
-    """AWS writes EvaluationFailed before it handles the error; it hangs on the event before the state."""
+    """AWS writes EvaluationFailed before it handles the error.
+
+    That of an expression hangs on the event before the state, that of a value (a bad Timestamp) on the state's.
+    """
     details: dict[str, JSON] = {"state": row.name, "error": failure.error, "cause": cause}
-    location = getattr(failure, "location", None)
-    if location is not None:
-        details["location"] = location
-    if frame.prev == frame.entered_id:
-        frame.prev = frame.entered_prev
+    if isinstance(failure, EvaluationError):
+        if failure.location is not None:
+            details["location"] = failure.location
+        if failure.unlinked and frame.prev == frame.entered_id:
+            frame.prev = frame.entered_prev
     frame.record("EvaluationFailed", details)
 
 

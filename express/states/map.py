@@ -15,7 +15,7 @@ from express.asl import model
 from express.engine.events import Event
 from express.engine.execution import Execution, Frame, Join
 from express.engine.program import RESUME, WAIT, Row, Scope, Step
-from express.errors import QUERY_EVALUATION_ERROR, RUNTIME, StatesError
+from express.errors import RUNTIME, EvaluationError, StatesError
 from express.expr.fields import compile_integer_path, compile_items_path
 from express.expr.jsonata import compile_expression, compile_value, is_expression
 from express.expr.templates import compile_template
@@ -153,9 +153,7 @@ def _jsonata_items(items: Any, low: Lowering) -> Callable[[Frame, JSON], list[JS
 
 def _input_items(frame: Frame, data: JSON) -> list[JSON]:
     if type(data) is not list:
-        raise StatesError(
-            QUERY_EVALUATION_ERROR, f"Map state input must be an array but was: {text(data)}", located=True
-        )
+        raise EvaluationError(f"Map state input must be an array but was: {text(data)}", None)
     return data
 
 

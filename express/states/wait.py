@@ -13,7 +13,7 @@ from express.asl import model
 from express.engine.events import Event
 from express.engine.execution import WAIT_OVER, Execution, Frame
 from express.engine.program import WAIT, Row, Step
-from express.errors import QUERY_EVALUATION_ERROR, RUNTIME, StatesError
+from express.errors import RUNTIME, EvaluationError, StatesError
 from express.expr.fields import compile_seconds_path, compile_timestamp_path
 from express.expr.jsonata import compile_expression, is_expression
 from express.states.lowering import Leave, Lowering, Payload, compile_pass_through, compile_payload
@@ -86,11 +86,9 @@ def _timestamp(text: str, low: Lowering) -> Delay:
             value: str = evaluate({"input": frame.data}, frame)
             until = parse_timestamp(value)
             if until is None:
-                raise StatesError(
-                    QUERY_EVALUATION_ERROR,
-                    "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: "
-                    f"{value}",
-                    located=True,
+                text_ = "an ISO-8601 extended offset date-time format string"
+                raise EvaluationError(
+                    f"The Timestamp field cannot be parsed as {text_}: {value}", "Timestamp", unlinked=False
                 )
             return _until(frame, until)
 
