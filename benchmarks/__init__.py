@@ -1,0 +1,1 @@
+"""Benchmarks of `express`: like with like in one run, ratios before absolute figures."""
