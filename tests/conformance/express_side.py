@@ -1,0 +1,108 @@
+"""The one place where the runner meets `express`: what it calls for each kind of question.
+
+A question that the package can't be asked yet raises NotYet with the reason; nothing is guessed here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from express.compiler import compile_definition
+from express.engine import About
+from express.errors import DefinitionError, Diagnostic
+
+from .cases import Case
+from .host import Entropy, Run
+from .outcome import NotYet
+
+JSON = Any
+
+ACCOUNT = "111111111111"
+REGION = "us-east-1"
+MACHINE = "Conformance"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/conformance"
+EXECUTION = "5a1c7a52-6fd2-4a3c-9a43-1f0a3f1d8a6b"
+RUN = "0e5b4a9e-0a0f-4b43-8f1f-3a1f5d0f6c11"
+STARTED = 1_800_000_000.0
+"""The wall clock of every case: a day in 2027, after whatever was recorded."""
+
+
+def compile_case(case: Case) -> Any:
+    """The program of a case. One that an Express machine may not run is compiled as Standard."""
+    kind = "STANDARD" if case.express_compatible is False else "EXPRESS"
+    try:
+        return compile_definition(case.text(), type=kind)
+    except DefinitionError as error:
+        waiting = [d.message for d in error.diagnostics if _not_yet(d)]
+        if waiting:
+            raise NotYet(waiting[0]) from error
+        raise
+
+
+def _not_yet(diagnostic: Diagnostic) -> bool:
+    return "not supported yet" in diagnostic.message
+
+
+def about(case: Case) -> About:
+    """Who the execution of a case is."""
+    prefix = f"arn:aws:states:{REGION}:{ACCOUNT}"
+    express = f"{prefix}:express:{MACHINE}:{EXECUTION}:{RUN}"
+    return About(
+        execution_arn=express if case.machine_type == "EXPRESS" else f"{prefix}:execution:{MACHINE}:{EXECUTION}",
+        name=EXECUTION,
+        role_arn=ROLE,
+        state_machine_arn=f"{prefix}:stateMachine:{MACHINE}",
+        state_machine_name=MACHINE,
+        started=STARTED,
+        redrive_count=None if "sync_response" in case.expect else 0,
+    )
+
+
+def entropy(case: Case) -> Entropy:
+    """Chance for a case: its own, the same in every run."""
+    return Entropy(sum(case.id.encode()))
+
+
+def limit(case: Case) -> float | None:
+    """The cap on the execution in seconds."""
+    return None if case.express_compatible is False else 300.0
+
+
+def sync_response(case: Case, run: Run) -> dict[str, JSON]:
+    """The members of the StartSyncExecution answer that do not differ from run to run."""
+    raise NotYet("the StartSyncExecution answer")
+
+
+def log_lines(run: Run, level: str, *, include_data: bool) -> list[dict[str, JSON]]:
+    """The log lines of a run at a level."""
+    raise NotYet("log lines")
+
+
+def test_state(case: Case) -> tuple[dict[str, JSON] | None, dict[str, str] | None]:
+    """The answer of one TestState call, or its error as `code` and `message`."""
+    raise NotYet("TestState")
+
+
+def validate(case: Case) -> dict[str, JSON]:
+    """The answer of ValidateStateMachineDefinition."""
+    raise NotYet("ValidateStateMachineDefinition")
+
+
+def create_error(case: Case) -> dict[str, str] | None:
+    """The error of CreateStateMachine as `code` and `message`, None if the machine is accepted."""
+    raise NotYet("CreateStateMachine")
+
+
+def start_error(case: Case) -> dict[str, str] | None:
+    """The error of StartExecution as `code` and `message`, None if the input is accepted."""
+    raise NotYet("StartExecution")
+
+
+def variable_references(case: Case) -> dict[str, list[str]]:
+    """State name → the variables it refers to, as DescribeStateMachine lists them."""
+    raise NotYet("variableReferences")
+
+
+def _json(value: JSON) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,178 @@
+"""A host without a world: performs effects on a virtual clock, so that Waits and timeouts take no time.
+
+Timers and answers lie in one heap by (time, order asked for). Nothing here knows a case.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from express.engine import About, History, advance, deliver, start
+from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
+from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
+
+from .script import Answer
+
+JSON = Any
+
+YIELD_SECONDS = 1.0
+"""Virtual seconds that one used-up step budget takes, so that an endless loop meets its cap soon."""
+
+
+class Entropy:
+    """Seeded chance: the same seed gives the same numbers and ids."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+        return self._random.random()
+
+    def uuid(self) -> str:
+        """A version-4 UUID."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def token(self, key: str) -> str:
+        """A task token, made of the attempt's key."""
+        return f"token:{key}"
+
+
+class World(Protocol):
+    """What answers the tasks."""
+
+    def answer(self, state: str, parameters: JSON) -> Answer:
+        """What a call of `state` with these parameters meets with."""
+
+
+class Run(msgspec.Struct):
+    """How an execution went. `started` and `cancelled` hold seqs; `at` is the virtual time of the end."""
+
+    status: str
+    output: JSON
+    error: str | None
+    cause: str | None
+    transitions: int
+    at: float
+    history: History | None
+    execution: Any
+    started: set[int]
+    answered: set[int]
+    cancelled: set[int]
+
+    @property
+    def leaked(self) -> set[int]:
+        """Seqs that were neither answered nor cancelled when the execution ended."""
+        return self.started - self.answered - self.cancelled
+
+
+class Host:
+    """Runs one execution to its end. `meddle`, if given, sees each event just before it is delivered."""
+
+    def __init__(self, world: World, meddle: Callable[[Any, Event, float], None] | None = None) -> None:
+        self._world = world
+        self._meddle = meddle
+        self._queue: list[tuple[float, int, Event]] = []
+        self._order = 0
+        self._now = 0.0
+        self._started: set[int] = set()
+        self._answered: set[int] = set()
+        self._cancelled: set[int] = set()
+
+    def run(
+        self,
+        program: Any,
+        data: JSON,
+        about: About,
+        *,
+        history: History | None = None,
+        entropy: Entropy | None = None,
+        limit: float = 300.0,
+        now: float = 0.0,
+    ) -> Run:
+        """Start and drive until Finish. Raises RuntimeError if the execution can't end any more."""
+        self._now = now
+        entropy = entropy or Entropy()
+        x, effects = start(program, data, now, about=about, entropy=entropy, history=history, limit=limit)
+        finish = self._perform(x, effects)
+        while finish is None:
+            if not self._queue:
+                raise RuntimeError("nothing is under way, and the execution has not ended")
+            finish = self._perform(x, self._next(x))
+        return Run(
+            status=finish.status,
+            output=finish.output,
+            error=finish.error,
+            cause=finish.cause,
+            transitions=x.transitions,
+            at=self._now - now,
+            history=history,
+            execution=x,
+            started=self._started,
+            answered=self._answered,
+            cancelled=self._cancelled,
+        )
+
+    def _next(self, x: Any) -> list[Effect]:
+        self._now, _, event = heapq.heappop(self._queue)
+        seq = getattr(event, "seq", None)
+        if seq in self._cancelled:
+            return []
+        if seq is not None and not isinstance(event, TaskSubmitted):
+            self._answered.add(seq)
+        if self._meddle is not None:
+            self._meddle(x, event, self._now)
+        return deliver(x, event, self._now)
+
+    def _perform(self, x: Any, effects: list[Effect]) -> Finish | None:
+        while effects:
+            more: list[Effect] = []
+            for effect in effects:
+                if isinstance(effect, Finish):
+                    return effect
+                if isinstance(effect, Yield):
+                    self._now += YIELD_SECONDS
+                    more.extend(self._due(x))
+                else:
+                    self._take(effect)
+            effects = more
+        return None
+
+    def _due(self, x: Any) -> list[Effect]:
+        """After a yield: first what came due meanwhile (the cap, say), then the rest of the execution."""
+        effects: list[Effect] = []
+        now = self._now
+        while self._queue and self._queue[0][0] <= now and x.finished is None:
+            effects.extend(self._next(x))
+        self._now = now
+        return effects if x.finished is not None else effects + advance(x, now)
+
+    def _take(self, effect: Effect) -> None:
+        if isinstance(effect, StartTask):
+            self._started.add(effect.seq)
+            self._answer(effect)
+        elif isinstance(effect, StartTimer):
+            self._started.add(effect.seq)
+            self._push(effect.at, TimerFired(effect.seq))
+        elif isinstance(effect, Cancel):
+            self._cancelled.add(effect.seq)
+
+    def _answer(self, task: StartTask) -> None:
+        answer = self._world.answer(task.state, task.input)
+        at = self._now + answer.delay
+        for output in answer.submitted:
+            self._push(self._now, TaskSubmitted(task.seq, output))
+        if answer.kind == "succeed":
+            self._push(at, TaskSucceeded(task.seq, answer.output))
+        elif answer.kind == "fail":
+            self._push(at, TaskFailed(task.seq, answer.error, answer.cause, answer.stage))
+
+    def _push(self, at: float, event: Event) -> None:
+        self._order += 1
+        heapq.heappush(self._queue, (max(at, self._now), self._order, event))

@@ -1,0 +1,99 @@
+"""The runner's figures: a table per area and level, for the terminal and for the docs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from .outcome import LEVELS, Outcome
+
+
+class Deviation(msgspec.Struct, frozen=True):
+    """A case that is known to differ from AWS below `level`, and why. `id` is the case's."""
+
+    id: str
+    level: str
+    reason: str
+
+
+class Line(msgspec.Struct):
+    """The figures of one area: cases, per level (passed, asked), and those not yet runnable."""
+
+    area: str
+    cases: int = 0
+    not_yet: int = 0
+    passed: Counter[str] = msgspec.field(default_factory=Counter)
+    asked: Counter[str] = msgspec.field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one case."""
+        self.cases += 1
+        if outcome.not_yet is not None:
+            self.not_yet += 1
+            return
+        for level in LEVELS:
+            if outcome.asked(level):
+                self.asked[level] += 1
+                self.passed[level] += outcome.passed(level)
+
+    def cells(self) -> list[str]:
+        """The figures as the columns of a table."""
+        figures = [f"{self.passed[level]}/{self.asked[level]}" if self.asked[level] else "–" for level in LEVELS]
+        return [self.area, str(self.cases), *figures, str(self.not_yet or "")]
+
+
+HEAD = ["area", "cases", *LEVELS, "not yet"]
+
+
+def lines(outcomes: Iterable[Outcome]) -> list[Line]:
+    """One line per area in order of name, then one for all."""
+    areas: dict[str, Line] = {}
+    total = Line("all")
+    for outcome in outcomes:
+        areas.setdefault(outcome.area, Line(outcome.area)).add(outcome)
+        total.add(outcome)
+    return [*(areas[name] for name in sorted(areas)), total]
+
+
+def text_table(outcomes: Iterable[Outcome]) -> str:
+    """The table for a terminal."""
+    rows = [HEAD, *(line.cells() for line in lines(outcomes))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    return "\n".join("  ".join(_padded(row, widths)) for row in rows)
+
+
+def _padded(row: list[str], widths: list[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+
+
+def markdown(outcomes: Sequence[Outcome], deviations: Sequence[Deviation]) -> str:
+    """The parity page's tables: figures per area, what is not yet done, every case that differs with its reason."""
+    rows = [line.cells() for line in lines(outcomes)]
+    parts = [_markdown_table(HEAD, rows), "", "## Known deviations", "", _deviations(outcomes, deviations)]
+    waiting = Counter(outcome.not_yet for outcome in outcomes if outcome.not_yet is not None)
+    if waiting:
+        reasons = [[str(count), why or ""] for why, count in waiting.most_common()]
+        parts += ["", "## Not yet", "", _markdown_table(["cases", "why"], reasons)]
+    return "\n".join(parts) + "\n"
+
+
+def _deviations(outcomes: Sequence[Outcome], deviations: Sequence[Deviation]) -> str:
+    reasons = {deviation.id: deviation.reason for deviation in deviations}
+    rows = []
+    for outcome in outcomes:
+        level = next((level for level in LEVELS if level in outcome.wrong), None)
+        if level is not None:
+            reason = reasons.get(outcome.id, outcome.wrong[level])
+            rows.append([f"`{outcome.id}`", level, reason])
+    return _markdown_table(["case", "from level", "reason"], rows) if rows else "None."
+
+
+def _markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    cells = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in cells)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
