@@ -1,0 +1,1 @@
+"""What an operator sees: execution logs, metrics and the server that exposes them."""
