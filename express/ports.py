@@ -90,9 +90,9 @@ class Source(Protocol):
         """Leave the group and close. Commits nothing. Does nothing when stopped already."""
 
     async def poll(
-        self, partitions: Collection[Partition] | None, limit: int, timeout: float
+        self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
     ) -> Sequence[tuple[Partition, Sequence[Event]]]:
-        """At most `limit` records of `partitions` (None: of all), in order; waits `timeout` seconds for the first.
+        """At most `limit` records of `partitions` (None: of all), in order; waits at most `wait_seconds` for one.
 
         No partitions: only tells the group that this member lives.
         """

@@ -1,0 +1,296 @@
+"""The host of executions: performs what the engine asks for and tells it what happened.
+
+One executor per event loop, shared by all pipelines of a worker, so that there is one run queue and one
+budget. What ends without waiting never becomes a `Run`; what waits owns its place in the timer wheel or one
+asyncio task per call that is really awaited, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias, cast
+
+from express.engine import About, advance, deliver, start
+from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
+from express.engine.events import Event, Stopped, TaskFailed, TaskSucceeded, TimerFired
+from express.engine.execution import Entropy, Execution
+from express.engine.history import History
+from express.engine.program import EXECUTION_SECONDS, Program
+from express.errors import RUNTIME, StatesError
+from express.ports import Clock, Integration, TaskContext
+from express.runtime.clock import SystemEntropy
+from express.runtime.wheel import TimerWheel
+from express.values import JSON
+
+TURN_SECONDS = 0.005
+"""What the run queue may take of one turn of the loop, whatever the number of executions in it."""
+
+INLINE_ANSWERS = 64
+"""Answers given at once that one execution may take in a row before others have their turn."""
+
+_JSON_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
+
+log = logging.getLogger(__name__)
+
+Done: TypeAlias = Callable[["Run", Finish], None]
+
+
+class Run:
+    """An execution that waits, and what it owns: the slots of its timers and its tasks, both by seq.
+
+    `item` belongs to the caller.
+    """
+
+    __slots__ = ("done", "item", "queued", "tasks", "timers", "x")
+
+    def __init__(self, x: Execution, done: Done, item: Any) -> None:
+        self.x = x
+        self.done = done
+        self.item = item
+        self.timers: dict[int, int] = {}
+        self.tasks: dict[int, asyncio.Task[None]] | None = None
+        self.queued = False
+
+
+class Executor:
+    """Runs executions on the current loop."""
+
+    def __init__(self, clock: Clock, integration: Integration, entropy: Entropy | None = None) -> None:
+        """`integration` performs the tasks: the table of all of them, or a single one."""
+        self._clock = clock
+        self._integration = integration
+        self._entropy = entropy or SystemEntropy()
+        self._ready: deque[tuple[Run, Event | None]] = deque()
+        self._turning = False
+        self._wheel = TimerWheel[Run](clock, self._fired)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.running = 0
+        """Executions that were submitted and have not ended."""
+
+    def submit(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any = None,
+        *,
+        limit: float | None = EXECUTION_SECONDS,
+        size: int = 0,
+        history: History | None = None,
+    ) -> tuple[Execution, Run | None]:
+        """Start an execution. Its run is None if it has ended at once; else `done(run, finish)` is called later."""
+        now = self._clock.monotonic()
+        try:
+            x, effects = start(
+                program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
+            )
+        except Exception as bug:
+            x, effects = Execution(program, data, now, about, self._entropy, history, None), []
+            _fail(x, bug)
+        if x.finished is not None:
+            self._report(x)
+            return x, None
+        run = Run(x, done, item)
+        self.running += 1
+        if self._perform(run, effects) is None:
+            return x, run
+        return x, None
+
+    def tell(self, run: Run, event: Event) -> None:
+        """Hand an event from outside to an execution: an answer by task token, a heartbeat."""
+        self._step(run, event)
+
+    def stop(self, run: Run, error: str | None = None, cause: str | None = None) -> None:
+        """End an execution as ABORTED; `done` is called."""
+        self._step(run, Stopped(error, cause))
+
+    def drop(self, run: Run) -> None:
+        """Give an execution up without an end: its calls are cancelled and nobody is told."""
+        if run.x.finished is None:
+            run.x.finished = Finish("ABORTED")
+            self._release(run)
+
+    async def close(self) -> None:
+        """Cancel the calls that still run and wait until they have noticed."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Events in --------------------------------------------------------------------------------------
+
+    def _fired(self, run: Run, seq: int) -> None:
+        """A timer came due. It waits its turn, since thousands may come due together."""
+        del run.timers[seq]
+        self._queue(run, TimerFired(seq))
+
+    def _queue(self, run: Run, event: Event | None) -> None:
+        self._ready.append((run, event))
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Let queued executions go on for one budget, then let the loop have its turn."""
+        ready, monotonic = self._ready, self._clock.monotonic
+        until = monotonic() + TURN_SECONDS
+        while ready:
+            run, event = ready.popleft()
+            self._step(run, event)
+            if monotonic() >= until:
+                break
+        if ready:
+            asyncio.get_running_loop().call_soon(self._turn)
+        else:
+            self._turning = False
+
+    def _step(self, run: Run, event: Event | None) -> None:
+        x = run.x
+        if x.finished is not None:
+            return
+        if event is None:
+            run.queued = False
+        finish = self._perform(run, self._deliver(x, event))
+        if finish is not None:
+            run.done(run, finish)
+
+    def _deliver(self, x: Execution, event: Event | None) -> list[Effect]:
+        """What the engine answers to an event, or to its next turn. A bug ends the execution, not the process."""
+        now = self._clock.monotonic()
+        try:
+            return advance(x, now) if event is None else deliver(x, event, now)
+        except Exception as bug:
+            return [_fail(x, bug)]
+
+    # Effects out ------------------------------------------------------------------------------------
+
+    def _perform(self, run: Run, effects: list[Effect]) -> Finish | None:
+        """Perform effects in order, then those of the answers that came at once; the end, if they lead there.
+
+        Timers are started last: an execution whose tasks all answer at once never touches the wheel.
+        """
+        answers: deque[Event] = deque()
+        timers: dict[int, float] = {}
+        patience = INLINE_ANSWERS
+        while True:
+            finish = self._apply(run, effects, answers, timers)
+            if finish is not None:
+                return self._end(run, finish)
+            if not answers or not patience:
+                break
+            patience -= 1
+            effects = self._deliver(run.x, answers.popleft())
+        for answer in answers:
+            self._queue(run, answer)
+        for seq, at in timers.items():
+            run.timers[seq] = self._wheel.add(run, seq, at)
+        return None
+
+    def _apply(self, run: Run, effects: list[Effect], answers: deque[Event], timers: dict[int, float]) -> Finish | None:
+        """Start tasks, note timers, cancel; the end if it is among `effects`."""
+        for effect in effects:
+            kind = type(effect)
+            if kind is StartTask:
+                answer = self._call(run, cast(StartTask, effect))
+                if answer is not None:
+                    answers.append(answer)
+            elif kind is StartTimer:
+                timer = cast(StartTimer, effect)
+                timers[timer.seq] = timer.at
+            elif kind is Cancel:
+                seq = cast(Cancel, effect).seq
+                if timers.pop(seq, None) is None:
+                    self._cancel(run, seq)
+            elif kind is Finish:
+                return cast(Finish, effect)
+            elif kind is Yield and not run.queued:
+                run.queued = True
+                self._queue(run, None)
+        return None
+
+    def _call(self, run: Run, task: StartTask) -> Event | None:
+        """Start one call; its answer if that came at once."""
+        x = run.x
+        about = x.about
+        context = TaskContext(about.execution_arn, about.state_machine_name, x.deadline or float("inf"))
+        try:
+            output = self._integration.start(task, context)
+        except StatesError as error:
+            return TaskFailed(task.seq, error.error, error.cause)
+        except Exception as bug:
+            return _broken(task, bug)
+        if type(output) in _JSON_TYPES:
+            return TaskSucceeded(task.seq, output)
+        waiting = asyncio.get_running_loop().create_task(self._answer(run, task, output))
+        if run.tasks is None:
+            run.tasks = {}
+        run.tasks[task.seq] = waiting
+        self._tasks.add(waiting)
+        waiting.add_done_callback(lambda done: self._answered(done, output))
+        return None
+
+    def _answered(self, waiting: asyncio.Task[None], output: Awaitable[JSON]) -> None:
+        self._tasks.discard(waiting)
+        if isinstance(output, Coroutine):
+            output.close()  # it may never have begun
+
+    async def _answer(self, run: Run, task: StartTask, output: Awaitable[JSON]) -> None:
+        """Wait for one answer and deliver it, unless nobody wants it any more."""
+        event: Event
+        try:
+            event = TaskSucceeded(task.seq, await output)
+        except StatesError as error:
+            event = TaskFailed(task.seq, error.error, error.cause)
+        except asyncio.CancelledError as cancelled:
+            if run.tasks is None or task.seq not in run.tasks:
+                raise  # by us
+            event = _broken(task, cancelled)
+        except (Exception, SystemExit) as bug:  # a handler's sys.exit() must not end the worker
+            event = _broken(task, bug)
+        if run.tasks is not None and run.tasks.pop(task.seq, None) is not None:
+            self._step(run, event)
+
+    def _cancel(self, run: Run, seq: int) -> None:
+        slot = run.timers.pop(seq, None)
+        if slot is not None:
+            self._wheel.remove(run, seq, slot)
+        elif run.tasks is not None:
+            task = run.tasks.pop(seq, None)
+            if task is not None:
+                task.cancel()
+
+    def _end(self, run: Run, finish: Finish) -> Finish:
+        self._report(run.x)
+        self._release(run)
+        return finish
+
+    def _release(self, run: Run) -> None:
+        """Take back all that a run still owns."""
+        self.running -= 1
+        for seq, slot in run.timers.items():
+            self._wheel.remove(run, seq, slot)
+        run.timers.clear()
+        tasks, run.tasks = run.tasks, None
+        for task in (tasks or {}).values():
+            task.cancel()
+
+    @staticmethod
+    def _report(x: Execution) -> None:
+        if x.bug is not None:
+            log.error("internal error in %s", x.about.execution_arn, exc_info=x.bug)
+
+
+def _fail(x: Execution, bug: Exception) -> Finish:
+    x.bug = bug
+    x.finished = finish = Finish("FAILED", error=RUNTIME, cause=f"Internal error: {type(bug).__name__}: {bug}")
+    return finish
+
+
+def _broken(task: StartTask, bug: BaseException) -> TaskFailed:
+    """A call that failed in a way no integration should: the task fails as States.Runtime."""
+    log.error("integration of %s failed in state %s", task.resource, task.state, exc_info=bug)
+    return TaskFailed(task.seq, RUNTIME, f"{type(bug).__name__}: {bug}")

@@ -1,0 +1,71 @@
+"""Timers by the hundred thousand: one timer of the loop for all that are due within the same 10 ms.
+
+An execution that waits owns no task and no future, only its place here. `call_later` per execution was the
+alternative: 300 to 600 bytes more for each, and twice the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from express.ports import Clock
+
+SLOT_SECONDS = 0.01
+
+Owner = TypeVar("Owner")
+
+
+class TimerWheel(Generic[Owner]):
+    """Calls `fire(owner, seq)` for each timer once its time has come, never before, about 10 ms late at most.
+
+    A timer is found by its owner, its `seq` and the slot that `add` answered.
+    """
+
+    def __init__(self, clock: Clock, fire: Callable[[Owner, int], None]) -> None:
+        self._clock = clock
+        self._fire = fire
+        self._slots: dict[int, dict[Owner, int | tuple[int, ...]]] = {}
+
+    def add(self, owner: Owner, seq: int, at: float) -> int:
+        """Start the timer `seq` of `owner`, due at `at` on the clock; its slot."""
+        number = int(at / SLOT_SECONDS) + 1
+        slot = self._slots.get(number)
+        if slot is None:
+            slot = self._slots[number] = {}
+            delay = max(0.0, number * SLOT_SECONDS - self._clock.monotonic())
+            asyncio.get_running_loop().call_later(delay, self._due, number)
+        others = slot.get(owner)
+        if others is None:
+            slot[owner] = seq
+        else:
+            slot[owner] = (*others, seq) if type(others) is tuple else (others, seq)  # type: ignore[assignment]
+        return number
+
+    def remove(self, owner: Owner, seq: int, number: int) -> None:
+        """Forget a timer; one that has fired or is firing is left alone."""
+        slot = self._slots.get(number)
+        if slot is None:
+            return
+        seqs = slot.get(owner)
+        if seqs == seq:
+            del slot[owner]
+        elif type(seqs) is tuple:
+            slot[owner] = tuple(other for other in seqs if other != seq)
+
+    def __len__(self) -> int:
+        """How many owners wait, counted once per slot."""
+        return sum(map(len, self._slots.values()))
+
+    def _due(self, number: int) -> None:
+        early = number * SLOT_SECONDS - self._clock.monotonic()
+        if early > 0:  # the loop's clock is coarser than ours
+            asyncio.get_running_loop().call_later(early, self._due, number)
+            return
+        for owner, seqs in self._slots.pop(number).items():
+            if type(seqs) is tuple:
+                for seq in seqs:
+                    self._fire(owner, seq)
+            else:
+                self._fire(owner, seqs)  # type: ignore[arg-type]  # an int
