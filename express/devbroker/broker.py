@@ -1,0 +1,71 @@
+"""The development broker: started and stopped in process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from express.devbroker.connection import Connection
+from express.devbroker.node import Node, Settings
+
+
+class Broker:
+    """A Kafka broker for development and tests: one node, no replication, no encryption, no access control.
+
+        async with Broker() as broker:
+            producer = AIOKafkaProducer(bootstrap_servers=broker.address)
+
+    It runs on the event loop that starts it. `data` is a folder to keep everything in, also across SIGKILL; without
+    it all is in memory and gone in the end. Port 0 picks a free one.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        data: str | Path | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._data = data
+        self._settings = settings if settings is not None else Settings()
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._node: Node | None = None
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as clients want it; the broker must run."""
+        assert self._node is not None, "the broker is not started"
+        return f"{self._node.host}:{self._node.port}"
+
+    async def start(self) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        node = Node(loop, self._settings)
+        self._server = await loop.create_server(lambda: Connection(node, self._connections), self._host, self._port)
+        node.host, node.port = self._host, self._server.sockets[0].getsockname()[1]
+        self._node = node
+
+    async def stop(self) -> None:
+        """Hang up on everybody and release everything; doing it twice is fine."""
+        if self._server is None or self._node is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        for connection in tuple(self._connections):
+            connection.close()
+        await server.wait_closed()
+        self._node.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

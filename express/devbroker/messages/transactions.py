@@ -1,0 +1,117 @@
+"""InitProducerId and the messages of a transaction."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from express.devbroker.messages.offsets import CommittedTopic
+from express.devbroker.wire import Int16, Int32, Int64, Message, since
+
+
+class InitProducerIdRequest(Message, kw_only=True):
+    """InitProducerId, key 22. Without a transactional id it serves an idempotent producer."""
+
+    transactional_id: str | None
+    timeout_ms: Int32
+    producer_id: Annotated[Int64, since(3)] = -1
+    epoch: Annotated[Int16, since(3)] = -1
+
+
+class InitProducerIdResponse(Message, kw_only=True):
+    """InitProducerId, key 22."""
+
+    throttle_ms: Int32 = 0
+    error: Int16 = 0
+    producer_id: Int64 = -1
+    epoch: Int16 = -1
+
+
+class TransactionTopic(Message, kw_only=True):
+    """The partitions of a topic that join a transaction."""
+
+    name: str
+    partitions: list[Int32]
+
+
+class AddPartitionsToTxnRequest(Message, kw_only=True):
+    """AddPartitionsToTxn, key 24."""
+
+    transactional_id: str
+    producer_id: Int64
+    epoch: Int16
+    topics: list[TransactionTopic]
+
+
+class AddPartitionsToTxnResponse(Message, kw_only=True):
+    """AddPartitionsToTxn, key 24."""
+
+    throttle_ms: Int32 = 0
+    topics: list[CommittedTopic]
+
+
+class AddOffsetsToTxnRequest(Message, kw_only=True):
+    """AddOffsetsToTxn, key 25."""
+
+    transactional_id: str
+    producer_id: Int64
+    epoch: Int16
+    group: str
+
+
+class AddOffsetsToTxnResponse(Message, kw_only=True):
+    """AddOffsetsToTxn, key 25."""
+
+    throttle_ms: Int32 = 0
+    error: Int16 = 0
+
+
+class EndTxnRequest(Message, kw_only=True):
+    """EndTxn, key 26."""
+
+    transactional_id: str
+    producer_id: Int64
+    epoch: Int16
+    committed: bool
+
+
+class EndTxnResponse(Message, kw_only=True):
+    """EndTxn, key 26."""
+
+    throttle_ms: Int32 = 0
+    error: Int16 = 0
+
+
+class TxnCommitPartition(Message, kw_only=True):
+    """A position that counts once the transaction is committed."""
+
+    index: Int32
+    offset: Int64
+    leader_epoch: Annotated[Int32, since(2)] = -1
+    metadata: str | None = None
+
+
+class TxnCommitTopic(Message, kw_only=True):
+    """The positions of a topic in a transaction."""
+
+    name: str
+    partitions: list[TxnCommitPartition]
+
+
+class TxnOffsetCommitRequest(Message, kw_only=True):
+    """TxnOffsetCommit, key 28. From version 3 on it names the member, so that zombies are fenced (KIP-447)."""
+
+    transactional_id: str
+    group: str
+    producer_id: Int64
+    epoch: Int16
+    generation: Annotated[Int32, since(3)] = -1
+    member_id: Annotated[str, since(3)] = ""
+    instance_id: Annotated[str | None, since(3)] = None
+    topics: list[TxnCommitTopic]
+
+
+class TxnOffsetCommitResponse(Message, kw_only=True):
+    """TxnOffsetCommit, key 28."""
+
+    throttle_ms: Int32 = 0
+    topics: list[CommittedTopic]

@@ -1,0 +1,50 @@
+"""The state of the broker: one node that leads every partition and coordinates every group and transaction."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from express.devbroker.groups import Groups
+from express.devbroker.journal import Journal, NoJournal
+from express.devbroker.member import Clock
+from express.devbroker.topics import UNLIMITED, MakeBlobs, Topics, in_memory
+from express.devbroker.transactions import Transactions
+
+NODE_ID = 1
+CLUSTER_ID = "express-development"
+MAX_REQUEST_BYTES = 104_857_600  # Apache Kafka's socket.request.max.bytes
+
+
+class Settings(NamedTuple):
+    """What can be chosen about a broker."""
+
+    partitions: int = 1  # of a topic whose creator does not say how many
+    auto_create: bool = False  # create topics that are asked for and not there
+    retention_bytes: int = UNLIMITED  # per partition, unless the topic says otherwise
+    max_request_bytes: int = MAX_REQUEST_BYTES
+
+
+class Node:
+    """Topics, groups and transactions, and the address that clients are told."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        settings: Settings,
+        journal: Journal | None = None,
+        make_blobs: MakeBlobs = in_memory,
+    ) -> None:
+        journal = journal if journal is not None else NoJournal()
+        self.clock = clock
+        self.settings = settings
+        self.host = ""
+        self.port = 0
+        self.topics = Topics(journal, make_blobs, settings.retention_bytes)
+        self.groups = Groups(journal, clock)
+        self.transactions = Transactions(journal, clock, self.topics, self.groups)
+
+    def close(self) -> None:
+        """Stop timers, release files."""
+        self.groups.close()
+        self.transactions.close()
+        self.topics.close()
