@@ -1,0 +1,26 @@
+"""JSONata as Step Functions has it, in tiers with one semantics.
+
+1. an own parser gives the tree, for checks at creation, static references and code generation;
+2. the common subset (paths, arithmetic, comparisons, constructors, frequent functions) becomes guarded
+   Python, which gives up as soon as a guard fails;
+3. the complete evaluator behind it decides everything else, within bounds of time and memory.
+"""
+
+from express.expr.jsonata.compile import Evaluate, compile_expression, compile_value, is_expression
+from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
+from express.expr.jsonata.nodes import Node
+from express.expr.jsonata.parser import parse
+from express.expr.jsonata.references import References, references
+
+__all__ = [
+    "Evaluate",
+    "JsonataError",
+    "JsonataSyntaxError",
+    "Node",
+    "References",
+    "compile_expression",
+    "compile_value",
+    "is_expression",
+    "parse",
+    "references",
+]

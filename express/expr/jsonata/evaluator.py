@@ -1,0 +1,171 @@
+"""The complete evaluator: jlens behind the one adapter that knows it.
+
+Chosen among five libraries because its error texts are the reference implementation's and because it alone
+stops every runaway expression (time, depth, steps, and sizes are all bounded on every call). Data goes
+in as the *input* document, which jlens reads one level at a time; as bindings it would be converted whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import jlens
+
+from express.expr.jsonata import functions
+from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
+from express.expr.jsonata.names import FUNCTIONS
+from express.expr.jsonata.references import References
+from express.expr.scope import Scope
+from express.values import JSON
+
+TIMEOUT: Final = 0.010
+"""Seconds of wall time for one expression (AWS: about one); what reaches it is tried once more, see `_run`."""
+
+MAX_DEPTH: Final = 100
+"""Levels of evaluation, as on AWS: 100 terms of `1+1+…` pass and 101 don't."""
+
+MAX_STEPS: Final = 200_000
+"""Steps of evaluation, some 7 ms: what stops a runaway expression at the same place on every machine."""
+
+MAX_STRING: Final = 4_194_304
+"""Bytes of one string (AWS passes 2^22 characters and refuses 2^23)."""
+
+MAX_RESULT: Final = 2 * 1_048_576
+"""Bytes of a result as JSON; a payload may have an eighth of it."""
+
+UNDEFINED: Final = object()
+"""An expression that returned nothing, which is not null."""
+
+_WRAPPING = 3  # levels of evaluation that `wrapped` adds
+_MEMORY = ("U1001", "D2015", "D2016")
+_TIME = ("D1012", "U1006")
+
+
+class Exact:
+    """One expression, evaluated completely; compiled when first needed.
+
+    Raises JsonataError: with AWS's text and no code where a bound was hit.
+    """
+
+    __slots__ = ("_expressions", "_refs", "_text")
+
+    def __init__(self, text: str, refs: References) -> None:
+        self._text = text
+        self._refs = refs
+        self._expressions: dict[frozenset[str], jlens.Expression] = {}
+
+    def evaluate(self, states: Mapping[str, JSON], scope: Scope) -> JSON:
+        """The value, or UNDEFINED. `states` lacks `context`, which is asked for only if it is needed."""
+        refs = self._refs
+        if refs.context:
+            states = {**states, "context": scope.context()}
+        document: dict[str, JSON] = {"states": states}
+        expression = self._expression(document, scope)
+        return _run(expression, document, self._bindings(scope), _now(refs, scope))
+
+    def is_function(self, states: Mapping[str, JSON], scope: Scope) -> bool:
+        """Whether an expression that gave nothing gave a function (AWS tells the two apart)."""
+        try:
+            return bool(Exact(f"$type({self._text})", self._refs).evaluate(states, scope) == "function")
+        except JsonataError:
+            return False
+
+    def _expression(self, document: dict[str, JSON], scope: Scope) -> jlens.Expression:
+        """The compiled form for the variables that are set; an unset one that is a function stays that."""
+        free = self._refs.free
+        shadowing: frozenset[str] = frozenset()
+        if free:
+            variables = scope.variables()
+            for number, name in enumerate(sorted(free)):
+                if name in variables:
+                    document[f"v{number}"] = variables[name]
+            shadowing = frozenset(name for name in free & FUNCTIONS if name in variables)
+        expression = self._expressions.get(shadowing)
+        if expression is None:
+            expression = self._expressions[shadowing] = self._compile(shadowing)
+        return expression
+
+    def _compile(self, shadowing: frozenset[str]) -> jlens.Expression:
+        refs = self._refs
+        bound = [
+            f"${name}:=$$.v{number};"
+            for number, name in enumerate(sorted(refs.free))
+            if name not in FUNCTIONS or name in shadowing
+        ]
+        expression = compile_text(wrapped(self._text, "".join(bound)))
+        for name, function in functions.PURE.items():
+            if name in refs.free:
+                expression.register_function(name, function)
+        if "distinct" in refs.free:
+            expression.register_function("distinct", functions.distinct, "<x:x>")
+        return expression
+
+    def _bindings(self, scope: Scope) -> dict[str, Callable[..., JSON]] | None:
+        free = self._refs.free
+        if "random" not in free and "uuid" not in free:
+            return None
+        return {"random": functions.random_of(scope), "uuid": functions.uuid_of(scope)}
+
+
+def wrapped(text: str, bound: str) -> str:
+    """The text that jlens is given: `$states` bound to the input, the value put where nothing shows."""
+    return f'($states:=$$.states;{bound}{{"v":({text}\n)}})'
+
+
+def compile_text(text: str) -> jlens.Expression:
+    """An expression of jlens. Raises JsonataError for what only jlens refuses, a bad regular expression."""
+    try:
+        return jlens.Expression(text)
+    except jlens.JlensError as error:
+        raise JsonataError(error.code, str(error), error.position, error.token) from None
+
+
+def _now(refs: References, scope: Scope) -> Any:
+    """The time of `$now` and `$millis`: when the state was entered, the same whenever the events are the same."""
+    if "now" not in refs.free and "millis" not in refs.free:
+        return None
+    return scope.context().get("State", {}).get("EnteredTime")
+
+
+def _run(
+    expression: jlens.Expression,
+    document: dict[str, JSON],
+    bindings: dict[str, Callable[..., JSON]] | None,
+    now: Any,
+) -> JSON:
+    """Evaluate within the bounds.
+
+    The time limit is wall time, so a process that had to wait for its processor looks like an expression
+    that never ends; that hardly happens twice, hence the second try.
+    """
+    for last in (False, True):
+        try:
+            result = expression.evaluate(
+                document,
+                bindings,
+                timeout=TIMEOUT,
+                max_depth=MAX_DEPTH + _WRAPPING,
+                max_steps=MAX_STEPS,
+                max_string_length=MAX_STRING,
+                max_array_length=functions.MAX_ITEMS,
+                max_result_size=MAX_RESULT,
+                now=now,
+            )
+        except jlens.JlensError as error:
+            if error.code != "D1012" or last:
+                raise _mapped(error) from None
+        else:
+            return result.get("v", UNDEFINED)
+    raise AssertionError("the second try returns or raises")
+
+
+def _mapped(error: jlens.JlensError) -> JsonataError:
+    """An error of jlens with AWS's code and text; AWS names no code where a bound was hit."""
+    if error.code == "D1011":
+        return JsonataError(None, STACK_OVERFLOW)
+    if error.code in _TIME:
+        return JsonataError(None, TIMED_OUT)
+    if error.code in _MEMORY:
+        return JsonataError(None, OUT_OF_MEMORY)
+    return JsonataError(error.code, str(error), error.position, error.token)

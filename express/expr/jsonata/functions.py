@@ -1,0 +1,215 @@
+"""The functions Step Functions adds to JSONata, with AWS's results and errors (spec/asl.md §7).
+
+They are given plain JSON values; None is also what an absent argument looks like. `UNDEFINED` is returned
+as None too: the evaluator reads None of a function as "nothing".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
+from express.expr.jsonata.numbers import normal
+from express.expr.scope import Scope
+from express.values import JSON, is_number
+
+MAX_ITEMS = 131_072
+"""Most items of an array that an evaluation may make: a payload can't hold more (262,144 bytes)."""
+
+ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+
+
+def parse_json(*arguments: JSON) -> JSON:
+    """`$parse(text)`: the value of a JSON text; D3137 for what is none, a repeated key included.
+
+    >>> parse_json('{"a": 1.0}')
+    {'a': 1}
+    """
+    _at_most(arguments, 1, "parse")
+    if not arguments or arguments[0] is None:
+        return None
+    if type(arguments[0]) is not str:
+        raise _mismatch("parse", 1)
+    try:
+        return json.loads(
+            arguments[0],
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_number,
+            parse_int=_number,
+        )
+    except (ValueError, RecursionError):
+        raise JsonataError("D3137", "Invalid JSON") from None
+
+
+def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a key is there twice")
+    return members
+
+
+def _refuse(word: str) -> JSON:
+    raise ValueError(word)
+
+
+def _number(digits: str) -> int | float:
+    """Whole numbers stay exact as far as 64 bits go, the rest are doubles."""
+    if digits.lstrip("-").isdigit() and len(digits) < 20 and -(2**63) <= int(digits) < 2**63:
+        return int(digits)
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(digits)
+    return normal(number)
+
+
+def partition(*arguments: JSON) -> JSON:
+    """`$partition(array, size)`: chunks of `size`, the last may be shorter.
+
+    >>> partition([1, 2, 3], 2)
+    [[1, 2], [3]]
+    """
+    _at_most(arguments, 2, "partition")
+    array, size = _padded(arguments, 2)
+    if array is None:
+        return None
+    if type(array) is not list:
+        raise JsonataError("T0412", 'Argument 1 of function "partition" must be an array of undefined')
+    if not array or size is None:
+        return [array] if array else None
+    step = _whole(size, "partition", 2)
+    if step < 0:
+        raise JsonataError("D3137", "Second argument must be zero or greater")
+    return [array[i : i + step] for i in range(0, len(array), step)] if step else None
+
+
+def number_range(*arguments: JSON) -> JSON:
+    """`$range(start, end, step)`: numbers up to `end`, which is in when the step lands on it; one is no array.
+
+    >>> number_range(0, 6, 2), number_range(1, 9, 9)
+    ([0, 2, 4, 6], 1)
+    """
+    _at_most(arguments, 3, "range")
+    start, end, step = _padded(arguments, 3)
+    first, last = _whole(start, "range", 1), _whole(end, "range", 2)
+    if step is None:
+        return None
+    width = _whole(step, "range", 3)
+    if width == 0:
+        return None
+    numbers = range(first, last + (1 if width > 0 else -1), width)
+    if len(numbers) > MAX_ITEMS:
+        raise JsonataError(None, OUT_OF_MEMORY)
+    if len(numbers) == 1:
+        return first
+    return list(numbers) or None
+
+
+def hash_text(*arguments: JSON) -> JSON:
+    """`$hash(text, algorithm)`: the hexadecimal digest of the text's UTF-8 bytes.
+
+    >>> hash_text("input", "SHA-1")
+    '140f86aae51ab9e1cda9b4254fe98a74eb54c1a1'
+    """
+    _at_most(arguments, 2, "hash")
+    text, algorithm = _padded(arguments, 2)
+    if type(text) is not str:
+        raise _mismatch("hash", 1)
+    if algorithm is None:
+        return None
+    if type(algorithm) is not str:
+        raise _mismatch("hash", 2)
+    if algorithm not in ALGORITHMS:
+        raise JsonataError(
+            "D3137", f"Hash algorithm '{algorithm}' must be one of SHA-1, SHA-384, SHA-256, SHA-512, MD5"
+        )
+    digest = hashlib.new(ALGORITHMS[algorithm], usedforsecurity=False)
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def seeded_random(seed: int) -> float:
+    """What `new java.util.Random(seed).nextDouble()` gives, bit for bit.
+
+    >>> seeded_random(42)
+    0.7275636800328681
+    """
+    state = (seed ^ 0x5DEECE66D) & (2**48 - 1)
+    state = (state * 0x5DEECE66D + 0xB) & (2**48 - 1)
+    high = state >> 22
+    state = (state * 0x5DEECE66D + 0xB) & (2**48 - 1)
+    return ((high << 27) + (state >> 21)) / 2**53
+
+
+def random_of(scope: Scope) -> Callable[..., JSON]:
+    """`$random([seed])` with the execution's own randomness behind it."""
+
+    def random(*arguments: JSON) -> JSON:
+        _at_most(arguments, 1, "random")
+        if not arguments or arguments[0] is None:
+            return scope.random()
+        return seeded_random(_whole(arguments[0], "random", 1))
+
+    return random
+
+
+def uuid_of(scope: Scope) -> Callable[..., JSON]:
+    """`$uuid()` with the execution's own ids behind it."""
+
+    def uuid(*arguments: JSON) -> JSON:
+        _at_most(arguments, 0, "uuid")
+        return scope.uuid()
+
+    return uuid
+
+
+def distinct(*arguments: JSON) -> JSON:
+    """`$distinct(array)`, in a time that grows with the array and not with its square."""
+    array = arguments[0] if arguments else None
+    if type(array) is not list or len(array) <= 1:
+        return array
+    seen: set[str] = set()
+    result = []
+    for item in array:
+        key = _key(item)
+        if key not in seen:
+            seen.add(key)
+            result.append(item)
+    return result
+
+
+def _key(value: JSON) -> str:
+    """A text that is the same for equal values only; the order of keys does not count."""
+    return json.dumps(value, sort_keys=True)
+
+
+PURE: dict[str, Callable[..., Any]] = {
+    "hash": hash_text,
+    "parse": parse_json,
+    "partition": partition,
+    "range": number_range,
+}
+
+
+def _at_most(arguments: tuple[JSON, ...], count: int, function: str) -> None:
+    if len(arguments) > count:
+        raise _mismatch(function, count + 1)
+
+
+def _padded(arguments: tuple[JSON, ...], count: int) -> list[JSON]:
+    return [*arguments, *[None] * (count - len(arguments))]
+
+
+def _mismatch(function: str, number: int) -> JsonataError:
+    return JsonataError("T0410", f'Argument {number} of function "{function}" does not match function signature')
+
+
+def _whole(value: JSON, function: str, number: int) -> int:
+    """A number cut to a whole one, towards zero."""
+    if not is_number(value):
+        raise _mismatch(function, number)
+    return int(value)

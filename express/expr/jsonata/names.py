@@ -1,0 +1,76 @@
+"""The functions a JSONata expression may call on AWS: the standard library without `$eval`, and AWS's own."""
+
+from __future__ import annotations
+
+AWS_FUNCTIONS = frozenset(["hash", "parse", "partition", "random", "range", "uuid"])
+"""What Step Functions adds (spec/asl.md §7); `random` replaces the standard one, which takes no seed."""
+
+STANDARD_FUNCTIONS = frozenset(
+    [
+        "abs",
+        "append",
+        "assert",
+        "average",
+        "base64decode",
+        "base64encode",
+        "boolean",
+        "ceil",
+        "contains",
+        "count",
+        "decodeUrl",
+        "decodeUrlComponent",
+        "distinct",
+        "each",
+        "encodeUrl",
+        "encodeUrlComponent",
+        "error",
+        "exists",
+        "filter",
+        "floor",
+        "formatBase",
+        "formatInteger",
+        "formatNumber",
+        "fromMillis",
+        "join",
+        "keys",
+        "length",
+        "lookup",
+        "lowercase",
+        "map",
+        "match",
+        "max",
+        "merge",
+        "millis",
+        "min",
+        "not",
+        "now",
+        "number",
+        "pad",
+        "parseInteger",
+        "power",
+        "reduce",
+        "replace",
+        "reverse",
+        "round",
+        "shuffle",
+        "sift",
+        "single",
+        "sort",
+        "split",
+        "spread",
+        "sqrt",
+        "string",
+        "substring",
+        "substringAfter",
+        "substringBefore",
+        "sum",
+        "toMillis",
+        "trim",
+        "type",
+        "uppercase",
+        "zip",
+    ]
+)
+
+FUNCTIONS = STANDARD_FUNCTIONS | AWS_FUNCTIONS
+"""Every function that is there without being assigned."""
