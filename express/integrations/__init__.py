@@ -1,0 +1,56 @@
+"""What tasks can call: one adapter per file, one row per kind of resource in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from express.asl.resources import Resource
+from express.engine.effects import StartTask
+from express.errors import RUNTIME, StatesError
+from express.integrations.local import LocalFunctions
+from express.ports import Integration, TaskContext
+from express.values import JSON
+
+
+def resource_key(resource: Resource) -> str:
+    """The row of the table that a resource belongs to: its kind, for an optimized one with the service.
+
+    >>> from express.asl.resources import parse_resource
+    >>> resource_key(parse_resource("arn:aws:states:::lambda:invoke"))
+    'optimized:lambda'
+    """
+    return f"{resource.kind}:{resource.service}" if resource.kind == "optimized" else resource.kind
+
+
+def table(functions: LocalFunctions) -> dict[str, Integration]:
+    """Every kind of resource that can be called, and who performs it."""
+    return {"lambda": functions, "optimized:lambda": functions, "other": functions}
+
+
+class Integrations:
+    """The `Integration` a runtime is given: hands each task to the one that its resource needs."""
+
+    def __init__(self, rows: Mapping[str, Integration]) -> None:
+        self._rows = rows
+        self._known: dict[str, Callable[[StartTask, TaskContext], JSON | Awaitable[JSON]]] = {}
+
+    def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
+        """Perform the call, at once or awaited."""
+        arn = task.resource.arn
+        start = self._known.get(arn)
+        if start is None:
+            start = self._known[arn] = self._find(task.resource).start
+        return start(task, context)
+
+    def unsupported(self, resources: Iterable[Resource]) -> list[str]:
+        """The ARNs that no row of the table performs."""
+        return sorted({resource.arn for resource in resources if resource_key(resource) not in self._rows})
+
+    def _find(self, resource: Resource) -> Integration:
+        key = resource_key(resource)
+        if key not in self._rows:
+            raise StatesError(RUNTIME, f"The resource {resource.arn} is not supported here")
+        return self._rows[key]
+
+
+__all__ = ["Integrations", "LocalFunctions", "resource_key", "table"]

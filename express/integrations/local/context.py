@@ -1,0 +1,109 @@
+"""The `context` that a handler is called with: the attributes of Lambda's Python runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from typing import Protocol
+
+from express.engine.effects import StartTask
+from express.ports import TaskContext
+
+
+def request_id(task: StartTask, execution: TaskContext) -> str:
+    """A UUID for one attempt of a task, the same on every replay."""
+    text = f"{execution.execution_arn}\0{task.key}\0{task.attempt}"
+    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+
+
+class ClientContext:
+    """Lambda's `client_context`: only what a caller put into `ClientContext`, which local calls never do."""
+
+    client = None
+    custom = None
+    env = None
+
+
+class CognitoIdentity:
+    """Lambda's `identity`: nobody, as for every call that no mobile client made."""
+
+    cognito_identity_id = None
+    cognito_identity_pool_id = None
+
+
+class Called(Protocol):
+    """What a context tells of its function. `memory` is in MB, `timeout` in seconds."""
+
+    name: str
+    memory: int
+    timeout: float | None
+    monotonic: Callable[[], float]
+
+
+class LambdaContext:
+    """One call. What is seldom asked for is made when it is asked for.
+
+    `aws_request_id` is the same whenever the same record is replayed, and so is `idempotency_key`, which
+    Lambda does not have: it also stays the same over the retries of the state.
+    """
+
+    __slots__ = ("_execution", "_function", "_started", "_task")
+
+    function_version = "$LATEST"
+    client_context: ClientContext | None = None
+    identity = CognitoIdentity()
+
+    def __init__(self, function: Called, task: StartTask, execution: TaskContext) -> None:
+        self._function = function
+        self._task = task
+        self._execution = execution
+        self._started = 0.0 if function.timeout is None and task.timeout is None else function.monotonic()
+
+    @property
+    def memory_limit_in_mb(self) -> str:
+        """The function's memory; text, as Lambda's runtime has it."""
+        return str(self._function.memory)
+
+    @property
+    def aws_request_id(self) -> str:
+        """Identifies the call: another for each attempt."""
+        return request_id(self._task, self._execution)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt and every replay of this step of this record."""
+        return f"{self._execution.execution_arn}/{self._task.key}"
+
+    @property
+    def function_name(self) -> str:
+        """The function's name without its ARN."""
+        return self._function.name.rpartition("function:")[2].partition(":")[0]
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The ARN the function was called by; a name alone gets region and account of the execution."""
+        name = self._function.name
+        if name.startswith("arn:"):
+            return name
+        parts = self._execution.execution_arn.split(":")
+        region, account = (parts[3], parts[4]) if len(parts) > 4 else ("", "")
+        return f"arn:aws:lambda:{region}:{account}:function:{name}"
+
+    @property
+    def log_group_name(self) -> str:
+        """Where Lambda would log."""
+        return f"/aws/lambda/{self.function_name}"
+
+    @property
+    def log_stream_name(self) -> str:
+        """The execution, where Lambda has a container."""
+        return self._execution.execution_arn
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the function, the task or the execution times out, whichever is first."""
+        until = self._execution.deadline
+        for seconds in (self._task.timeout, self._function.timeout):
+            if seconds is not None:
+                until = min(until, self._started + seconds)
+        return max(int((until - self._function.monotonic()) * 1000), 0)

@@ -1,0 +1,153 @@
+"""Handlers: imported once from what the configuration names, then called in one of three ways."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import Executor
+from typing import Any, TypeAlias
+
+from express.config import Function
+from express.errors import ConfigError
+from express.integrations.local.context import LambdaContext
+from express.integrations.local.marshal import copied, failure, marshalled, timed_out
+from express.integrations.local.process import ProcessPool
+from express.values import JSON
+
+Handler: TypeAlias = Callable[[Any, Any], Any]
+Run: TypeAlias = Callable[[JSON, LambdaContext], JSON | Awaitable[JSON]]
+
+
+class HandlerError(ConfigError):
+    """A handler module that crashes while it is imported."""
+
+
+def load_handler(target: str) -> Handler:
+    """The function that `module:function` names.
+
+    Raises ConfigError where there is none, and HandlerError where its module crashes.
+    """
+    module_name, _, path = target.partition(":")
+    try:
+        value: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise ConfigError(f"there is no module {error.name!r} for the handler {target!r}") from error
+        raise HandlerError(f"the module of handler {target!r} needs {error.name!r}, which is missing") from error
+    except Exception as error:
+        raise HandlerError(f"the module of handler {target!r} crashes: {type(error).__name__}: {error}") from error
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    if not callable(value):
+        raise ConfigError(f"the module {module_name!r} has no function {path!r}")
+    return value  # type: ignore[no-any-return] # getattr loses what callable() said
+
+
+class LocalFunction:
+    """A handler and the way it is called: `run` answers at once or with something to await.
+
+    A handler gets a copy of the event, so that it may change it; its answer is copied too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        options: Function,
+        pool: Executor,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.memory = options.memory
+        self.timeout: float | None = options.timeout
+        self.monotonic = monotonic
+        self._handler = handler
+        self._pool = pool
+        self._slots = asyncio.Semaphore(options.concurrency) if options.concurrency else None
+        self._processes = _processes(options)
+        self.run: Run = self._way(options.mode)
+
+    def _way(self, mode: str) -> Run:
+        if self._processes is not None:
+            return self._in_process
+        if not _is_async(self._handler) and mode == "inline":
+            return self._inline
+        run = self._on_loop if _is_async(self._handler) else self._in_thread
+        return self._bounded(run) if self._slots is not None or self.timeout is not None else run
+
+    def _inline(self, event: JSON, context: LambdaContext) -> JSON | Awaitable[JSON]:
+        result = self._called(event, context)
+        if type(result) is not dict and inspect.isawaitable(result):  # a `def` that hands out a coroutine
+            return self._awaited(result, context)
+        return marshalled(result, context)
+
+    def _called(self, event: JSON, context: LambdaContext) -> object:
+        try:
+            return self._handler(copied(event), context)
+        except (Exception, SystemExit) as error:
+            raise failure(error, context.aws_request_id) from error
+
+    async def _on_loop(self, event: JSON, context: LambdaContext) -> JSON:
+        return await self._awaited(self._handler(copied(event), context), context)
+
+    async def _awaited(self, answer: Awaitable[object], context: LambdaContext) -> JSON:
+        try:
+            result = await answer
+        except (Exception, SystemExit) as error:
+            raise failure(error, context.aws_request_id) from error
+        return marshalled(result, context)
+
+    async def _in_thread(self, event: JSON, context: LambdaContext) -> JSON:
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._inline, event, context)
+        return await answer if isinstance(answer, Coroutine) else answer
+
+    async def _in_process(self, event: JSON, context: LambdaContext) -> JSON:
+        assert self._processes is not None
+        return await self._processes.call(event, context)
+
+    def _bounded(
+        self, run: Callable[[JSON, LambdaContext], Awaitable[JSON]]
+    ) -> Callable[[JSON, LambdaContext], Coroutine[Any, Any, JSON]]:
+        """`run` under the function's own concurrency and timeout."""
+        seconds = self.timeout
+
+        async def limited(event: JSON, context: LambdaContext) -> JSON:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await run(event, context)
+            except TimeoutError:
+                assert seconds is not None
+                raise timed_out(seconds, context.aws_request_id) from None
+
+        slots = self._slots
+        if slots is None:
+            return limited
+
+        async def queued(event: JSON, context: LambdaContext) -> JSON:
+            async with slots:
+                return await limited(event, context)
+
+        return queued
+
+    async def close(self) -> None:
+        """End the handler's processes."""
+        if self._processes is not None:
+            await self._processes.close()
+
+
+def _is_async(handler: Handler) -> bool:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+def _processes(options: Function) -> ProcessPool | None:
+    if options.mode != "process":
+        return None
+    return ProcessPool(options.handler, options.concurrency, options.timeout)
+
+
+def load_functions(table: Mapping[str, Function], pool: Executor) -> dict[str, LocalFunction]:
+    """Every function of a configuration, imported now, so that a mistake shows at the start."""
+    return {name: LocalFunction(name, load_handler(options.handler), options, pool) for name, options in table.items()}
