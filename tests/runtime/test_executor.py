@@ -223,6 +223,7 @@ def test_a_stopped_execution_is_aborted() -> None:
 
 def test_an_endless_loop_is_stopped_at_the_cap_and_starves_nobody() -> None:
     """Rogues that never wait end TIMED_OUT at the cap, while an honest timer beside them fires in time."""
+
     async def main() -> None:
         executor = Executor(SystemClock(), Call(lambda task: None))
         rogues = [asyncio.create_task(finished(executor, compile_definition(LOOP), limit=0.5)) for _ in range(20)]

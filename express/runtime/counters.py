@@ -1,0 +1,115 @@
+"""What a pipeline counts: plain integers, so that counting costs nanoseconds; read at scrape time.
+
+A labelled Prometheus call costs 1.3 to 2.2 microseconds, which is a third of what an event may cost at all.
+The structs are encodable, so that a worker can send them to its parent as they are.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import msgspec
+
+from express.metering import Totals
+
+LATENCY_BOUNDS_MS = (
+    *(1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700),
+    *(1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000),
+)
+"""Upper bounds of the buckets in milliseconds; one more bucket holds what is above."""
+
+
+class Histogram(msgspec.Struct):
+    """Durations in milliseconds, in buckets of LATENCY_BOUNDS_MS."""
+
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_MS) + 1))
+    sum_ms: float = 0.0
+
+    def add(self, ms: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(LATENCY_BOUNDS_MS, ms)] += 1
+        self.sum_ms += ms
+
+    def quantile(self, q: float) -> float:
+        """About the duration in ms that the share `q` does not exceed: the bound of its bucket; 0 when empty.
+
+        >>> histogram = Histogram()
+        >>> for ms in (0.4, 4, 4, 40): histogram.add(ms)
+        >>> histogram.quantile(0.5), histogram.quantile(0.99)
+        (5, 50)
+        """
+        wanted = q * sum(self.counts)
+        seen = 0
+        for bound, count in zip((*LATENCY_BOUNDS_MS, LATENCY_BOUNDS_MS[-1]), self.counts, strict=True):
+            seen += count
+            if count and seen >= wanted:
+                return bound
+        return 0
+
+
+class Counters(msgspec.Struct):
+    """Everything one pipeline of one worker has counted since the worker started.
+
+    started = succeeded + failed + timed_out + aborted + in flight, at every moment. Executions that were given
+    up because their partition moved or the drain ended count as aborted and as abandoned; they have no
+    terminal record and run again elsewhere.
+    """
+
+    records: int = 0
+    """Polled from the input topics."""
+    skipped: int = 0
+    """Polled again after a restart and known to be finished."""
+    started: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    aborted: int = 0
+    abandoned: int = 0
+    poison: int = 0
+    """Dead letters: no JSON, or JSON that can't be run."""
+    oversize: int = 0
+    """Dead letters: over the limits."""
+    unwritable: int = 0
+    """Dead letters: the result does not fit into its topic."""
+    waiting: int = 0
+    """Gauge: records held back behind an earlier one of their key."""
+    heap_bytes: int = 0
+    """Gauge: estimated memory of executions in flight and of waiting records."""
+    flushes: int = 0
+    output_bytes: int = 0
+    commits: int = 0
+    commits_refused: int = 0
+    rebalances: int = 0
+    restarts: int = 0
+    """Client objects built anew after an error they could not repair."""
+    foreign_metadata: int = 0
+    """Commits found with metadata that is not ours."""
+    offsets_missing: int = 0
+    """Committed or unread offsets that the log had already deleted."""
+    rewinds: int = 0
+    """Partitions whose offsets went backwards (a topic made anew)."""
+    intake_stops: int = 0
+    """Times that the intake stopped for want of room."""
+    totals: Totals = msgspec.field(default_factory=Totals)
+    """What the executions are billed."""
+    memory_used_bytes: int = 0
+    """Sum over executions of the memory they are said to use."""
+    execution_ms: Histogram = msgspec.field(default_factory=Histogram)
+    """From start to end of an execution."""
+    end_to_end_ms: Histogram = msgspec.field(default_factory=Histogram)
+    """From the timestamp of the record to the broker's acknowledgement of its terminal record."""
+
+    @property
+    def ended(self) -> int:
+        """Executions that are over."""
+        return self.succeeded + self.failed + self.timed_out + self.aborted
+
+    @property
+    def in_flight(self) -> int:
+        """Executions that run."""
+        return self.started - self.ended
+
+    @property
+    def dead_letters(self) -> int:
+        """Records written to the dead-letter topic."""
+        return self.poison + self.oversize + self.unwritable
