@@ -1,0 +1,73 @@
+"""The bound on one evaluation of a path: nodes visited, text compared, and bytes of result.
+
+A definition comes from outside and `$..*..*..*` over a payload within the limits visits billions of nodes, so each
+evaluation carries fuel (reliability.md S17: 100,000 node visits, 256 KiB of result). Running out is a failure of
+the execution (`States.Runtime`), never a stall of the loop.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from express.errors import RUNTIME, StatesError
+from express.values import JSON, PAYLOAD_LIMIT, dumps, is_number
+
+FUEL = 100_000
+_CHUNK = 16
+
+
+class Fuel:
+    """What is left to spend."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = FUEL) -> None:
+        self.left = left
+
+    def spend(self, amount: int) -> None:
+        """Take `amount` away; raises StatesError when there was less."""
+        self.left -= amount
+        if self.left < 0:
+            self.exhausted()
+
+    def exhausted(self) -> NoReturn:
+        """Fail the evaluation."""
+        raise StatesError(RUNTIME, f"The JSONPath expression visits more than {FUEL} nodes.", located=True)
+
+
+def check_size(nodes: list[JSON]) -> None:
+    """Fail if `nodes`, which may overlap (`..`), are more than a payload when written out."""
+    total = 0
+    for start in range(0, len(nodes), _CHUNK):
+        total += len(dumps(nodes[start : start + _CHUNK]))
+        if total > PAYLOAD_LIMIT:
+            text = f"The JSONPath expression selects more than {PAYLOAD_LIMIT} bytes."
+            raise StatesError(RUNTIME, text, located=True)
+
+
+def equal(left: JSON, right: JSON, fuel: Fuel) -> bool:
+    """Deep equality as `values.equal`, paid for by the node and by the 64 characters."""
+    pairs = [(left, right)]
+    while pairs:
+        a, b = pairs.pop()
+        kind = type(a)
+        fuel.spend(1)
+        if kind is not type(b):
+            if not (is_number(a) and is_number(b) and a == b):
+                return False
+        elif kind is dict:
+            if len(a) != len(b) or not all(key in b for key in a):
+                return False
+            fuel.spend(len(a))
+            pairs.extend((value, b[key]) for key, value in a.items())
+        elif kind is list:
+            if len(a) != len(b):
+                return False
+            fuel.spend(len(a))
+            pairs.extend(zip(a, b, strict=True))
+        else:
+            if kind is str:
+                fuel.spend(len(a) >> 6)
+            if a != b:
+                return False
+    return True

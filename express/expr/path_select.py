@@ -1,0 +1,267 @@
+"""Paths lowered to functions over one document.
+
+A definite path is a chain of subscripts; when one fails, `walk` finds out why in the words of the JSONPath library
+that AWS runs. Any other path is a row of stages, each taking the nodes found so far to the nodes it finds below
+them, in document order; what such a path does not find is no miss but an empty array (recorded).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias, cast
+
+from express.expr.path_filters import UNDEFINED, Check, Value, compile_condition
+from express.expr.path_fuel import Fuel, check_size
+from express.expr.path_syntax import CURRENT, Descend, Filter, Index, Name, Path, Slice, Step, Wild
+from express.values import JSON, text
+
+Select: TypeAlias = Callable[[JSON], JSON]
+"""document → what the path selects; raises Miss."""
+
+Stage: TypeAlias = Callable[[list[JSON], JSON, Fuel], list[JSON]]
+"""(nodes, whole document, fuel) → the nodes one step further."""
+
+
+class Miss(Exception):
+    """A definite path that finds nothing: why, and whether the plain reading of it is null.
+
+    An index beyond the end of an array is null where a path stands alone, and a miss for Choice and intrinsics.
+    """
+
+    def __init__(self, reason: str, *, null: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.null = null
+
+
+def compile_select(path: Path) -> Select:
+    """The function of a path's steps, the root not regarded."""
+    steps = path.steps
+    if not path.definite:
+        nodes = compile_nodes(path)
+        return lambda document: nodes(document, document, Fuel())
+    return lambda document: walk(steps, document)
+
+
+def compile_nodes(path: Path) -> Value:
+    """The function of an indefinite path: all nodes it finds, from a node of a document."""
+    stages = tuple(_stages(path.steps))
+    overlapping = any(type(step) is Descend for step in path.steps)
+
+    def nodes(node: JSON, document: JSON, fuel: Fuel) -> list[JSON]:
+        found = [node]
+        for stage in stages:
+            found = stage(found, document, fuel)
+            fuel.spend(len(found) + 1)
+        if overlapping:
+            check_size(found)
+        return found
+
+    return nodes
+
+
+def keys(path: Path) -> tuple[str | int, ...] | None:
+    """The subscripts of a definite path, None if it is not a mere chain of them."""
+    if not path.definite or any(type(s) is Name and len(s.names) > 1 for s in path.steps):
+        return None
+    return tuple(s.names[0] if type(s) is Name else cast("Index", s).indexes[0] for s in path.steps)
+
+
+def walk(steps: tuple[Step, ...], document: JSON) -> JSON:
+    """What a definite path's steps find in `document`; raises Miss in the words of the library AWS runs."""
+    node = document
+    place = "$"
+    absent = False
+    for i, step in enumerate(steps):
+        if type(step) is Name:
+            node = _member(node, steps, i, place, absent=absent)
+            place += _fragment(step)
+            absent = False
+        else:
+            node, absent = _element(node, cast("Index", step), steps, i, place, absent=absent)
+            place += _fragment(step)
+    if absent:
+        raise Miss(f"No results for path: {place}", null=True)
+    return node
+
+
+def _member(node: JSON, steps: tuple[Step, ...], i: int, place: str, *, absent: bool) -> JSON:
+    step = cast("Name", steps[i])
+    if type(node) is not dict:
+        kind = "null" if absent else _JAVA[type(node)]
+        raise Miss(
+            f"Expected to find an object with property {_fragment(step)} in path {place} but found '{kind}'. "
+            f"This is not a json object according to the JsonProvider: '{_PROVIDER}'."
+        )
+    if len(step.names) > 1:
+        return {name: node[name] for name in step.names if name in node}
+    name = step.names[0]
+    if name not in node:
+        what = "Missing property in path" if i + 1 < len(steps) else "No results for path:"
+        raise Miss(f"{what} {place}{_fragment(step)}")
+    return node[name]
+
+
+def _element(
+    node: JSON, step: Index, steps: tuple[Step, ...], i: int, place: str, *, absent: bool
+) -> tuple[JSON, bool]:
+    if absent:
+        raise Miss(f"The path {place} is null")
+    if type(node) is not list:
+        rest = "".join(map(_fragment, steps[i:]))
+        raise Miss(f"Filter: {rest} can only be applied to arrays. Current context is: {text(node)}")
+    index = step.indexes[0]
+    if not -len(node) <= index < len(node):
+        return None, True
+    return node[index], False
+
+
+_PROVIDER = "com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider"
+_NODES = "com.fasterxml.jackson.databind.node."
+_JAVA = {
+    type(None): _NODES + "NullNode",
+    bool: _NODES + "BooleanNode",
+    int: _NODES + "IntNode",
+    float: _NODES + "DoubleNode",
+    str: _NODES + "TextNode",
+    list: _NODES + "ArrayNode",
+}
+
+
+def _fragment(step: Step) -> str:
+    if type(step) is Name:
+        return "[" + ",".join(f"'{name}'" for name in step.names) + "]"
+    return f"[{cast('Index', step).indexes[0]}]"
+
+
+# ---- stages
+
+
+def _stages(steps: tuple[Step, ...]) -> list[Stage]:
+    stages: list[Stage] = []
+    for i, step in enumerate(steps):
+        below = i > 0 and type(steps[i - 1]) is Descend
+        if type(step) is Name:
+            stages.append(_names(step.names, last=i + 1 == len(steps), below=below))
+        elif type(step) is Index:
+            stages.append(_indexes(step.indexes))
+        elif type(step) is Slice:
+            stages.append(_slice(step))
+        elif type(step) is Filter:
+            check = compile_condition(step.condition, _inner)
+            stages.append(_filter_below(check) if below else _filter(check))
+        else:
+            stages.append(_wild if type(step) is Wild else _descend)
+    return stages
+
+
+def _names(names: tuple[str, ...], *, last: bool, below: bool) -> Stage:
+    if len(names) == 1:
+        return _name(names[0])
+    if below:
+        return _all_names(names, last=last)
+    if last:
+        return lambda nodes, document, fuel: [
+            {name: node[name] for name in names if name in node} for node in nodes if type(node) is dict
+        ]
+    return lambda nodes, document, fuel: [
+        node[name] for node in nodes if type(node) is dict for name in names if name in node
+    ]
+
+
+def _name(name: str) -> Stage:
+    return lambda nodes, document, fuel: [node[name] for node in nodes if type(node) is dict and name in node]
+
+
+def _all_names(names: tuple[str, ...], *, last: bool) -> Stage:
+    """After `..` only objects that have every one of the names count."""
+    inner = _names(names, last=last, below=False)
+
+    def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        whole = [node for node in nodes if type(node) is dict and all(name in node for name in names)]
+        return inner(whole, document, fuel)
+
+    return stage
+
+
+def _indexes(indexes: tuple[int, ...]) -> Stage:
+    """An index beyond the end gives null, as a definite one does."""
+    return lambda nodes, document, fuel: [
+        node[index] if -len(node) <= index < len(node) else None
+        for node in nodes
+        if type(node) is list
+        for index in indexes
+    ]
+
+
+def _slice(step: Slice) -> Stage:
+    part = slice(step.start, step.stop, step.step)
+    return lambda nodes, document, fuel: [child for node in nodes if type(node) is list for child in node[part]]
+
+
+def _wild(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+    found: list[JSON] = []
+    for node in nodes:
+        if type(node) is list:
+            found += node
+        elif type(node) is dict:
+            found += node.values()
+        if len(found) > fuel.left:
+            fuel.exhausted()
+    return found
+
+
+def _descend(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+    """Every array and object at or below the nodes, parents first; nothing can be below other values."""
+    found: list[JSON] = []
+    for top in nodes:
+        stack = [top]
+        while stack:
+            node = stack.pop()
+            if type(node) is list:
+                children = node
+            elif type(node) is dict:
+                children = list(node.values())
+            else:
+                continue
+            found.append(node)
+            fuel.spend(len(children) + 1)
+            stack.extend(child for child in reversed(children) if type(child) in (list, dict))
+    return found
+
+
+def _filter(check: Check) -> Stage:
+    def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        found: list[JSON] = []
+        for node in nodes:
+            if type(node) is list:
+                fuel.spend(len(node))
+                found += [child for child in node if check(child, document, fuel)]
+            elif type(node) is dict and check(node, document, fuel):
+                found.append(node)
+        return found
+
+    return stage
+
+
+def _filter_below(check: Check) -> Stage:
+    """After `..`: the objects that pass; elements of arrays are met as nodes of their own."""
+    return lambda nodes, document, fuel: [node for node in nodes if type(node) is dict and check(node, document, fuel)]
+
+
+def _inner(path: Path) -> Value:
+    """A path inside a filter: from the current node (`@`) or the whole document (`$`)."""
+    current = path.root == CURRENT
+    if not path.definite:
+        nodes = compile_nodes(path)
+        return lambda node, document, fuel: nodes(node if current else document, document, fuel)
+    steps = path.steps
+
+    def value(node: JSON, document: JSON, fuel: Fuel) -> JSON:
+        fuel.spend(len(steps) + 1)
+        try:
+            return walk(steps, node if current else document)
+        except Miss:
+            return UNDEFINED
+
+    return value
