@@ -37,7 +37,7 @@ Argument: TypeAlias = Constant | Path | Call
 
 
 def parse_call(text: str) -> Call:
-    """The call that `text` spells; blanks and line ends between tokens are free.
+    """The call that `text` spells; blanks and line ends between tokens are free, but not before the first.
 
     >>> parse_call("States.MathAdd($.a, -1)").arguments[1]
     Constant(value=-1, source=None)
@@ -45,6 +45,8 @@ def parse_call(text: str) -> Call:
     Raises ExpressionError.
     """
     parser = _Parser(text)
+    if text[:1].isspace():
+        raise parser.error("a blank stands before the call")
     call = parser.call(1)
     parser.blank()
     if parser.at < len(text):

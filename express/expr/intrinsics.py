@@ -38,7 +38,7 @@ _Part: TypeAlias = tuple[Read, Growth, bool]
 
 def is_call(source: str) -> bool:
     """Whether a text is meant as an intrinsic call."""
-    return source.lstrip().startswith("States.")
+    return source.startswith("States.")
 
 
 def compile_call(source: str, *, allowed: frozenset[str] | None = None) -> Reader:
@@ -52,7 +52,7 @@ def compile_call(source: str, *, allowed: frozenset[str] | None = None) -> Reade
     call = parse_call(source)
     if allowed is not None and call.name not in allowed:
         raise ExpressionError(f"The intrinsic function {call.name} is not allowed here: {source}")
-    read, growth, _ = _call(call, source.strip())
+    read, growth, _ = _call(call, source)
     return reader(read, growth)
 
 

@@ -20,6 +20,7 @@ from express.values import JSON
 
 CURRENT = "@"
 MAX_FILTER_DEPTH = 50
+MAX_STEPS = 256
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -145,9 +146,9 @@ def parse(text: str) -> Path:
 
     Raises ExpressionError that says what is wrong and where.
     """
-    parser = _Parser(text)
+    parser = _Parser(text.rstrip(" \t\r\n"))
     path = parser.path()
-    if parser.at < len(text):
+    if parser.at < len(parser.text):
         raise parser.error("unexpected character")
     return path
 
@@ -202,6 +203,8 @@ class _Parser:
     def path(self) -> Path:
         start = self.at
         if self.accept("$$"):
+            if self.text[self.at : self.at + 1].isidentifier():
+                return Path(self.text[start:], "$$", (self.dotted(False), *self.steps(start, "$$").steps))
             root = "$$"
         elif self.accept("$"):
             root = variable_name(self.text[self.at : self.at + 256])
@@ -223,6 +226,8 @@ class _Parser:
                 steps.append(self.bracket())
             else:
                 break
+            if len(steps) > MAX_STEPS:
+                raise self.error(f"more than {MAX_STEPS} steps")
         return Path(self.text[start : self.at], root, tuple(steps))
 
     def dotted(self, filtered: bool) -> Step:
@@ -250,6 +255,9 @@ class _Parser:
             step = Wild()
         elif self.peek("'") or self.peek('"'):
             step = Name(tuple(self.listed(self.quoted)))
+        elif self.accept("(@.length-"):
+            step = Index((-(self.integer() or 0),))
+            self.expect(")")
         else:
             step = self.numbers()
         self.blank()
