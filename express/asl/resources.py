@@ -1,7 +1,7 @@
 """What a Task's `Resource` names: ARN → `Resource`, and the integrations that AWS knows.
 
-Forms (integrations.md §2): a Lambda function, an activity, an optimized integration (`states:::SERVICE:ACTION`),
-a generic SDK call (`states:::aws-sdk:SERVICE:ACTION`), an HTTP task, and our own
+Forms (integrations.md §2): a Lambda function, an activity, an optimized integration
+(`states:::SERVICE:ACTION`), a generic SDK call (`states:::aws-sdk:SERVICE:ACTION`), an HTTP task, and our own
 `arn:express:SERVICE:::ACTION` (Kafka and the like). Whatever else stands there is kind `other`: legal States
 Language, a name that a host may have registered, unknown to AWS.
 """
@@ -60,8 +60,7 @@ OPTIMIZED: dict[str, dict[str, frozenset[str]]] = {
         **_actions(_RR, "createEndpoint createEndpointConfig createModel updateEndpoint"),
         **_actions(
             _JOB,
-            "createHyperParameterTuningJob createLabelingJob createProcessingJob createTrainingJob "
-            "createTransformJob",
+            "createHyperParameterTuningJob createLabelingJob createProcessingJob createTrainingJob createTransformJob",
         ),
     },
     "bedrock": {"invokeModel": _TOKEN, "createModelCustomizationJob": _ALL},

@@ -1,0 +1,58 @@
+"""Every rule of the States Language over plain data, every finding in one pass.
+
+The rules work on what a JSON parser gives, not on the model: the model stops at its first error. A finding
+carries AWS's code, text and location where AWS's are known, and the stable code of `express explain`.
+"""
+
+from __future__ import annotations
+
+from express.asl.lint.checks import OUTLINE, Checks, JsonataFacts, JsonataProblem, PathFacts
+from express.asl.lint.machine import Walk
+from express.asl.lint.report import MOST_FINDINGS, MachineType, Nested, Report, TooManyFindings
+from express.asl.lint.rules import RULES, Rule
+from express.asl.lint.variables import check_variables
+from express.errors import Diagnostic
+from express.values import JSON
+
+__all__ = [
+    "OUTLINE",
+    "RULES",
+    "Checks",
+    "JsonataFacts",
+    "JsonataProblem",
+    "MachineType",
+    "PathFacts",
+    "Rule",
+    "lint",
+]
+
+
+def lint(
+    data: JSON,
+    *,
+    type: MachineType = "STANDARD",
+    checks: Checks = OUTLINE,
+    placeholders: bool = False,
+    strict: bool = False,
+) -> list[Diagnostic]:
+    """Every finding about a definition, errors and warnings, in the order of the walk.
+
+    `checks` brings the grammars of paths, intrinsic calls and JSONata; `placeholders` lets texts such as
+    `${Name}` stand where another kind of value is wanted; `strict` makes errors of what AWS refuses though other
+    engines take it (the rules marked `disputed`). Never raises, whatever JSON it is given.
+    """
+    report = Report(type, checks, placeholders=placeholders, strict=strict)
+    if data.__class__ is not dict:
+        report.add("E0002", "", "Definition must be a valid JSON object")
+        return report.findings
+    walk = Walk(report, jsonata=data.get("QueryLanguage", "JSONPath") != "JSONPath")
+    try:
+        walk.run(Nested(data, "", "machine", 0, machine_type=type))
+        check_variables(report, walk.scopes)
+    except TooManyFindings:
+        report.findings[-1] = Diagnostic(
+            code=RULES["E0006"].code,
+            message=f"More than {MOST_FINDINGS} findings; the others are not shown",
+            rule="E0006",
+        )
+    return report.findings

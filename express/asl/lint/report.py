@@ -1,0 +1,151 @@
+"""Where findings are collected, and what a check knows about the state it looks at."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from express.asl.lint.checks import Checks
+from express.asl.lint.rules import RULES
+from express.asl.lint.variables import Scope
+from express.errors import Diagnostic
+from express.values import JSON
+
+MachineType = Literal["STANDARD", "EXPRESS"]
+
+MOST_FINDINGS = 10_000
+"""Beyond this many a definition is not worth more time."""
+
+_MOST_HINTS = 200
+_LONGEST_NAME = 80
+_PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|^_+\w+_+$|^%\w+%$|^<[^<>]+>$|^\{\{.*\}\}$|^#\{.*\}$")
+
+
+class TooManyFindings(Exception):
+    """Ends a walk that has found `MOST_FINDINGS`."""
+
+
+class Report:
+    """The findings of one definition, and the settings of this run."""
+
+    def __init__(self, type_: MachineType, checks: Checks, *, placeholders: bool, strict: bool) -> None:
+        self.type = type_
+        self.checks = checks
+        self.placeholders = placeholders
+        self.strict = strict
+        self.findings: list[Diagnostic] = []
+        self.names: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
+        self.pending: list[Nested] = []
+        self._hints = 0
+
+    def add(
+        self,
+        rule: str,
+        location: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        follows: str | None = None,
+    ) -> None:
+        """Note one finding; code and severity are the rule's."""
+        if len(self.findings) >= MOST_FINDINGS:
+            raise TooManyFindings
+        row = RULES[rule]
+        self.findings.append(
+            Diagnostic(
+                code=row.code,
+                message=message,
+                location=location,
+                severity="ERROR" if row.disputed and self.strict else row.severity,
+                rule=rule,
+                hint=hint,
+                follows=follows,
+            )
+        )
+
+    def nearest(self, name: str, valid: Iterable[str]) -> str | None:
+        """ "did you mean", for the first findings of a run: comparing names is the dearest thing lint does."""
+        self._hints += 1
+        if self._hints > _MOST_HINTS or len(name) > _LONGEST_NAME:
+            return None
+        return did_you_mean(name, valid)
+
+    def is_placeholder(self, value: JSON) -> bool:
+        """Whether `value` is a text that a deployment tool replaces, and this run lets such texts stand."""
+        return self.placeholders and type(value) is str and _PLACEHOLDER.search(value) is not None
+
+
+class Nested:
+    """A machine inside a Parallel or Map state, waiting to be walked."""
+
+    __slots__ = ("data", "depth", "kind", "location", "machine_type", "parent", "state")
+
+    def __init__(
+        self,
+        data: dict[str, JSON],
+        location: str,
+        kind: Literal["machine", "branch", "processor"],
+        depth: int,
+        parent: Scope | None = None,
+        state: str = "",
+        machine_type: MachineType = "STANDARD",
+    ) -> None:
+        self.data = data
+        self.location = location
+        self.kind = kind
+        self.depth = depth
+        self.parent = parent
+        self.state = state
+        self.machine_type = machine_type
+
+
+class View:
+    """One state under examination."""
+
+    __slots__ = ("data", "depth", "jsonata", "kind", "location", "machine_type", "name", "report", "scope")
+
+    def __init__(
+        self,
+        report: Report,
+        scope: Scope,
+        name: str,
+        data: dict[str, JSON],
+        location: str,
+        *,
+        kind: str = "",
+        jsonata: bool = False,
+        depth: int = 0,
+        machine_type: MachineType = "STANDARD",
+    ) -> None:
+        self.report = report
+        self.scope = scope
+        self.name = name
+        self.data = data
+        self.location = location
+        self.kind = kind
+        self.jsonata = jsonata
+        self.depth = depth
+        self.machine_type = machine_type
+
+    def add(self, rule: str, location: str, message: str, **more: Any) -> None:
+        """Note one finding."""
+        self.report.add(rule, location, message, **more)
+
+    def refuse(self, rule: str, value: JSON, location: str, message: str, **more: Any) -> None:
+        """Note a finding about `value`, unless a deployment tool will put another value there."""
+        if not self.report.is_placeholder(value):
+            self.report.add(rule, location, message, **more)
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name nearest to `name`, as a question.
+
+    >>> did_you_mean("Retrry", ["Retry", "Catch"])
+    "did you mean 'Retry'?"
+    """
+    by_lower = {v.lower(): v for v in valid}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"did you mean {by_lower[close[0]]!r}?" if close else None
