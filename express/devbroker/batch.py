@@ -8,6 +8,7 @@ The checksum itself is not verified here (Python has no fast CRC-32C); consumers
 from __future__ import annotations
 
 import struct
+from mmap import mmap
 from typing import NamedTuple
 
 from express.devbroker.codes import Code, RefusedError
@@ -65,7 +66,7 @@ class Header(NamedTuple):
         return bool(self.attributes & CONTROL)
 
 
-def read_header(data: bytes, at: int = 0) -> Header:
+def read_header(data: bytes | mmap, at: int = 0) -> Header:
     """Read a batch's header; the caller knows that there are enough bytes."""
     return Header._make(HEADER.unpack_from(data, at))
 

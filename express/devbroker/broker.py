@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from express.devbroker.connection import Connection
+from express.devbroker.folder import Folder
 from express.devbroker.node import Node, Settings
 
 
@@ -35,6 +36,7 @@ class Broker:
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._node: Node | None = None
+        self._folder: Folder | None = None
 
     @property
     def address(self) -> str:
@@ -45,21 +47,45 @@ class Broker:
     async def start(self) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
-        node = Node(loop, self._settings)
-        self._server = await loop.create_server(lambda: Connection(node, self._connections), self._host, self._port)
+        try:
+            node = self._open(loop)
+            self._server = await loop.create_server(lambda: Connection(node, self._connections), self._host, self._port)
+        except BaseException:
+            self._release()
+            raise
         node.host, node.port = self._host, self._server.sockets[0].getsockname()[1]
-        self._node = node
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> Node:
+        """The state: fresh, or as the data folder has it."""
+        if self._data is None:
+            self._node = Node(loop, self._settings)
+            return self._node
+        folder = self._folder = Folder(self._data)
+        node = self._node = Node(loop, self._settings, folder, folder.blobs)
+        for event in folder.replay():
+            node.restore(event)
+        folder.keep_topics({topic.uid for topic in node.topics})
+        folder.begin(node.events)
+        node.transactions.resume()
+        return node
+
+    def _release(self) -> None:
+        if self._node is not None:
+            self._node.close()
+        if self._folder is not None:
+            self._folder.close()
+        self._node = self._folder = None
 
     async def stop(self) -> None:
         """Hang up on everybody and release everything; doing it twice is fine."""
-        if self._server is None or self._node is None:
+        if self._server is None:
             return
         server, self._server = self._server, None
         server.close()
         for connection in tuple(self._connections):
             connection.close()
         await server.wait_closed()
-        self._node.close()
+        self._release()
 
     async def __aenter__(self) -> Self:
         await self.start()

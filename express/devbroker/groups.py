@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from express.devbroker.codes import Code, RefusedError
 from express.devbroker.group import Group, State
 from express.devbroker.journal import GroupDeleted, Journal, OffsetCommitted
@@ -91,6 +93,11 @@ class Groups:
         for positions in self._positions.values():
             for key in [key for key in positions if key[0] == topic]:
                 del positions[key]
+
+    def events(self) -> Iterator[OffsetCommitted]:
+        """The events that lead to the present state: members come back by themselves, positions do not."""
+        for positions in self._positions.values():
+            yield from positions.values()
 
     def close(self) -> None:
         """Stop the timers."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from express.devbroker.batch import Header
@@ -15,6 +16,9 @@ from express.devbroker.batch import Header
 
 class Blobs(Protocol):
     """Where the bytes of a log lie: a sequence of batches that grows at the end and is dropped from the front."""
+
+    def recover(self) -> Iterable[tuple[Header, Callable[[], bytes]]]:
+        """The batches that lie there from before, with their bytes on demand."""
 
     def append(self, data: bytes) -> None:
         """Add a batch."""
@@ -37,6 +41,10 @@ class MemoryBlobs:
 
     def __init__(self) -> None:
         self._batches: list[bytes] = []
+
+    def recover(self) -> Iterable[tuple[Header, Callable[[], bytes]]]:
+        """Nothing lies in memory from before."""
+        return ()
 
     def append(self, data: bytes) -> None:
         """Add a batch."""
@@ -117,6 +125,11 @@ class Log:
             count = len(self._bases)
         if count > 0:
             self._drop(count)
+
+    def start_at(self, offset: int) -> None:
+        """After a restart: begin at `offset`, even if all the records before it are gone."""
+        self.next_offset = max(self.next_offset, offset)
+        self.drop_before(offset)
 
     def shrink_to(self, max_bytes: int) -> None:
         """Drop the oldest batches until at most `max_bytes` are left, but never the last batch."""

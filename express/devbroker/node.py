@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from express.devbroker.groups import Groups
-from express.devbroker.journal import Journal, NoJournal
+from express.devbroker.journal import (
+    AnyEvent,
+    GroupDeleted,
+    Journal,
+    LogStartMoved,
+    NoJournal,
+    OffsetCommitted,
+    ProducerIdUsed,
+    TopicConfigured,
+    TopicCreated,
+    TopicDeleted,
+    TopicGrown,
+    TransactionMoved,
+)
 from express.devbroker.member import Clock
 from express.devbroker.topics import UNLIMITED, MakeBlobs, Topics, in_memory
 from express.devbroker.transactions import Transactions
@@ -42,6 +56,33 @@ class Node:
         self.topics = Topics(journal, make_blobs, settings.retention_bytes)
         self.groups = Groups(journal, clock)
         self.transactions = Transactions(journal, clock, self.topics, self.groups)
+
+    def restore(self, event: AnyEvent) -> None:
+        """Apply what the journal says."""
+        match event:
+            case TopicCreated():
+                self.topics.restore(event)
+            case TopicDeleted(name):
+                self.topics.forget(self.topics.find(name))
+                self.groups.forget_topic(name)
+            case TopicGrown(name, count):
+                self.topics.extend(self.topics.find(name), count)
+            case TopicConfigured(name, configs):
+                self.topics.find(name).configs = configs
+            case LogStartMoved(name, index, offset):
+                self.topics.partition(name, index).drop_before(offset)
+            case OffsetCommitted():
+                self.groups.restore(event)
+            case GroupDeleted(name):
+                self.groups.forget(name)
+            case ProducerIdUsed() | TransactionMoved():
+                self.transactions.restore(event)
+
+    def events(self) -> Iterator[AnyEvent]:
+        """The events that lead to the present state."""
+        yield from self.topics.events()
+        yield from self.groups.events()
+        yield from self.transactions.events()
 
     def close(self) -> None:
         """Stop timers, release files."""

@@ -27,6 +27,8 @@ class Partition:
         self._producers = Producers()
         self._open: dict[int, int] = {}  # producer id → first offset of its open transaction
         self._aborted: list[Aborted] = []
+        for header, batch in blobs.recover():
+            self._recover(header, batch)
 
     @property
     def stable_offset(self) -> int:
@@ -59,22 +61,13 @@ class Partition:
         self._close_transaction(header, committed)
         self.changed()
 
-    def recover(self, header: Header, batch: Callable[[], bytes]) -> None:
-        """Take over a batch that lies in the log already: after a restart."""
-        self.log.index(header)
-        if header.is_control:
-            self._producers.note(header, header.base_offset)
-            self._close_transaction(header, marks_commit(batch()))
-        else:
-            self._note(header)
-
     def aborted_between(self, first: int, upper: int) -> list[Aborted]:
         """The aborted transactions with records in `first` up to `upper`."""
         return [gone for gone in self._aborted if gone.last >= first and gone.first < upper]
 
     def drop_before(self, offset: int) -> None:
         """Delete the records before `offset`."""
-        self.log.drop_before(offset)
+        self.log.start_at(offset)
         self._aborted = [gone for gone in self._aborted if gone.last >= self.log.start_offset]
         self.changed()
 
@@ -87,6 +80,15 @@ class Partition:
         """Tell the watchers."""
         for watcher in tuple(self.watchers):
             watcher()
+
+    def _recover(self, header: Header, batch: Callable[[], bytes]) -> None:
+        """Take over a batch that lies in the log from before a restart."""
+        self.log.index(header)
+        if header.is_control:
+            self._producers.note(header, header.base_offset)
+            self._close_transaction(header, marks_commit(batch()))
+        else:
+            self._note(header)
 
     def _note(self, header: Header) -> None:
         self._producers.note(header, header.base_offset)

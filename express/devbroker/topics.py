@@ -172,6 +172,14 @@ class Topics:
         if limit >= 0 and partition.log.size > limit:
             partition.shrink_to(limit)
 
+    def events(self) -> Iterator[TopicCreated | LogStartMoved]:
+        """The events that lead to the present state."""
+        for topic in self:
+            yield TopicCreated(topic.name, topic.uid, len(topic.partitions), topic.configs)
+            for index, partition in enumerate(topic.partitions):
+                if partition.log.start_offset:
+                    yield LogStartMoved(topic.name, index, partition.log.start_offset)
+
     def close(self) -> None:
         """Release the files."""
         for topic in self:
