@@ -21,6 +21,10 @@ TASK, TIMEOUT, HEARTBEAT, WAIT_OVER, RETRY, DEADLINE = range(6)
 """What a pending `seq` is: the task itself, one of its timers, a Wait, a retry's delay, the execution's cap."""
 
 
+RETRIED = frozenset({"Task", "Parallel", "Map"})
+"""The kinds that may be retried: only their Context object has a RetryCount (observed on AWS)."""
+
+
 class Entropy(Protocol):
     """Chance and identities, from outside."""
 
@@ -187,11 +191,13 @@ class Frame:
         }
         if about.redrive_count is not None:
             execution["RedriveCount"] = about.redrive_count
+        row = self.rows[self.at]
         state: dict[str, JSON] = {
-            "Name": self.rows[self.at].name,
+            "Name": row.name,
             "EnteredTime": format_timestamp(about.started + (self.entered_at - x.started)),
-            "RetryCount": self.retry_count,
         }
+        if row.kind in RETRIED:
+            state["RetryCount"] = self.retry_count
         context: dict[str, JSON] = {
             "Execution": execution,
             "StateMachine": {"Id": about.state_machine_arn, "Name": about.state_machine_name},

@@ -84,16 +84,19 @@ def _retry(x: Execution, frame: Frame, retrier: RetryRow, attempt: int) -> Step:
 
 
 def _catch(x: Execution, frame: Frame, row: Row, catcher: CatchRow, failed: Failed, position: int) -> Step:
-    output: dict[str, JSON] = {}
-    if failed.error is not None:
-        output["Error"] = failed.error
-    output["Cause"] = failed.cause if failed.cause is not None else ""
+    output = _error_output(failed)
     try:
         catcher.leave(frame, output)
     except StatesError as broken:
         return fail(x, frame, _locate(frame, row, broken))
     leave_state(frame, row)
     return catcher.next
+
+
+def _error_output(failed: Failed) -> dict[str, JSON]:
+    """What a catcher is given: a missing cause is the empty text, unless the error is missing too (observed)."""
+    cause = "" if failed.cause is None and failed.error is not None else failed.cause
+    return {"Error": failed.error, "Cause": cause}
 
 
 def leave_state(frame: Frame, row: Row) -> None:

@@ -26,9 +26,15 @@ from express.values import JSON, PAYLOAD_LIMIT, size
 Payload: TypeAlias = Callable[[Frame], JSON]
 Leave: TypeAlias = Callable[[Frame, JSON], None]
 Assign: TypeAlias = Callable[[Frame, JSON], Mapping[str, JSON]]
+Watch: TypeAlias = Callable[[str, Any], Any]
+"""(field, its compiled callable or None) → the callable to use. TestState watches what each stage gives."""
 
 _UNKNOWN = 1 << 62
 VARIABLES_LIMIT = 10 * 1024 * 1024
+
+
+def _unwatched(field: str, compiled: Any) -> Any:
+    return compiled
 
 
 class Lowering(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +51,7 @@ class Lowering(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Diagnostic]
     resources: list[Any]
     type: str = "EXPRESS"
+    watch: Watch = _unwatched
 
     def following(self, state: model.Step) -> Step:
         """The index of `Next`, or END."""
@@ -108,10 +115,10 @@ def compile_payload(low: Lowering, input_path: str | None, template: JSON, argum
         return _jsonata_payload(low, arguments)
     read = shape = None
     with low.field("InputPath"):
-        read = compile_input_path(input_path, "InputPath")
+        read = low.watch("InputPath", compile_input_path(input_path, "InputPath"))
     if template is not UNSET:
         with low.field("Parameters"):
-            shape = compile_template(template, "Parameters")
+            shape = low.watch("Parameters", compile_template(template, "Parameters"))
     if read is None and shape is None:
         return _raw
     if shape is None:
@@ -164,11 +171,11 @@ def _jsonpath_leave(low: Lowering, state: Any) -> Leave:
     selector = getattr(state, "result_selector", UNSET)
     if selector is not UNSET:
         with low.field("ResultSelector"):
-            select = compile_template(selector, "ResultSelector")
+            select = low.watch("ResultSelector", compile_template(selector, "ResultSelector"))
     result_path = getattr(state, "result_path", "$")
     if result_path != "$":
         with low.field("ResultPath"):
-            write = compile_result_path(result_path)
+            write = low.watch("ResultPath", compile_result_path(result_path))
     with low.field("OutputPath"):
         out = compile_input_path(state.output_path, "OutputPath")
     assign = compile_assign(low, getattr(state, "assign", UNSET), "")

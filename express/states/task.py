@@ -160,7 +160,7 @@ def _credentials(low: Lowering, credentials: JSON) -> Payload | None:
 def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     plan: TaskPlan = row.plan
     key = f"{frame.path()}{row.name}#{frame.steps}"
-    if plan.resource.pattern == "waitForTaskToken":
+    if plan.resource.pattern:
         frame.token = x.entropy.token(f"{key}/{frame.retry_count}")
     payload = plan.payload(frame)
     timeout = plan.timeout(frame) if plan.timeout is not None else None

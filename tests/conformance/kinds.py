@@ -19,7 +19,7 @@ from .script import Script
 JSON = Any
 Checks = Iterator[tuple[str, str | None]]
 
-_NOT_COMPARED = ("id", "time", "timestamp", "inputDetails", "outputDetails", "assignedVariablesDetails")
+_NOT_COMPARED = ("id", "time", "timestamp", "inputDetails", "outputDetails", "assignedVariablesDetails", "roleArn")
 
 
 def ask(case: Case) -> Outcome:
