@@ -14,8 +14,9 @@ from typing import Any, NoReturn, TypeAlias
 import msgspec
 
 from express.errors import RUNTIME, ExpressionError, StatesError
+from express.expr.path_nodes import Path
 from express.expr.path_select import Miss
-from express.expr.path_syntax import Path, parse
+from express.expr.path_syntax import parse
 from express.expr.paths import compile_reader
 from express.expr.scope import Predicate, Read, Scope
 from express.values import JSON, is_number, parse_timestamp, utf16_key
@@ -208,10 +209,14 @@ def _compare_string(read: Read, operand: JSON, op: Operator) -> Predicate:
         return lambda data, scope: bool(read(data, scope) == wanted)
     key, compare = utf16_key(wanted), op.compare
     assert compare is not None
+    plain, enough = wanted.isascii(), len(wanted) + 1  # what follows can't change the order
 
     def test(data: JSON, scope: Scope) -> bool:
         value = read(data, scope)
-        return type(value) is str and compare(utf16_key(value), key)
+        if type(value) is not str:
+            return False
+        head = value[:enough]
+        return compare(head, wanted) if plain and head.isascii() else compare(utf16_key(head), key)
 
     return test
 

@@ -8,8 +8,9 @@ from typing import NoReturn
 from express.errors import REFERENCE_PATH_CONFLICT, RUNTIME, ExpressionError, StatesError
 from express.expr.growth import Reader, reader
 from express.expr.intrinsics import FAIL_FUNCTIONS, compile_call, is_call
+from express.expr.path_nodes import Path
 from express.expr.path_select import Miss, keys
-from express.expr.path_syntax import Path, parse
+from express.expr.path_syntax import parse
 from express.expr.paths import compile_path, compile_reader, path_growth
 from express.expr.scope import Read, Scope
 from express.values import JSON, is_number, parse_timestamp, text

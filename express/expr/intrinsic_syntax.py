@@ -9,7 +9,8 @@ from typing import TypeAlias
 import msgspec
 
 from express.errors import ExpressionError
-from express.expr.path_syntax import Path, parse
+from express.expr.path_nodes import Path
+from express.expr.path_syntax import parse
 from express.values import JSON
 
 MAX_NESTING = 10

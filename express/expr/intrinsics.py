@@ -14,8 +14,8 @@ from express.errors import INTRINSIC_FAILURE, RUNTIME, ExpressionError, StatesEr
 from express.expr.growth import Growth, Reader, constant, reader
 from express.expr.intrinsic_functions import FUNCTIONS, Function, Refused
 from express.expr.intrinsic_syntax import Argument, Call, Constant, parse_call
+from express.expr.path_nodes import Path
 from express.expr.path_select import Miss
-from express.expr.path_syntax import Path
 from express.expr.paths import compile_reader, path_growth
 from express.expr.scope import Constants, Read, Scope
 from express.values import JSON, text

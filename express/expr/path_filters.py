@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 from express.expr.path_fuel import Fuel, equal
-from express.expr.path_syntax import (
+from express.expr.path_nodes import (
     Both,
     Comparison,
     Condition,
@@ -84,10 +84,7 @@ def _matches(value: Value, pattern: Pattern) -> Check:
 
     def check(node: JSON, document: JSON, fuel: Fuel) -> bool:
         subject = value(node, document, fuel)
-        if type(subject) is not str:
-            return False
-        fuel.spend(len(subject))
-        return matcher.matches(subject)
+        return type(subject) is str and matcher.matches(subject, fuel.spend)
 
     return check
 

@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 
 from express.expr.path_filters import UNDEFINED, Check, Value, compile_condition
 from express.expr.path_fuel import Fuel, check_size
-from express.expr.path_syntax import CURRENT, Descend, Filter, Index, Name, Path, Slice, Step, Wild
+from express.expr.path_nodes import CURRENT, Descend, Filter, Index, Name, Path, Slice, Step, Wild
 from express.values import JSON, text
 
 Select: TypeAlias = Callable[[JSON], JSON]
@@ -52,7 +52,6 @@ def compile_nodes(path: Path) -> Value:
         found = [node]
         for stage in stages:
             found = stage(found, document, fuel)
-            fuel.spend(len(found) + 1)
         if overlapping:
             check_size(found)
         return found
@@ -160,17 +159,24 @@ def _names(names: tuple[str, ...], *, last: bool, below: bool) -> Stage:
         return _name(names[0])
     if below:
         return _all_names(names, last=last)
-    if last:
-        return lambda nodes, document, fuel: [
-            {name: node[name] for name in names if name in node} for node in nodes if type(node) is dict
-        ]
-    return lambda nodes, document, fuel: [
-        node[name] for node in nodes if type(node) is dict for name in names if name in node
-    ]
+
+    def gather(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        fuel.spend(len(nodes) * len(names))
+        return [{name: node[name] for name in names if name in node} for node in nodes if type(node) is dict]
+
+    def spread(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        fuel.spend(len(nodes) * len(names))
+        return [node[name] for node in nodes if type(node) is dict for name in names if name in node]
+
+    return gather if last else spread
 
 
 def _name(name: str) -> Stage:
-    return lambda nodes, document, fuel: [node[name] for node in nodes if type(node) is dict and name in node]
+    def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        fuel.spend(len(nodes))
+        return [node[name] for node in nodes if type(node) is dict and name in node]
+
+    return stage
 
 
 def _all_names(names: tuple[str, ...], *, last: bool) -> Stage:
@@ -186,28 +192,43 @@ def _all_names(names: tuple[str, ...], *, last: bool) -> Stage:
 
 def _indexes(indexes: tuple[int, ...]) -> Stage:
     """An index beyond the end gives null, as a definite one does."""
-    return lambda nodes, document, fuel: [
-        node[index] if -len(node) <= index < len(node) else None
-        for node in nodes
-        if type(node) is list
-        for index in indexes
-    ]
+
+    def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        fuel.spend(len(nodes) * len(indexes))
+        return [
+            node[index] if -len(node) <= index < len(node) else None
+            for node in nodes
+            if type(node) is list
+            for index in indexes
+        ]
+
+    return stage
 
 
 def _slice(step: Slice) -> Stage:
     part = slice(step.start, step.stop, step.step)
-    return lambda nodes, document, fuel: [child for node in nodes if type(node) is list for child in node[part]]
+
+    def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        found: list[JSON] = []
+        for node in nodes:
+            if type(node) is list:
+                children = node[part]
+                fuel.spend(len(children) + 1)
+                found += children
+        return found
+
+    return stage
 
 
 def _wild(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
     found: list[JSON] = []
     for node in nodes:
         if type(node) is list:
+            fuel.spend(len(node) + 1)
             found += node
         elif type(node) is dict:
+            fuel.spend(len(node) + 1)
             found += node.values()
-        if len(found) > fuel.left:
-            fuel.exhausted()
     return found
 
 
@@ -225,7 +246,7 @@ def _descend(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
             else:
                 continue
             found.append(node)
-            fuel.spend(len(children) + 1)
+            fuel.spend((len(children) >> 2) + 1)
             stack.extend(child for child in reversed(children) if type(child) in (list, dict))
     return found
 
@@ -235,10 +256,12 @@ def _filter(check: Check) -> Stage:
         found: list[JSON] = []
         for node in nodes:
             if type(node) is list:
-                fuel.spend(len(node))
+                fuel.spend(len(node) + 1)
                 found += [child for child in node if check(child, document, fuel)]
-            elif type(node) is dict and check(node, document, fuel):
-                found.append(node)
+            elif type(node) is dict:
+                fuel.spend(1)
+                if check(node, document, fuel):
+                    found.append(node)
         return found
 
     return stage
@@ -246,7 +269,15 @@ def _filter(check: Check) -> Stage:
 
 def _filter_below(check: Check) -> Stage:
     """After `..`: the objects that pass; elements of arrays are met as nodes of their own."""
-    return lambda nodes, document, fuel: [node for node in nodes if type(node) is dict and check(node, document, fuel)]
+
+    def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        fuel.spend(len(nodes))
+        return [node for node in nodes if type(node) is dict and check(node, document, fuel)]
+
+    return stage
+
+
+# ---- paths inside filters
 
 
 def _inner(path: Path) -> Value:
@@ -255,10 +286,35 @@ def _inner(path: Path) -> Value:
     if not path.definite:
         nodes = compile_nodes(path)
         return lambda node, document, fuel: nodes(node if current else document, document, fuel)
-    steps = path.steps
+    chain = keys(path)
+    if chain is None or any(type(key) is int for key in chain):
+        return _searched(path.steps, current=current)
+    if current and len(chain) == 1:
+        return _own(chain[0])
+    return _chained(chain, current=current)
 
+
+def _own(name: str | int) -> Value:
+    """`@.name`, what most filters look at."""
+    return lambda node, document, fuel: node[name] if type(node) is dict and name in node else UNDEFINED
+
+
+def _chained(chain: tuple[str | int, ...], *, current: bool) -> Value:
     def value(node: JSON, document: JSON, fuel: Fuel) -> JSON:
-        fuel.spend(len(steps) + 1)
+        found = node if current else document
+        fuel.spend(len(chain))
+        for name in chain:
+            if type(found) is not dict or name not in found:
+                return UNDEFINED
+            found = found[name]
+        return found
+
+    return value
+
+
+def _searched(steps: tuple[Step, ...], *, current: bool) -> Value:
+    def value(node: JSON, document: JSON, fuel: Fuel) -> JSON:
+        fuel.spend(len(steps))
         try:
             return walk(steps, node if current else document)
         except Miss:

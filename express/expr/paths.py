@@ -11,8 +11,9 @@ from typing import NoReturn, TypeAlias
 
 from express.errors import RESULT_PATH_MATCH_FAILURE, RUNTIME, ExpressionError, StatesError
 from express.expr.growth import SAME, Growth, Reader, Writer, reader, writer
+from express.expr.path_nodes import Descend, Index, Path
 from express.expr.path_select import Miss, Select, compile_select, keys
-from express.expr.path_syntax import Descend, Index, Path, parse
+from express.expr.path_syntax import parse
 from express.expr.scope import Read, Scope
 from express.values import JSON, size, text
 
@@ -96,6 +97,8 @@ def compile_reader(path: Path, recover: Recover) -> Read:
     if path.root == "$" and chain is not None:
         return _chain(chain, select, recover)
     root = root_of(path)
+    if chain is not None:
+        return _rooted(chain, root, select, recover)
 
     def read(data: JSON, scope: Scope) -> JSON:
         try:
@@ -185,6 +188,27 @@ def _indexed(chain: tuple[str | int, ...], missed: Read) -> Read:
                 node = node[key]
         except (KeyError, TypeError, IndexError):
             return missed(data, scope)
+        return node
+
+    return read
+
+
+def _rooted(chain: tuple[str | int, ...], root: Read, select: Select, recover: Recover) -> Read:
+    """The same from the Context object or a variable."""
+    steps = tuple((key, type(key) is int) for key in chain)
+
+    def read(data: JSON, scope: Scope) -> JSON:
+        try:
+            node = document = root(data, scope)
+            try:
+                for key, indexed in steps:
+                    if indexed and type(node) is not list:
+                        raise TypeError
+                    node = node[key]
+            except (KeyError, TypeError, IndexError):
+                return select(document)
+        except Miss as miss:
+            return recover(data, scope, miss)
         return node
 
     return read

@@ -16,9 +16,12 @@ from express.errors import ExpressionError
 MAX_STATES = 2_000
 MAX_NESTING = 50
 MAX_REPEAT = 1_000
-MAX_CACHED = 4_000
+MAX_CACHED = 200_000
 
 Test: TypeAlias = Callable[[str], bool]
+
+Spend: TypeAlias = Callable[[int], None]
+"""Pays for work; raises when there is nothing left to pay with."""
 
 _SPLIT, _CHAR, _BEGIN, _END, _WORD_EDGE, _DONE = range(6)
 
@@ -38,27 +41,32 @@ class Matcher:
             raise ExpressionError(f"Invalid regular expression /{source}/{flags}: flag not supported")
         self._program = _Compiler(source, flags).program()
         self._cache: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._cached = 0
         self._start = self._closure({0}, first=True)
 
-    def matches(self, text: str) -> bool:
-        """Whether the whole of `text` matches."""
+    def matches(self, text: str, spend: Spend) -> bool:
+        """Whether the whole of `text` matches, paid for by the character and by the state met first."""
+        spend(len(text))
         states = self._start
         cache = self._cache
         for char in text:
             following = cache.get((states, char))
             if following is None:
-                following = self._advance(states, char)
+                following = self._advance(states, char, spend)
             states = following
             if not states:
                 return False
         return any(self._program[i][0] == _DONE for i in self._closure(set(states), last=True))
 
-    def _advance(self, states: frozenset[int], char: str) -> frozenset[int]:
+    def _advance(self, states: frozenset[int], char: str, spend: Spend) -> frozenset[int]:
+        spend(len(states))
         program = self._program
         hit = {i + 1 for i in states if program[i][0] == _CHAR and program[i][1](char)}
         following = self._closure(hit)
-        if len(self._cache) >= MAX_CACHED:
+        self._cached += len(following) + 1
+        if self._cached > MAX_CACHED:
             self._cache.clear()
+            self._cached = 0
         self._cache[states, char] = following
         return following
 

@@ -12,8 +12,9 @@ from typing import TypeAlias
 from express.errors import RUNTIME, ExpressionError, StatesError
 from express.expr.growth import Growth, Template, constant, template, total
 from express.expr.intrinsics import compile_call
+from express.expr.path_nodes import Path
 from express.expr.path_select import Miss
-from express.expr.path_syntax import Path, parse
+from express.expr.path_syntax import parse
 from express.expr.paths import compile_reader, path_growth
 from express.expr.scope import Read, Scope
 from express.values import JSON, size, text
