@@ -1,4 +1,4 @@
-"""Definition → Program, every problem at once: decode once, names to indexes, fields to callables."""
+"""Definition → Program, every problem at once: lint the text, decode it once, names to indexes, fields to callables."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ import msgspec
 
 from express.asl import model
 from express.asl.decode import decode
+from express.asl.lint import MachineType, lint
 from express.engine.program import END, Program, Scope
 from express.errors import DefinitionError, Diagnostic
 from express.states import KINDS
+from express.states.checks import EXPR_CHECKS
 from express.states.lowering import Lowering
 from express.values import JSON, dumps, loads
 
 
-def compile_definition(definition: str | bytes | dict[str, JSON], *, type: str = "EXPRESS") -> Program:
-    """A definition (JSON text or plain data) as a program.
+def compile_definition(definition: str | bytes | dict[str, JSON], *, type: MachineType = "EXPRESS") -> Program:
+    """A definition (JSON text or plain data) as a program; warnings do not keep it from running.
 
     Raises DefinitionError with every finding.
     """
-    text = definition.encode() if isinstance(definition, str) else definition
-    raw = text if isinstance(text, bytes) else dumps(text)
+    if isinstance(definition, dict):
+        return compile_data(definition, dumps(definition), type=type)
+    raw = definition.encode() if isinstance(definition, str) else definition
     try:
         data = loads(raw)
     except ValueError as error:
         raise DefinitionError([Diagnostic(code="INVALID_JSON_DESCRIPTION", message=str(error))]) from error
-    return compile_machine(decode(data), raw, type=type)
+    return compile_data(data, raw, type=type)
 
 
-def compile_machine(machine: model.Machine, raw: bytes, *, type: str = "EXPRESS") -> Program:
-    """A decoded machine as a program; `raw` is its text, for metering and identity."""
+def compile_data(data: JSON, raw: bytes, *, type: MachineType = "EXPRESS") -> Program:
+    """A definition as plain data; `raw` is its text, for metering and identity. Raises DefinitionError."""
+    findings = lint(data, type=type, checks=EXPR_CHECKS)
+    if any(finding.severity == "ERROR" for finding in findings):
+        raise DefinitionError(findings)
+    machine = decode(data)
     build = _Build(machine.query_language == "JSONata", type)
     scope = build.scope(machine, "")
     if build.findings:
@@ -47,6 +54,8 @@ def compile_machine(machine: model.Machine, raw: bytes, *, type: str = "EXPRESS"
 
 
 class _Build(msgspec.Struct):
+    """One compilation: its machine-wide settings and what it has found."""
+
     jsonata: bool
     type: str
     findings: list[Diagnostic] = []
@@ -55,9 +64,8 @@ class _Build(msgspec.Struct):
     def scope(self, machine: model.Machine, location: str) -> Scope:
         """One `States` map: names become indexes in the order of the definition."""
         targets = {name: i for i, name in enumerate(machine.states)}
-        targets[""] = END
         rows = tuple(self._row(name, state, targets, location) for name, state in machine.states.items())
-        return Scope(rows, targets[machine.start_at])
+        return Scope(rows, targets.get(machine.start_at, END))
 
     def _row(self, name: str, state: model.State, targets: dict[str, int], location: str) -> Any:
         language = state.query_language
@@ -71,4 +79,4 @@ class _Build(msgspec.Struct):
             resources=self.resources,
             type=self.type,
         )
-        return KINDS[type(state).__struct_config__.tag](state, low)  # type: ignore[index]  # tagged, every one
+        return KINDS[type(state).__name__](state, low)

@@ -126,7 +126,9 @@ def test_a_smaller_top_level_timeout_wins() -> None:
 
 def test_an_endless_loop_yields_and_is_stopped_at_the_cap() -> None:
     """A definition that never blocks gives the turn back and ends TIMED_OUT once its time is over."""
-    x, effects = start(program({"Type": "Pass", "Next": "S0"}, {"Type": "Succeed"}), {}, now=0)
+    rule = {"Variable": "$.never", "IsPresent": True, "Next": "S1"}
+    loop = {"Type": "Choice", "Choices": [rule], "Default": "S0"}
+    x, effects = start(program(loop, {"Type": "Succeed"}), {}, now=0)
 
     assert seqs(effects) == [("Yield", None), ("StartTimer", 1)]
     assert advance(x, now=299) == [Yield()]
