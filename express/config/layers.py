@@ -69,9 +69,7 @@ class Tree:
         if path in lines:
             self.origins[path] = f"{file}:{lines[path]}"
             self.folders[path] = file.parent
-        items = (
-            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        )
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for key, item in items:
             self._record(item, (*path, key), lines, file)
 

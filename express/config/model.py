@@ -63,7 +63,9 @@ class Pipeline(Section, frozen=True, kw_only=True):
     concurrency_per_partition: Annotated[int, Meta(ge=1, le=1024)] = 1024
     payload_limit: Size = size("256KiB")
     time_limit: Duration = duration("5m")
+    ordering: Literal["key", "partition", "none"] = "key"
     delivery: Literal["at_least_once"] = "at_least_once"
+    memory: Size = size("128MiB")
 
 
 class Workers(Section, frozen=True, kw_only=True):
@@ -105,8 +107,7 @@ class Config(Section, frozen=True, kw_only=True):
     def function_table(self) -> dict[str, Function]:
         """`functions` with the short form `name = "module:function"` written out."""
         return {
-            name: Function(handler=entry) if isinstance(entry, str) else entry
-            for name, entry in self.functions.items()
+            name: Function(handler=entry) if isinstance(entry, str) else entry for name, entry in self.functions.items()
         }
 
 
@@ -125,6 +126,4 @@ def schema() -> dict[str, Any]:
 def _schema_of(kind: type) -> dict[str, Any]:
     if kind is Duration:
         return {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)$"}
-    return {
-        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+\s*([kKMG]i?B|B)?$"}]
-    }
+    return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+\s*([kKMG]i?B|B)?$"}]}

@@ -93,9 +93,7 @@ def _pipeline_problems(config: Config) -> Iterator[Problem]:
         for topic in pipeline.topics:
             other = drained.setdefault((topic, pipeline.group), pipeline.name)
             if topic in (pipeline.output, pipeline.dead_letter):
-                yield Problem(
-                    (*path, "topics"), f"{topic!r} is an output of this pipeline, which would feed itself"
-                )
+                yield Problem((*path, "topics"), f"{topic!r} is an output of this pipeline, which would feed itself")
             if pipeline.group and other != pipeline.name:
                 yield Problem((*path, "group"), f"pipeline {other!r} drains {topic!r} in the same group")
 

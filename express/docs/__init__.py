@@ -1,0 +1,1 @@
+"""The documentation, as Markdown, and the samples it is about."""
