@@ -41,7 +41,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     `location` is AWS's pointer-like form (`/States/Wait/Seconds`, `""` where there is none).
     `code` is AWS's own where AWS has one (`SCHEMA_VALIDATION_FAILED`), and `rule` the stable code
     of `express explain`. `hint` holds "did you mean" and the like; `follows` names the rule of the finding
-    that this one is a consequence of.
+    that this one is a consequence of. `at` is the exact place, where AWS's `location` names the object around it.
     """
 
     code: str
@@ -51,6 +51,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     hint: str | None = None
     follows: str | None = None
+    at: str = ""
 
 
 class DefinitionError(ExpressError):
@@ -114,10 +115,14 @@ class StoreError(ExpressError):
 
 
 class ApiError(ExpressError):
-    """An answer of the HTTP API that is an error: `code` is the AWS error name."""
+    """An answer of the HTTP API that is an error: `code` is the AWS error name.
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    `members` are what else the error's structure holds (`reason`, `resourceName`).
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400, **members: str) -> None:
         self.code = code
         self.message = message
         self.status = status
+        self.members = members
         super().__init__(f"{code}: {message}")

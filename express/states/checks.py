@@ -8,7 +8,7 @@ from express.expr.intrinsic_functions import FUNCTIONS as INTRINSICS
 from express.expr.intrinsic_syntax import Call, parse_call
 from express.expr.jsonata import JsonataSyntaxError, parse, references
 from express.expr.jsonata.names import FUNCTIONS
-from express.expr.path_syntax import Path
+from express.expr.path_nodes import Path
 from express.expr.path_syntax import parse as parse_path
 
 

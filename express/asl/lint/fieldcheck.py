@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from express.asl.lint.report import View
+from express.asl.lint.report import View, below
 from express.asl.lint.values import Check
 from express.values import JSON
 
@@ -37,7 +37,13 @@ def unknown(view: View, name: str, location: str, table: dict[str, Field]) -> No
     """A field that nothing here has."""
     other = JSONPATH if view.jsonata else JSONATA
     names = [n for n, row in table.items() if row.language != other]
-    view.add("E0102", location, f"Field '{name}' is not supported", hint=view.report.nearest(name, names))
+    view.add(
+        "E0102",
+        location,
+        f"Field '{name}' is not supported",
+        hint=view.report.nearest(name, names),
+        at=below(location, f"/{name}"),
+    )
 
 
 def wrong_language(view: View, name: str, location: str) -> None:
@@ -48,6 +54,7 @@ def wrong_language(view: View, name: str, location: str) -> None:
         "W0114" if ignored else "E0103",
         location,
         f"The QueryLanguage is set to '{ours}', but field '{name}' is only supported for the '{theirs}' QueryLanguage",
+        at=below(location, f"/{name}"),
     )
 
 
@@ -62,7 +69,12 @@ def at_most_one(view: View, fields: dict[str, JSON], location: str, group: tuple
     """Note fields that exclude each other; tells whether one of them is there."""
     present = [name for name in group if name in fields]
     if len(present) > 1:
-        view.add("E0104", location, f"There should only be one of the following fields: [{', '.join(present)}]")
+        view.add(
+            "E0104",
+            location,
+            f"There should only be one of the following fields: [{', '.join(present)}]",
+            at=below(location, f"/{present[-1]}"),
+        )
     return bool(present)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from express.asl.lint.checks import JsonataFacts
-from express.asl.lint.report import View
+from express.asl.lint.report import View, below
 from express.asl.lint.templates import DEEPEST
 from express.asl.lint.values import Check, expect
 from express.asl.lint.variables import assign
@@ -103,10 +103,10 @@ def _walk(view: View, value: JSON, location: str, members: frozenset[str], depth
                     "'.$' has no meaning in a JSONata state: it stays part of the name",
                     hint='write the value as "{% … %}"',
                 )
-            _walk(view, item, f"{location}/{key}", members, depth + 1)
+            _walk(view, item, below(location, f"/{key}"), members, depth + 1)
     elif type(value) is list:
         for index, item in enumerate(value):
-            _walk(view, item, f"{location}[{index}]", members, depth + 1)
+            _walk(view, item, below(location, f"[{index}]"), members, depth + 1)
 
 
 def assign_value(members: frozenset[str]) -> Check:

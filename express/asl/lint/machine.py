@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from express.asl.lint.fieldcheck import Field, at_most_one, check_fields, one_of_fields, required
 from express.asl.lint.fields import AT_MOST_ONE, FIELDS, ONE_OF, REQUIRED, TYPES
-from express.asl.lint.report import Nested, Report, View
+from express.asl.lint.report import Nested, Report, View, below
 from express.asl.lint.transitions import check_transitions
 from express.asl.lint.values import anything, comment, expect, integer, one_of, text
 from express.asl.lint.variables import Scope
@@ -76,7 +76,7 @@ class Walk:
             )
             return
         for name, data in states.items():
-            location = f"{machine.location}/States/{name}"
+            location = below(machine.location, f"/States/{name}")
             _check_name(self.report, name, location)
             view = View(self.report, scope, name, {}, location)
             if type(data) is not dict:

@@ -18,6 +18,9 @@ MachineType = Literal["STANDARD", "EXPRESS"]
 MOST_FINDINGS = 10_000
 """Beyond this many a definition is not worth more time."""
 
+LONGEST_LOCATION = 4_096
+"""Locations do not grow beyond this: names may be long, and nested, and there may be many findings."""
+
 _MOST_HINTS = 200
 _LONGEST_NAME = 80
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|^_+\w+_+$|^%\w+%$|^<[^<>]+>$|^\{\{.*\}\}$|^#\{.*\}$")
@@ -49,6 +52,7 @@ class Report:
         *,
         hint: str | None = None,
         follows: str | None = None,
+        at: str = "",
     ) -> None:
         """Note one finding; code and severity are the rule's."""
         if len(self.findings) >= MOST_FINDINGS:
@@ -63,6 +67,7 @@ class Report:
                 rule=rule,
                 hint=hint,
                 follows=follows,
+                at=at,
             )
         )
 
@@ -76,6 +81,11 @@ class Report:
     def is_placeholder(self, value: JSON) -> bool:
         """Whether `value` is a text that a deployment tool replaces, and this run lets such texts stand."""
         return self.placeholders and type(value) is str and _PLACEHOLDER.search(value) is not None
+
+
+def below(location: str, step: str) -> str:
+    """The location of a part: `/name` or `[index]` behind the location of the whole."""
+    return location + step if len(location) + len(step) < LONGEST_LOCATION else location
 
 
 class Nested:

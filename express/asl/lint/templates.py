@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from express.asl.lint.paths import LOOKS_DYNAMIC, call_advice, note_root
-from express.asl.lint.report import View
+from express.asl.lint.report import View, below
 from express.asl.lint.values import expect
 from express.asl.lint.variables import assign
 from express.errors import ExpressionError
@@ -44,13 +44,13 @@ def _walk(view: View, value: JSON, location: str, depth: int) -> None:
     elif type(value) is list:
         for index, item in enumerate(value):
             if type(item) is dict or type(item) is list:
-                _walk(view, item, f"{location}[{index}]", depth + 1)
+                _walk(view, item, below(location, f"[{index}]"), depth + 1)
     else:
         for key, item in value.items():
             if key.endswith(".$"):
                 _dynamic(view, value, key, item, location)
             elif type(item) is dict or type(item) is list:
-                _walk(view, item, f"{location}/{key}", depth + 1)
+                _walk(view, item, below(location, f"/{key}"), depth + 1)
             elif type(item) is str:
                 _literal(view, key, item, location)
 
@@ -77,6 +77,7 @@ def _dynamic(view: View, fields: dict[str, JSON], key: str, value: JSON, locatio
         location,
         f"The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call",
         hint=hint,
+        at=below(location, f"/{key}"),
     )
 
 
@@ -107,10 +108,10 @@ def static_result(view: View, value: JSON, location: str, depth: int = 0) -> Non
             if key.endswith(".$"):
                 _static(view, f"{location}/{key}")
             else:
-                static_result(view, item, f"{location}/{key}", depth + 1)
+                static_result(view, item, below(location, f"/{key}"), depth + 1)
     elif type(value) is list:
         for index, item in enumerate(value):
-            static_result(view, item, f"{location}[{index}]", depth + 1)
+            static_result(view, item, below(location, f"[{index}]"), depth + 1)
     elif type(value) is str and LOOKS_DYNAMIC.match(value):
         _static(view, location)
 

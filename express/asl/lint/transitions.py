@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from express.asl.lint.report import Nested, Report
+from express.asl.lint.report import Nested, Report, below
 from express.asl.lint.variables import Scope
 from express.values import JSON
 
@@ -24,7 +24,7 @@ def check_transitions(report: Report, machine: Nested, scope: Scope) -> None:
         sound = _target(report, states, f"{machine.location}/StartAt", start)
     for name, state in states.items():
         if type(state) is dict:
-            sound &= _edges(report, states, f"{machine.location}/States/{name}", name, state, scope)
+            sound &= _edges(report, states, below(machine.location, f"/States/{name}"), name, state, scope)
     if not any(_may_end(state) for state in states.values()):
         report.add("E0203", "", "Workflow has no terminal state", follows=None if sound else "E0201")
     elif type(start) is str and start in states:
@@ -88,7 +88,10 @@ def _unreachable(report: Report, machine: Nested, start: str, scope: Scope, soun
     for name in states:
         if name not in reached:
             report.add(
-                "E0202", f"{machine.location}/States/{name}", f'State "{name}" is not reachable.', follows=follows
+                "E0202",
+                below(machine.location, f"/States/{name}"),
+                f'State "{name}" is not reachable.',
+                follows=follows,
             )
 
 

@@ -1,0 +1,141 @@
+"""Where the parts of a definition stand in its text."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import msgspec
+
+from express.values import JSON
+
+
+class Place:
+    """Where one value stands, as offsets into the text; `key` is -1 where the value has no field name."""
+
+    __slots__ = ("end", "key", "members", "start")
+
+    def __init__(self, start: int, key: int = -1) -> None:
+        self.start = start
+        self.end = start
+        self.key = key
+        self.members: dict[str, Place] | list[Place] | None = None
+
+
+Members: TypeAlias = "dict[str, Place] | list[Place]"
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A line and a column, both counted from 1; `length` characters from there are meant."""
+
+    line: int
+    column: int
+    length: int = 1
+
+
+class Scanned:
+    """A definition's text, its data, and the place of every part of it.
+
+    `duplicates` are field names that one object has twice: (location, offset of the later one). `base` is the
+    line that the text begins on, for a definition inside another file.
+    """
+
+    __slots__ = ("_lines", "data", "duplicates", "root", "text")
+
+    def __init__(self, text: str, data: JSON, root: Place, duplicates: list[tuple[str, int]]) -> None:
+        self.text = text
+        self.data = data
+        self.root = root
+        self.duplicates = duplicates
+        self._lines: list[int] | None = None
+
+    def find(self, location: str) -> Position:
+        """The position of what a location names, of its nearest ancestor where it does not exist.
+
+        A field is shown by its name when the finding is about the field's absence or name, so the name is what
+        is pointed at; the value is where there is no name.
+        """
+        place = self.root
+        for found in _path(self.root, location):
+            place = found
+        start = place.key if place.key >= 0 else place.start
+        return self.at(start, self._width(place, start))
+
+    def value(self, location: str) -> Position:
+        """The position of the value that a location names."""
+        place = self.root
+        for found in _path(self.root, location):
+            place = found
+        return self.at(place.start, self._width(place, place.start))
+
+    def at(self, offset: int, length: int = 1) -> Position:
+        """The position of an offset."""
+        if self._lines is None:
+            self._lines = line_starts(self.text)
+        line = bisect.bisect_right(self._lines, offset)
+        return Position(line, offset - self._lines[line - 1] + 1, length)
+
+    def line(self, number: int) -> str:
+        """The text of a line, without its end."""
+        self.at(0)
+        assert self._lines is not None
+        start = self._lines[number - 1]
+        stop = self._lines[number] if number < len(self._lines) else len(self.text)
+        return self.text[start:stop].rstrip("\r\n")
+
+    def _width(self, place: Place, start: int) -> int:
+        """How much to underline: a name, or a plain value on its one line."""
+        if start == place.key:
+            stop = self.text.find(":", start, place.start)
+            return max(1, len(self.text[start : stop if stop > 0 else start + 1].rstrip()))
+        if place.members is not None:
+            return 1
+        return max(1, min(place.end - start, 120))
+
+
+def line_starts(text: str) -> list[int]:
+    """The offsets at which the lines of a text begin."""
+    starts = [0]
+    at = text.find("\n")
+    while at >= 0:
+        starts.append(at + 1)
+        at = text.find("\n", at + 1)
+    return starts
+
+
+def _path(root: Place, location: str) -> Iterator[Place]:
+    """The places on the way to a location; ends where it can't be followed.
+
+    Names may hold `/` and `[`, so the longest member that fits is taken.
+    """
+    place, rest = root, location
+    while rest and rest != "/":
+        found = _step(place, rest)
+        if found is None:
+            return
+        place, rest = found
+        yield place
+
+
+def _step(place: Place, rest: str) -> tuple[Place, str] | None:
+    members = place.members
+    if type(members) is list and rest[0] == "[":
+        number, closed, after = rest[1:].partition("]")
+        if closed and number.isascii() and number.isdigit() and len(number) < 9 and int(number) < len(members):
+            return members[int(number)], after
+        return None
+    if type(members) is dict and rest[0] == "/":
+        return _member(members, rest[1:])
+    return None
+
+
+def _member(members: dict[str, Place], rest: str) -> tuple[Place, str] | None:
+    name = rest
+    if name in members:
+        return members[name], ""
+    ends = [i for i, char in enumerate(rest[:4096]) if char in "/["]
+    for end in reversed(ends):
+        if rest[:end] in members:
+            return members[rest[:end]], rest[end:]
+    return None
