@@ -1,0 +1,270 @@
+"""From a record to its terminal record: check, run, and write the result where the next flush takes it.
+
+Each record is run to its end, or to where it waits, before the next one is looked at: parsing 500, then
+running 500, then writing 500 costs nearly three times as much (kafka.md §3.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from express.engine import About, Execution
+from express.engine.effects import Finish
+from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
+from express.metering import billed_duration_ms, billed_memory_mb
+from express.ports import Clock, Ending, Event, Observer, Record, Sink
+from express.runtime.counters import Counters
+from express.runtime.executor import Executor, Run
+from express.runtime.lane import ORDER_KEYS, Job, Lane
+from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
+from express.runtime.pipeline import Pipeline
+from express.runtime.records import Letter, dead_letter_headers, record_bytes
+from express.runtime.room import Room
+from express.values import dumps
+
+WAITING_PER_TURN = 16
+"""How many records of one key that waited are run before the loop has its turn."""
+
+RESULT_OVERHEAD = 4_096
+"""More than the headers of a result ever take."""
+
+
+class Dispatcher:
+    """Runs the records of one pipeline. `wake` is called when something is there to be flushed or has ended."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        executor: Executor,
+        sink: Sink,
+        clock: Clock,
+        counters: Counters,
+        wake: Callable[[], None],
+        observer: Observer | None = None,
+    ) -> None:
+        workflow = pipeline.workflow
+        self._pipeline = pipeline
+        self._executor = executor
+        self._sink = sink
+        self._clock = clock
+        self._counters = counters
+        self._wake = wake
+        self._observer = observer
+        self._program = workflow.program
+        self._machine_arn = workflow.arn
+        self._memory = workflow.memory
+        self._order = ORDER_KEYS[pipeline.ordering]
+        self._limit = pipeline.payload_limit
+        self.room = Room(pipeline.concurrency, pipeline.heap_bytes, counters)
+        self.stamps: list[int] = []
+
+    def take(self, lane: Lane, record: Event) -> None:
+        """Run a record that was just tracked, or let it wait behind an earlier one of its order key."""
+        order = self._order(record)
+        if order is None or order not in lane.waiting:
+            self._run(lane, record, order)
+            return
+        records = lane.waiting[order]
+        if records is None:
+            records = lane.waiting[order] = deque()
+        records.append(record)
+        self._counters.waiting += 1
+        self.room.enter(len(record.value or b""))
+
+    def skip(self) -> None:
+        """A record was polled that had finished before the restart."""
+        self._counters.skipped += 1
+
+    def take_stamps(self) -> list[int]:
+        """The timestamps of the records whose terminal records were appended since the last call."""
+        stamps, self.stamps = self.stamps, []
+        return stamps
+
+    def drop(self, lane: Lane) -> None:
+        """Give up what a lane still runs: no terminal record; whoever has the partition next replays it."""
+        lane.live = False
+        self.forget_waiting(lane)
+        for run in lane.runs:
+            self._executor.drop(run)
+            self.room.leave(run.item.heap)
+        self._counters.aborted += len(lane.runs)
+        self._counters.abandoned += len(lane.runs)
+        lane.runs.clear()
+
+    def forget_waiting(self, lane: Lane) -> None:
+        """Let no waiting record of a lane start any more."""
+        lane.dispatching = False
+        lane.held.clear()
+        for order, records in lane.waiting.items():
+            for record in records or ():
+                self._counters.waiting -= 1
+                self.room.leave(len(record.value or b""))
+            lane.waiting[order] = None
+
+    # One execution ----------------------------------------------------------------------------------
+
+    def _run(self, lane: Lane, record: Event, order: bytes | None) -> None:
+        value = record.value
+        offset = record.offset
+        try:
+            data = admit(value, self._limit)
+        except Rejected as rejected:
+            self._reject(lane, record, rejected)
+            return
+        assert value is not None
+        size = len(value)
+        naming = lane.naming
+        started = self._clock.wall()
+        workflow = self._pipeline.workflow
+        about = About(
+            naming.arn(offset), naming.name(offset), workflow.role_arn, self._machine_arn, workflow.name, started
+        )
+        self._counters.started += 1
+        x, run = self._executor.submit(
+            self._program, data, about, self._ended, limit=self._pipeline.time_limit, size=size
+        )
+        if run is None:
+            self._emit(lane, x, offset, record.timestamp, record.key, size)
+            return
+        heap = heap_bytes(value)
+        run.item = Job(lane, offset, record.timestamp, record.key, size, heap, order)
+        lane.runs.add(run)
+        self.room.enter(heap)
+        if order is not None:
+            lane.waiting.setdefault(order)
+
+    def _ended(self, run: Run, finish: Finish) -> None:
+        """An execution that waited is over."""
+        job: Job = run.item
+        lane = job.lane
+        lane.runs.discard(run)
+        self.room.leave(job.heap)
+        self._emit(lane, run.x, job.offset, job.timestamp, job.key, job.size)
+        if job.order is not None:
+            self._run_waiting(lane, job.order)
+        self._wake()
+
+    def _run_waiting(self, lane: Lane, order: bytes) -> None:
+        """Run what waits behind an execution that has ended, until one of them waits itself."""
+        for _ in range(WAITING_PER_TURN):
+            records = lane.waiting[order]
+            if not records:
+                del lane.waiting[order]
+                return
+            record = records.popleft()
+            self._counters.waiting -= 1
+            self.room.leave(len(record.value or b""))
+            before = len(lane.runs)
+            self._run(lane, record, order)
+            if len(lane.runs) > before:
+                return
+        asyncio.get_running_loop().call_soon(self._go_on_waiting, lane, order)
+
+    def _go_on_waiting(self, lane: Lane, order: bytes) -> None:
+        self._run_waiting(lane, order)
+        self._wake()
+
+    # Terminal records -------------------------------------------------------------------------------
+
+    def _emit(self, lane: Lane, x: Execution, offset: int, timestamp: int, key: bytes | None, size: int) -> None:
+        """Write the result of an execution that has ended."""
+        finish, value = _result(x, self._limit)
+        counters = self._counters
+        stopped = self._clock.wall()
+        about = x.about
+        used = self._memory + size + len(value)
+        ms = billed_duration_ms(self._clock.monotonic() - x.started)
+        mb = billed_memory_mb(used)
+        counters.totals.add(ms, mb, x.transitions)
+        counters.memory_used_bytes += used
+        counters.execution_ms.add((stopped - about.started) * 1000)
+        self._count(finish.status)
+        stopped_ms = int(stopped * 1000)
+        headers = lane.naming.result_headers(
+            offset, about.execution_arn, finish, int(about.started * 1000), stopped_ms, (ms, mb)
+        )
+        if self._observer is not None:
+            self._observer.ended(
+                Ending(
+                    about.state_machine_name, about.execution_arn, finish.status, finish.error, about.started, stopped
+                )
+            )
+        if len(value) + len(key or b"") + RESULT_OVERHEAD > self._sink.limit:
+            self._refuse_result(lane, Record(*lane.partition, offset, timestamp, key, None), len(value))
+            return
+        counters.output_bytes += len(value)
+        self._sink.append(self._pipeline.output, lane.partition, stopped_ms, key, value, headers)
+        self._finished(lane, offset, timestamp)
+
+    def _refuse_result(self, lane: Lane, record: Record, size: int) -> None:
+        """The result is too large for its topic: a dead letter without a value leads to the input."""
+        self._counters.unwritable += 1
+        cause = f"The result has {size} bytes; a record of its topic may have {self._sink.limit}."
+        self._dead_letter(lane, record, "produce", OVERSIZE, DATA_LIMIT_EXCEEDED, cause)
+
+    def _reject(self, lane: Lane, record: Event, rejected: Rejected) -> None:
+        """No execution can be started with this record."""
+        if rejected.disposition == POISON:
+            self._counters.poison += 1
+        else:
+            self._counters.oversize += 1
+        stage = "deserialize" if rejected.disposition == POISON else "validate"
+        self._dead_letter(lane, record, stage, rejected.disposition, rejected.error, rejected.cause)
+        self._wake()
+
+    def _dead_letter(self, lane: Lane, record: Event, stage: str, disposition: str, error: str, cause: str) -> None:
+        letter = Letter(
+            stage=stage,
+            disposition=disposition,
+            error=error,
+            cause=cause,
+            arn=lane.naming.arn(record.offset),
+            state_machine_arn=self._machine_arn,
+            worker=self._pipeline.worker,
+        )
+        headers = dead_letter_headers(lane.partition, record, letter)
+        key, value = record.key, record.value
+        if record_bytes(key, value, headers) > self._sink.limit:
+            key, value, headers = None, None, dead_letter_headers(lane.partition, record, letter, truncated=True)
+        topic, now = self._pipeline.dead_letters, int(self._clock.wall() * 1000)
+        self._sink.append(topic, lane.partition, now, key, value, headers)
+        self._finished(lane, record.offset, record.timestamp)
+
+    def _finished(self, lane: Lane, offset: int, timestamp: int) -> None:
+        lane.tracker.finish(offset)
+        self.stamps.append(timestamp)
+
+    def _count(self, status: str) -> None:
+        counters = self._counters
+        if status == "SUCCEEDED":
+            counters.succeeded += 1
+        elif status == "FAILED":
+            counters.failed += 1
+        elif status == "TIMED_OUT":
+            counters.timed_out += 1
+        else:
+            counters.aborted += 1
+
+
+def _result(x: Execution, limit: int) -> tuple[Finish, bytes]:
+    """How an execution ended, and the value of its result. An output that can't be written is a failure."""
+    finish = x.finished
+    assert finish is not None
+    if finish.status == "SUCCEEDED":
+        try:
+            value = dumps(finish.output)
+        except TypeError as error:
+            finish = Finish("FAILED", error=RUNTIME, cause=f"The output can't be written as JSON: {error}")
+        else:
+            if len(value) <= limit:
+                return finish, value
+            cause = f"The output has {len(value)} bytes, which exceeds the maximum of {limit} bytes."
+            finish = Finish("FAILED", error=DATA_LIMIT_EXCEEDED, cause=cause)
+    return finish, dumps({"Error": _clean(finish.error), "Cause": _clean(finish.cause)})
+
+
+def _clean(text: str | None) -> str | None:
+    """`text` with lone surrogates, which no UTF-8 can hold, written out."""
+    return text if text is None else text.encode("utf-8", "backslashreplace").decode()

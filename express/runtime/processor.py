@@ -1,0 +1,308 @@
+"""Drains a source through one workflow into a sink: the life of a pipeline in one worker.
+
+A session polls, runs and flushes until it is stopped or its source or sink fails beyond repair; then a new
+one begins from what is committed. Rules for a partition that goes (reliability.md §1.3): start nothing more,
+finish what runs, commit, and only then let go. Draining after fencing would throw finished work away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from express.errors import CommitRefused, SinkError, SourceError
+from express.ports import Clock, Observer, Partition, Position, Sink, Source
+from express.runtime import offset_map
+from express.runtime.clock import SystemClock
+from express.runtime.counters import Counters
+from express.runtime.dispatch import Dispatcher
+from express.runtime.executor import Executor
+from express.runtime.flusher import Flusher
+from express.runtime.intake import SLICE_RECORDS, Intake
+from express.runtime.lane import Lane, running
+from express.runtime.pipeline import Pipeline
+from express.runtime.records import Naming
+
+POLL_SECONDS = 0.1
+"""How long a poll waits for the first record, and the longest that a stopped intake sleeps."""
+
+HELD_POLL_SECONDS = 0.002
+"""The same while records are held that can go on as soon as something ends."""
+
+LAST_COMMIT_SECONDS = 5.0
+"""What a commit may take once the time for draining is over."""
+
+RESTART_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses before a new session, growing while none of them lasts."""
+
+STUCK_SECONDS = 30.0
+"""A flush that takes longer makes the pipeline not ready: its output or dead-letter topic blocks."""
+
+log = logging.getLogger(__name__)
+
+
+class Processor:
+    """One pipeline in one worker. `run` returns after `stop`, when everything is drained and committed."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        source: Source,
+        sink: Sink,
+        executor: Executor,
+        clock: Clock | None = None,
+        counters: Counters | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.counters = counters or Counters()
+        self._source = source
+        self._sink = sink
+        self._clock = clock or SystemClock()
+        self._lanes: dict[Partition, Lane] = {}
+        self._changed = asyncio.Event()
+        self._dispatcher = Dispatcher(pipeline, executor, sink, self._clock, self.counters, self._wake, observer)
+        self._flusher = Flusher(
+            pipeline, source, sink, self._lanes, self._dispatcher.take_stamps, self._clock, self.counters, self._changed
+        )
+        self._intake = Intake(self._lanes, self._dispatcher, self._clock, self._renew)
+        self._assigning = asyncio.Lock()
+        self._flushing: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
+        self._assigned: set[Partition] = set()
+        self._joined = False
+        self.polled_at = self._clock.monotonic()
+        """When the source answered last (monotonic seconds)."""
+
+    async def run(self) -> None:
+        """Drain the source until `stop`. Cancelling ends at once, without draining or committing.
+
+        Only bugs leave this method as exceptions: then nothing was committed that is not written.
+        """
+        attempt = 0
+        while not self._stopped.is_set():
+            began = self._clock.monotonic()
+            try:
+                await self._session()
+            except (SourceError, SinkError) as error:
+                self.counters.restarts += 1
+                attempt = 0 if self._clock.monotonic() - began > RESTART_SECONDS[-1] else attempt + 1
+                pause = RESTART_SECONDS[min(attempt, len(RESTART_SECONDS)) - 1]
+                log.warning("pipeline %s begins anew in %s s: %s", self.pipeline.name, pause, error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), pause)
+
+    def stop(self) -> None:
+        """Poll no more, finish what runs within `drain_seconds`, commit, leave the group."""
+        self._stopped.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pipeline is in its group, drains it, and nothing blocks its output."""
+        busy = self._flusher.busy_since
+        blocked = busy is not None and self._clock.monotonic() - busy > STUCK_SECONDS
+        return self._joined and not self._stopped.is_set() and not blocked
+
+    @property
+    def committed_at(self) -> float:
+        """When positions were stored last (monotonic seconds)."""
+        return self._flusher.committed_at
+
+    @property
+    def partitions(self) -> Collection[Partition]:
+        """The partitions that are ours."""
+        return self._lanes.keys()
+
+    def lag(self) -> dict[Partition, int]:
+        """Records of each of our partitions that are not polled yet, as far as known."""
+        return {partition: lag for partition, lag in self._source.lag().items() if partition in self._lanes}
+
+    # A session --------------------------------------------------------------------------------------
+
+    async def _session(self) -> None:
+        """Drain until stopped, then settle. What fails leaves nothing behind that a new session would meet."""
+        drain = asyncio.create_task(self._drain(), name=f"drain {self.pipeline.name}")
+        stopped = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait({drain, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if drain.done():
+                drain.result()
+            await _cancel(drain)
+            await self._settle(list(self._lanes.values()), self.pipeline.drain_seconds)
+        finally:
+            self._joined = False
+            await _cancel(drain, stopped)
+            await self._stop_flushing()
+            self._drop(list(self._lanes.values()))
+            self._assigned.clear()
+            await self._source.stop()
+            await self._sink.stop()
+
+    async def _drain(self) -> None:
+        await self._sink.start()
+        await self._source.start(self)
+        self._start_flushing()
+        while True:
+            try:
+                await self._turn()
+            except SinkError as error:
+                log.warning("pipeline %s writes anew: %s", self.pipeline.name, error)
+                await self._reopen()
+
+    async def _turn(self) -> None:
+        """Start what is held, flush, poll; wait where there is nothing to do or no room."""
+        self._check_flushing()
+        more = self._intake.work()
+        self._flusher.wake()
+        wanted = self._intake.wanted()
+        if self._blocked or wanted == []:
+            self._changed.clear()
+            await self._poll([], 0)
+            await self._change(POLL_SECONDS)
+        elif not more:
+            await self._poll(wanted, POLL_SECONDS if wanted is None else HELD_POLL_SECONDS)
+        await asyncio.sleep(0)
+
+    async def _poll(self, partitions: list[Partition] | None, wait_seconds: float) -> None:
+        polled = await self._source.poll(partitions, SLICE_RECORDS, wait_seconds)
+        self.polled_at = self._clock.monotonic()
+        self.counters.records += self._intake.add(polled)
+
+    @property
+    def _blocked(self) -> bool:
+        return self._dispatcher.room.closed or self._sink.pending >= self.pipeline.output_bytes
+
+    async def _change(self, seconds: float) -> None:
+        """Wait until an execution has ended or a flush is through, since `_changed` was cleared, or time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._flusher.wake()
+
+    # Flushing ---------------------------------------------------------------------------------------
+
+    def _start_flushing(self) -> None:
+        self._flushing = asyncio.create_task(self._flusher.run(), name=f"flush {self.pipeline.name}")
+        self._flushing.add_done_callback(lambda task: self._changed.set())
+
+    async def _stop_flushing(self) -> None:
+        task, self._flushing = self._flushing, None
+        if task is not None:
+            await _cancel(task)
+
+    def _check_flushing(self) -> None:
+        """Raise what ended the flushing task."""
+        if self._flushing is not None and self._flushing.done():
+            self._flushing.result()
+
+    async def _reopen(self) -> None:
+        """It is unknown what the sink has written: begin anew from what is committed, within the group."""
+        async with self._assigning:
+            self.counters.restarts += 1
+            await self._stop_flushing()
+            self._drop(list(self._lanes.values()))
+            await self._sink.start()
+            self._start_flushing()
+            await self._open(self._assigned)
+
+    # Partitions (ports.Assignments) -----------------------------------------------------------------
+
+    async def assigned(self, partitions: Collection[Partition]) -> None:
+        """Begin with partitions where their commits say."""
+        async with self._assigning:
+            self._assigned.update(partitions)
+            await self._open(partitions)
+        self._joined = True
+
+    async def revoked(self, partitions: Collection[Partition]) -> None:
+        """Finish and commit what runs of partitions that go to others; what does not finish in time is dropped."""
+        self.counters.rebalances += 1
+        async with self._assigning:
+            lanes = [self._lanes[partition] for partition in partitions if partition in self._lanes]
+            await self._settle(lanes, self.pipeline.rebalance_drain_seconds)
+            self._drop(lanes)
+            self._assigned.difference_update(partitions)
+            await self._sink.close(partitions)
+
+    async def _open(self, partitions: Collection[Partition]) -> None:
+        if not partitions:
+            return
+        await self._sink.open(partitions)
+        committed = await self._source.committed(partitions)
+        bounds = await self._source.bounds(partitions)
+        for partition in partitions:
+            first, end = bounds[partition]
+            position = self._beginning(partition, committed.get(partition), first, end)
+            naming = Naming(self.pipeline.workflow.execution_prefix, partition)
+            self._lanes[partition] = Lane(partition, naming, position, self.pipeline.concurrency_per_partition)
+            self._source.seek(partition, max(first, position.offset))
+
+    def _beginning(self, partition: Partition, committed: Position | None, first: int, end: int) -> Position:
+        """Where to begin; the log may have lost what was committed, or may be another one."""
+        if committed is None:
+            return Position(first)
+        if committed.offset > end:
+            log.warning("%s ends at %d, before the committed %d: begins anew", partition, end, committed.offset)
+            self.counters.rewinds += 1
+            return Position(first)
+        self.counters.offsets_missing += max(0, first - committed.offset)
+        if committed.metadata and offset_map.decode(*committed) is None:
+            log.warning("%s was committed with metadata that is not ours: replays from %d", *committed)
+            self.counters.foreign_metadata += 1
+        return committed
+
+    def _renew(self, lane: Lane, offset: int) -> Lane:
+        """The offsets of a partition went backwards: its topic was made anew. All of it is new, then."""
+        log.warning("%s went back to offset %d: begins anew", lane.partition, offset)
+        self.counters.rewinds += 1
+        limit = self.pipeline.concurrency_per_partition
+        fresh = Lane(lane.partition, lane.naming, Position(offset), limit)
+        fresh.committed = lane.committed
+        fresh.held.extend(lane.held)
+        self._dispatcher.drop(lane)
+        self._lanes[lane.partition] = fresh
+        return fresh
+
+    async def _settle(self, lanes: Collection[Lane], seconds: float) -> None:
+        """Start nothing more in `lanes`; commit what is finished, wait for what runs, commit that as well."""
+        for lane in lanes:
+            self._dispatcher.forget_waiting(lane)
+        began = self._clock.monotonic()
+        if not lanes or not await self._commit(seconds):
+            return
+        while running(lanes) and (left := began + seconds - self._clock.monotonic()) > 0:
+            self._changed.clear()
+            await self._change(left)
+        await self._commit(max(began + seconds - self._clock.monotonic(), LAST_COMMIT_SECONDS))
+
+    async def _commit(self, seconds: float) -> bool:
+        """Flush and commit; False if that was refused, failed, or took too long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._flusher.flush(commit=True)
+        except CommitRefused:
+            self.counters.commits_refused += 1
+            return False
+        except (TimeoutError, SinkError, SourceError) as error:
+            log.warning("pipeline %s could not commit: %r", self.pipeline.name, error)
+            return False
+        return True
+
+    def _drop(self, lanes: Collection[Lane]) -> None:
+        for lane in lanes:
+            self._dispatcher.drop(lane)
+            if self._lanes.get(lane.partition) is lane:
+                del self._lanes[lane.partition]
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they have ended, however they do."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""The form of terminal records: results and dead letters.
+
+A **result** has the key of its input. Its value is the execution's output, or `{"Error": …, "Cause": …}` for an
+execution that did not succeed (a value of null would delete the key in a compacted topic). Its headers:
+
+| header | value |
+|---|---|
+| `express.execution-arn` | the same for the same input record, also after a replay |
+| `express.status` | SUCCEEDED, FAILED, TIMED_OUT or ABORTED |
+| `express.error`, `express.cause` | only where there is one; the cause cut to 1 KiB, whole in the value |
+| `express.start-time`, `express.stop-time` | milliseconds since 1970 |
+| `express.billed-duration-ms`, `express.billed-memory-mb` | what AWS would charge |
+| `express.source-topic`, `express.source-partition`, `express.source-offset` | the input record |
+
+A **dead letter** is what could not become a result: value, key and headers of the input, byte for byte, and
+headers `__express.errors.*` (reliability.md §1.4). Where the broker would not take a record of that size, the
+value is left out and `__express.errors.value.truncated` says so; the coordinates lead to the original.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import msgspec
+
+from express.engine.effects import Finish
+from express.ports import Event, Headers, Partition
+
+EXECUTION_ARN = "express.execution-arn"
+STATUS = "express.status"
+ERROR = "express.error"
+CAUSE = "express.cause"
+START_TIME = "express.start-time"
+STOP_TIME = "express.stop-time"
+BILLED_DURATION = "express.billed-duration-ms"
+BILLED_MEMORY = "express.billed-memory-mb"
+SOURCE_TOPIC = "express.source-topic"
+SOURCE_PARTITION = "express.source-partition"
+SOURCE_OFFSET = "express.source-offset"
+
+ERRORS = "__express.errors."
+TRUNCATED = f"{ERRORS}value.truncated"
+
+CAUSE_LIMIT = 1_024
+"""Bytes of a cause that a header holds."""
+
+
+class Naming:
+    """The names and fixed headers of all executions that come from one partition.
+
+    An execution is named `topic-partition-offset`, and the UUID of its ARN is derived from the same three and
+    the state machine: 72 bits of hash, 48 of the offset. A replay therefore has the same ARN and the same
+    idempotency keys.
+    """
+
+    __slots__ = ("_arn_head", "_head", "_statuses", "_tail", "_uuid_head")
+
+    def __init__(self, execution_prefix: str, partition: Partition) -> None:
+        topic, number = partition
+        self._head = f"{topic}-{number}-"
+        digest = sha256(f"{execution_prefix}\0{topic}\0{number}".encode()).hexdigest()
+        self._uuid_head = f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-8{digest[15:18]}-"
+        self._arn_head = execution_prefix + self._head
+        self._tail = ((SOURCE_TOPIC, topic.encode()), (SOURCE_PARTITION, b"%d" % number))
+        self._statuses = {
+            status: (STATUS, status.encode()) for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+        }
+
+    def name(self, offset: int) -> str:
+        """The execution name of the record at `offset`."""
+        return f"{self._head}{offset}"
+
+    def arn(self, offset: int) -> str:
+        """The execution ARN of the record at `offset`."""
+        return f"{self._arn_head}{offset}:{self._uuid_head}{offset & 0xFFFF_FFFF_FFFF:012x}"
+
+    def result_headers(
+        self, offset: int, arn: str, finish: Finish, started_ms: int, stopped_ms: int, billed: tuple[int, int]
+    ) -> list[tuple[str, bytes]]:
+        """The headers of a result; `billed` are milliseconds and MB."""
+        headers = [
+            (EXECUTION_ARN, arn.encode()),
+            self._statuses[finish.status],
+            (START_TIME, b"%d" % started_ms),
+            (STOP_TIME, b"%d" % stopped_ms),
+            (BILLED_DURATION, b"%d" % billed[0]),
+            (BILLED_MEMORY, b"%d" % billed[1]),
+            *self._tail,
+            (SOURCE_OFFSET, b"%d" % offset),
+        ]
+        if finish.error is not None:
+            headers.append((ERROR, cut(finish.error)))
+        if finish.cause is not None:
+            headers.append((CAUSE, cut(finish.cause)))
+        return headers
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a record becomes a dead letter. `stage` and `disposition` as in reliability.md §1.4."""
+
+    stage: str
+    disposition: str
+    error: str
+    cause: str
+    arn: str
+    state_machine_arn: str
+    worker: str = ""
+
+
+def dead_letter_headers(
+    partition: Partition, record: Event, letter: Letter, *, truncated: bool = False
+) -> list[tuple[str, bytes]]:
+    """The headers of the original, then ours. `truncated`: ours alone, for a record that is sent without a value."""
+    own = {
+        "topic": partition.topic,
+        "partition": str(partition.number),
+        "offset": str(record.offset),
+        "timestamp": str(record.timestamp),
+        "stage": letter.stage,
+        "disposition": letter.disposition,
+        "error": letter.error,
+        "cause": letter.cause,
+        "execution.arn": letter.arn,
+        "statemachine.arn": letter.state_machine_arn,
+        "worker": letter.worker,
+    }
+    headers = [(ERRORS + name, cut(value)) for name, value in own.items()]
+    return [(TRUNCATED, b"true"), *headers] if truncated else [*record.headers, *headers]
+
+
+def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """About what a record takes in the log, never less."""
+    size = 64 + len(key or b"") + len(value or b"")
+    for name, content in headers:
+        size += 10 + len(name.encode()) + len(content or b"")
+    return size
+
+
+def cut(text: str) -> bytes:
+    """The first CAUSE_LIMIT bytes of `text` in UTF-8, no character broken."""
+    raw = text.encode("utf-8", "backslashreplace")
+    return raw if len(raw) <= CAUSE_LIMIT else raw[:CAUSE_LIMIT].decode("utf-8", "ignore").encode()
