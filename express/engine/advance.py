@@ -119,10 +119,8 @@ def _take(x: Execution) -> list[Effect]:
 
 
 def _root(x: Execution) -> Frame:
-    """A frame to hang a closing event on when no single state is the reason."""
-    frame = Frame(x, x.program.scope.rows, x.input)
-    frame.prev = x.events
-    return frame
+    """A frame to hang a closing event on when no single state is the reason: its previous event is 0 (observed)."""
+    return Frame(x, x.program.scope.rows, x.input)
 
 
 def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> None:
@@ -219,12 +217,12 @@ def _step(x: Execution, frame: Frame, step: Step, event: Event | None) -> Step:
         frame.at = step
         frame.steps += 1
         frame.entered_at = x.now
-        frame.entered_prev = frame.prev
         x.transitions += 1
         x.events = frame.entered_id = id_ = x.events + 1
         if x.history is not None:
+            frame.entered_prev = frame.prev
             x.history.add((id_, frame.prev, row.entered, x.now, {"name": row.name, "input": frame.data}))
-        frame.prev = id_
+            frame.prev = id_
         x.budget -= 1
         following = row.enter(x, frame, row)
     else:

@@ -232,8 +232,8 @@ class Frame:
         x.events = id_ = x.events + 1
         if x.history is not None:
             x.history.add((id_, self.prev, kind, x.now, details))
-        if advance:
-            self.prev = id_
+            if advance:
+                self.prev = id_
         return id_
 
     def path(self) -> str:

@@ -101,13 +101,19 @@ def _error_output(failed: Failed) -> dict[str, JSON]:
 
 def leave_state(frame: Frame, row: Row) -> None:
     """Record that a state is left; forget what belonged to its visit."""
-    details: dict[str, JSON] = {"name": row.name, "output": frame.data}
-    if frame.assigned is not None:
-        details["assignedVariables"] = frame.assigned
+    x = frame.x
+    if x.history is None:
+        x.events += 1
         frame.assigned = None
-    frame.record(row.exited, details)
-    frame.retries = None
-    frame.retry_count = 0
+    else:
+        details: dict[str, JSON] = {"name": row.name, "output": frame.data}
+        if frame.assigned is not None:
+            details["assignedVariables"] = frame.assigned
+            frame.assigned = None
+        frame.record(row.exited, details)
+    if frame.retry_count:
+        frame.retries = None
+        frame.retry_count = 0
 
 
 def fail(x: Execution, frame: Frame, failed: Failed) -> Step:
@@ -169,11 +175,12 @@ def _aborted(child: Frame) -> None:
 
 def finish(x: Execution, frame: Frame, end: Finish) -> None:
     """The execution is over: record it, cancel what still runs, and say so last."""
-    frame.record(*_closing(end))
+    if x.history is not None:
+        frame.record(*_closing(end))
     x.ready.clear()
-    for seq in x.pending:
-        x.effects.append(Cancel(seq))
-    x.pending.clear()
+    if x.pending:
+        x.effects.extend(map(Cancel, x.pending))
+        x.pending.clear()
     x.finished = end
     x.effects.append(end)
 

@@ -231,7 +231,6 @@ def _resume(x: Execution, frame: Frame, row: Row, event: Event | None) -> Step:
         raise
     if x.history is None:
         x.events += 1
-        frame.prev = x.events
     else:
         frame.record(f"{plan.prefix}Succeeded", {**plan.labels, "output": output})
     frame.bound = frame.bound + bytes_ + 1024 if plan.merged else bytes_
