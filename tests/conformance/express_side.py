@@ -11,6 +11,7 @@ from typing import Any
 from express.compiler import compile_definition
 from express.engine import About
 from express.errors import DefinitionError, Diagnostic
+from express.telemetry.logs import Level, log_events
 
 from .cases import Case
 from .host import Entropy, Run
@@ -29,15 +30,23 @@ STARTED = 1_800_000_000.0
 
 
 def compile_case(case: Case) -> Any:
-    """The program of a case. One that an Express machine may not run is compiled as Standard."""
-    kind = "STANDARD" if case.express_compatible is False else "EXPRESS"
+    """The program of a case: as an Express machine, or where that is refused, as the Standard one it was."""
     try:
-        return compile_definition(case.text(), type=kind)
+        return compile_definition(case.text(), type="EXPRESS")
+    except DefinitionError as refusal:
+        if case.machine_type == "EXPRESS":
+            raise
+        return _compile_standard(case, refusal)
+
+
+def _compile_standard(case: Case, refusal: DefinitionError) -> Any:
+    try:
+        return compile_definition(case.text(), type="STANDARD")
     except DefinitionError as error:
         waiting = [d.message for d in error.diagnostics if _not_yet(d)]
         if waiting:
             raise NotYet(waiting[0]) from error
-        raise
+        raise refusal from error
 
 
 def _not_yet(diagnostic: Diagnostic) -> bool:
@@ -64,9 +73,9 @@ def entropy(case: Case) -> Entropy:
     return Entropy(sum(case.id.encode()))
 
 
-def limit(case: Case) -> float | None:
+def limit(program: Any) -> float | None:
     """The cap on the execution in seconds."""
-    return None if case.express_compatible is False else 300.0
+    return None if program.type == "STANDARD" else 300.0
 
 
 def sync_response(case: Case, run: Run) -> dict[str, JSON]:
@@ -74,9 +83,9 @@ def sync_response(case: Case, run: Run) -> dict[str, JSON]:
     raise NotYet("the StartSyncExecution answer")
 
 
-def log_lines(run: Run, level: str, *, include_data: bool) -> list[dict[str, JSON]]:
-    """The log lines of a run at a level."""
-    raise NotYet("log lines")
+def log_lines(run: Run, level: Level, *, include_data: bool) -> list[dict[str, JSON]]:
+    """The log events of a run at a level."""
+    return log_events(run.execution, level, include_data=include_data)
 
 
 def test_state(case: Case) -> tuple[dict[str, JSON] | None, dict[str, str] | None]:

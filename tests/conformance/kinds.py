@@ -19,7 +19,8 @@ from .script import Script
 JSON = Any
 Checks = Iterator[tuple[str, str | None]]
 
-_NOT_COMPARED = ("id", "time", "timestamp", "inputDetails", "outputDetails", "assignedVariablesDetails", "roleArn")
+_NOT_COMPARED = ("id", "time", "timestamp", "inputDetails", "outputDetails", "assignedVariablesDetails")
+_OPTIONAL = ("roleArn", "workerName")  # recordings may leave these away; `workerName` is the world's, not in `tasks`
 
 
 def ask(case: Case) -> Outcome:
@@ -57,7 +58,7 @@ def _run(case: Case, script: Script) -> Run:
         express_side.about(case),
         history=History(),
         entropy=express_side.entropy(case),
-        limit=express_side.limit(case),
+        limit=express_side.limit(program),
     )
 
 
@@ -84,12 +85,15 @@ def _history_checks(want: dict[str, JSON], run: Run, loose: bool) -> Checks:
     if "events" not in want:
         return
     assert run.history is not None
-    actual = [_event(event, keep_prev=not loose) for event in run.history.events()]
+    named = {key for event in want["events"] for key in event}
+    drop = {*_NOT_COMPARED, *(key for key in _OPTIONAL if key not in named or key == "workerName")}
+    drop |= {"prev"} if loose else set()
+    actual = [_without(event, drop) for event in run.history.events()]
+    expected = [_without(event, drop) for event in want["events"]]
     if loose:
-        expected = [{key: value for key, value in event.items() if key != "prev"} for event in want["events"]]
         yield "events", interleaving_difference(expected, actual)
     else:
-        yield "events", _sequence_difference(want["events"], actual)
+        yield "events", _sequence_difference(expected, actual)
 
 
 def _sequence_difference(expected: list[JSON], actual: list[JSON]) -> str | None:
@@ -103,9 +107,8 @@ def _sequence_difference(expected: list[JSON], actual: list[JSON]) -> str | None
     return None
 
 
-def _event(event: dict[str, JSON], keep_prev: bool) -> dict[str, JSON]:
-    drop = _NOT_COMPARED if keep_prev else (*_NOT_COMPARED, "prev")
-    return {key: value for key, value in event.items() if key not in drop}
+def _without(event: dict[str, JSON], keys: set[str]) -> dict[str, JSON]:
+    return {key: value for key, value in event.items() if key not in keys}
 
 
 def _logs(case: Case) -> tuple[str, Checks]:
