@@ -1,23 +1,36 @@
 """Fields of a JSONata state compiled to callables: one expression, or a template that holds some.
 
-What an evaluation gives back is checked as AWS does: nothing and functions are refused, and where a field
-wants one type, the others. The causes are AWS's texts (spec/asl.md §7).
+Each expression has an exact form; most have a fast one that falls back on it. What an evaluation gives is
+checked as AWS does: nothing and functions are refused, and where a field wants one type, the others. The
+causes are AWS's texts (spec/asl.md §7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol, cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, cast
 
-from express.errors import EvaluationError
+from express.errors import EvaluationError, ExpressionError
 from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
-from express.expr.jsonata.evaluator import UNDEFINED, Exact, compile_text
+from express.expr.jsonata.evaluator import Exact, compile_text
+from express.expr.jsonata.fast import Fast, call_form, constant_form, fast_form, function_of, joined
 from express.expr.jsonata.nodes import Node, Pattern, walk
 from express.expr.jsonata.numbers import compact
 from express.expr.jsonata.parser import parse
 from express.expr.jsonata.references import references
+from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
 from express.values import JSON
+
+States: TypeAlias = Mapping[str, JSON]
+Function: TypeAlias = Callable[[States, Scope], JSON]
+
+MAX_DEPTH = 100
+"""Deepest nesting of a template."""
+
+MAX_FUSED = 200
+"""Most parts of a template that become one function."""
 
 _BLANK = " \t\n\r\v\f"
 
@@ -30,7 +43,7 @@ class Evaluate(Protocol):
 
     constant: bool
 
-    def __call__(self, states: Mapping[str, JSON], scope: Scope, /) -> JSON:
+    def __call__(self, states: States, scope: Scope, /) -> JSON:
         """The field's value."""
 
 
@@ -47,20 +60,17 @@ def inner(text: str) -> str:
 def compile_value(value: JSON, field: str) -> Evaluate:
     """A template (Output, Arguments, a value of Assign, …): strings that are expressions are evaluated anywhere in it.
 
-    `field` names it in causes (`Output`, `Catch[0]/Assign`). Raises JsonataSyntaxError.
+    `field` names it in causes (`Output`, `Catch[0]/Assign`). Raises JsonataSyntaxError, and ExpressionError
+    for a template that is nested too deeply.
     """
-    kind = type(value)
-    if kind is str and is_expression(value):
+    if is_expression(value):
         return compile_expression(value, field)
-    if kind is dict:
-        parts = {key: compile_value(part, f"{field}/{key}") for key, part in value.items()}
-        if not all(part.constant for part in parts.values()):
-            return _object(parts)
-    elif kind is list:
-        items = [compile_value(part, f"{field}[{i}]") for i, part in enumerate(value)]
-        if not all(item.constant for item in items):
-            return _array(items)
-    return _marked(lambda states, scope: value, constant=True)
+    part = _Template().part(value, field)
+    if part.constant:
+        return _marked(lambda states, scope: value, constant=True)
+    if part.fast is not None and (function := function_of(part.fast, part.exact)) is not None:
+        return _marked(function)
+    return _marked(part.exact)
 
 
 def compile_expression(text: str, field: str, expect: str | None = None) -> Evaluate:
@@ -69,27 +79,16 @@ def compile_expression(text: str, field: str, expect: str | None = None) -> Eval
     Raises JsonataSyntaxError.
     """
     source = inner(text)
-    node = _parsed(source)
-    exact = Exact(source, references(node))
-
-    def evaluate(states: Mapping[str, JSON], scope: Scope) -> JSON:
-        try:
-            value = exact.evaluate(states, scope)
-        except JsonataError as error:
-            shown = f": {error.message}" if error.code is None else f". {error.code}: {error.message}"
-            raise _failed(source, field, f"threw an error during evaluation{shown}") from None
-        if value is UNDEFINED:
-            nothing = not exact.is_function(states, scope)
-            outcome = "returned nothing (undefined)." if nothing else "returned an unsupported result type."
-            raise _failed(source, field, outcome)
-        if expect is not None and not _fits(value, expect):
-            raise _failed(source, field, _unexpected(value, expect))
-        return value
-
-    return _marked(evaluate)
+    node = parsed(source)
+    exact = _exact(source, node, field, expect)
+    fast = fast_form(node)
+    if fast is None:
+        return _marked(exact)
+    wanted = None if expect is None or fast.kind == expect else _PYTHON[expect]
+    return _marked(function_of(fast, exact, wanted) or exact)
 
 
-def _parsed(source: str) -> Node:
+def parsed(source: str) -> Node:
     """The tree of an expression whose regular expressions are known to compile, too."""
     node = parse(source)
     if any(type(part) is Pattern for part in walk(node)):
@@ -100,16 +99,103 @@ def _parsed(source: str) -> Node:
     return node
 
 
-def _object(parts: dict[str, Evaluate]) -> Evaluate:
-    pairs = tuple(parts.items())
-    return _marked(lambda states, scope: {key: part(states, scope) for key, part in pairs})
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a template: evaluated exactly, leaf by leaf in order, or as one fast form with the rest."""
+
+    exact: Function
+    fast: Fast | None
+    constant: bool = False
 
 
-def _array(items: list[Evaluate]) -> Evaluate:
-    return _marked(lambda states, scope: [item(states, scope) for item in items])
+class _Template:
+    """Compiles one template; numbers its parts, so that their names don't clash in the one function."""
+
+    def __init__(self) -> None:
+        self._parts = 0
+
+    def part(self, value: JSON, field: str, depth: int = 0) -> _Part:
+        if depth > MAX_DEPTH:
+            raise ExpressionError(f"A value is nested more than {MAX_DEPTH} deep")
+        self._parts += 1
+        kind = type(value)
+        if is_expression(value):
+            return self._leaf(value, field)
+        if kind is dict:
+            members = {key: self.part(item, f"{field}/{key}", depth + 1) for key, item in value.items()}
+            if not all(member.constant for member in members.values()):
+                return self._object(members)
+        elif kind is list:
+            items = [self.part(item, f"{field}[{i}]", depth + 1) for i, item in enumerate(value)]
+            if not all(item.constant for item in items):
+                return self._array(items)
+        return _Part(lambda states, scope: value, constant_form(value, f"k{self._parts}"), constant=True)
+
+    def _leaf(self, text: str, field: str) -> _Part:
+        source = inner(text)
+        node = parsed(source)
+        exact = _exact(source, node, field, None)
+        fast = fast_form(node, f"p{self._parts}_")
+        if fast is None:
+            return _Part(exact, call_form(exact, f"e{self._parts}"))
+        return _Part(_lazily(fast, exact), fast)
+
+    def _object(self, members: dict[str, _Part]) -> _Part:
+        pairs = tuple((key, member.exact) for key, member in members.items())
+        forms = self._forms(members.values())
+        fast = None
+        if forms is not None:
+            text = ", ".join(f"{key!r}: {form.source}" for key, form in zip(members, forms, strict=True))
+            fast = joined(f"{{{text}}}", "object", forms)
+        return _Part(lambda states, scope: {key: exact(states, scope) for key, exact in pairs}, fast)
+
+    def _array(self, items: list[_Part]) -> _Part:
+        exacts = tuple(item.exact for item in items)
+        forms = self._forms(items)
+        fast = None if forms is None else joined(f"[{', '.join(form.source for form in forms)}]", "array", forms)
+        return _Part(lambda states, scope: [exact(states, scope) for exact in exacts], fast)
+
+    def _forms(self, parts: Iterable[_Part]) -> list[Fast] | None:
+        """The fast forms of all parts; None where the template is too large to be one function."""
+        forms = [part.fast for part in parts if part.fast is not None]
+        return forms if self._parts <= MAX_FUSED and len(forms) == len(list(parts)) else None
 
 
-def _marked(function: Callable[[Mapping[str, JSON], Scope], JSON], constant: bool = False) -> Evaluate:
+def _lazily(fast: Fast, exact: Function) -> Function:
+    """A leaf on its own, needed only after the template's one function has failed."""
+    function: Function | None = None
+
+    def leaf(states: States, scope: Scope) -> JSON:
+        nonlocal function
+        if function is None:
+            function = function_of(fast, exact) or exact
+        return function(states, scope)
+
+    return leaf
+
+
+def _exact(source: str, node: Node, field: str, expect: str | None) -> Function:
+    """The complete evaluation of an expression, with its result checked."""
+    exact = Exact(source, references(node))
+
+    def evaluate(states: States, scope: Scope) -> JSON:
+        try:
+            value = exact.evaluate(states, scope)
+        except JsonataError as error:
+            shown = f": {error.message}" if error.code is None else f". {error.code}: {error.message}"
+            raise _failed(source, field, f"threw an error during evaluation{shown}") from None
+        if value is UNDEFINED:
+            nothing = not exact.is_function(states, scope)
+            outcome = "returned nothing (undefined)." if nothing else "returned an unsupported result type."
+            raise _failed(source, field, outcome)
+        if expect is not None and type(value) not in _PYTHON[expect]:
+            raise _failed(source, field, _unexpected(value, expect))
+        return value
+
+    return evaluate
+
+
+def _marked(function: Function, constant: bool = False) -> Evaluate:
     evaluate = cast(Evaluate, function)
     evaluate.constant = constant
     return evaluate
@@ -119,22 +205,18 @@ def _failed(source: str, field: str, outcome: str) -> EvaluationError:
     return EvaluationError(f"The JSONata expression '{source}' specified for the field '{field}' {outcome}", field)
 
 
-_TYPES = {
-    dict: "object",
-    list: "array",
-    str: "string",
-    bool: "boolean",
-    int: "number",
-    float: "number",
-    type(None): "null",
+_PYTHON: dict[str, frozenset[type]] = {
+    "object": frozenset([dict]),
+    "array": frozenset([list]),
+    "string": frozenset([str]),
+    "boolean": frozenset([bool]),
+    "number": frozenset([int, float]),
+    "integer": frozenset([int]),
+    "null": frozenset([type(None)]),
 }
-
-
-def _fits(value: JSON, expect: str) -> bool:
-    kind = _TYPES[type(value)]
-    return kind == expect or (expect == "integer" and type(value) is int)
+"""The types a field may want, as Python has them."""
 
 
 def _unexpected(value: JSON, expect: str) -> str:
-    kind = _TYPES[type(value)]
+    kind = next(name for name, types in _PYTHON.items() if type(value) in types)
     return f"returned an unexpected result type. Expected '{expect}', but was '{kind}' for value: {compact(value)}"

@@ -16,6 +16,7 @@ from express.expr.jsonata import functions
 from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
 from express.expr.jsonata.names import FUNCTIONS
 from express.expr.jsonata.references import References
+from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
 from express.values import JSON
 
@@ -33,9 +34,6 @@ MAX_STRING: Final = 4_194_304
 
 MAX_RESULT: Final = 2 * 1_048_576
 """Bytes of a result as JSON; a payload may have an eighth of it."""
-
-UNDEFINED: Final = object()
-"""An expression that returned nothing, which is not null."""
 
 _WRAPPING = 3  # levels of evaluation that `wrapped` adds
 _MEMORY = ("U1001", "D2015", "D2016")
@@ -96,7 +94,7 @@ class Exact:
         expression = compile_text(wrapped(self._text, "".join(bound)))
         for name, function in functions.PURE.items():
             if name in refs.free:
-                expression.register_function(name, function)
+                expression.register_function(name, _hosted(function))
         if "distinct" in refs.free:
             expression.register_function("distinct", functions.distinct, "<x:x>")
         return expression
@@ -106,6 +104,16 @@ class Exact:
         if "random" not in free and "uuid" not in free:
             return None
         return {"random": functions.random_of(scope), "uuid": functions.uuid_of(scope)}
+
+
+def _hosted(function: Callable[..., JSON]) -> Callable[..., JSON]:
+    """A function for jlens, to which None is nothing."""
+
+    def hosted(*arguments: JSON) -> JSON:
+        value = function(*arguments)
+        return None if value is UNDEFINED else value
+
+    return hosted
 
 
 def wrapped(text: str, bound: str) -> str:

@@ -1,7 +1,6 @@
 """The functions Step Functions adds to JSONata, with AWS's results and errors (spec/asl.md §7).
 
-They are given plain JSON values; None is also what an absent argument looks like. `UNDEFINED` is returned
-as None too: the evaluator reads None of a function as "nothing".
+They are given plain JSON values; None is also what an absent argument looks like.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
+from express.expr.java_random import next_double
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
 from express.expr.jsonata.numbers import normal
+from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
 from express.values import JSON, is_number
 
@@ -31,7 +32,7 @@ def parse_json(*arguments: JSON) -> JSON:
     """
     _at_most(arguments, 1, "parse")
     if not arguments or arguments[0] is None:
-        return None
+        return UNDEFINED
     if type(arguments[0]) is not str:
         raise _mismatch("parse", 1)
     try:
@@ -76,15 +77,15 @@ def partition(*arguments: JSON) -> JSON:
     _at_most(arguments, 2, "partition")
     array, size = _padded(arguments, 2)
     if array is None:
-        return None
+        return UNDEFINED
     if type(array) is not list:
         raise JsonataError("T0412", 'Argument 1 of function "partition" must be an array of undefined')
     if not array or size is None:
-        return [array] if array else None
+        return [array] if array else UNDEFINED
     step = _whole(size, "partition", 2)
     if step < 0:
         raise JsonataError("D3137", "Second argument must be zero or greater")
-    return [array[i : i + step] for i in range(0, len(array), step)] if step else None
+    return [array[i : i + step] for i in range(0, len(array), step)] if step else UNDEFINED
 
 
 def number_range(*arguments: JSON) -> JSON:
@@ -97,16 +98,16 @@ def number_range(*arguments: JSON) -> JSON:
     start, end, step = _padded(arguments, 3)
     first, last = _whole(start, "range", 1), _whole(end, "range", 2)
     if step is None:
-        return None
+        return UNDEFINED
     width = _whole(step, "range", 3)
     if width == 0:
-        return None
+        return UNDEFINED
     numbers = range(first, last + (1 if width > 0 else -1), width)
     if len(numbers) > MAX_ITEMS:
         raise JsonataError(None, OUT_OF_MEMORY)
     if len(numbers) == 1:
         return first
-    return list(numbers) or None
+    return list(numbers) or UNDEFINED
 
 
 def hash_text(*arguments: JSON) -> JSON:
@@ -120,7 +121,7 @@ def hash_text(*arguments: JSON) -> JSON:
     if type(text) is not str:
         raise _mismatch("hash", 1)
     if algorithm is None:
-        return None
+        return UNDEFINED
     if type(algorithm) is not str:
         raise _mismatch("hash", 2)
     if algorithm not in ALGORITHMS:
@@ -132,19 +133,6 @@ def hash_text(*arguments: JSON) -> JSON:
     return digest.hexdigest()
 
 
-def seeded_random(seed: int) -> float:
-    """What `new java.util.Random(seed).nextDouble()` gives, bit for bit.
-
-    >>> seeded_random(42)
-    0.7275636800328681
-    """
-    state = (seed ^ 0x5DEECE66D) & (2**48 - 1)
-    state = (state * 0x5DEECE66D + 0xB) & (2**48 - 1)
-    high = state >> 22
-    state = (state * 0x5DEECE66D + 0xB) & (2**48 - 1)
-    return ((high << 27) + (state >> 21)) / 2**53
-
-
 def random_of(scope: Scope) -> Callable[..., JSON]:
     """`$random([seed])` with the execution's own randomness behind it."""
 
@@ -152,7 +140,7 @@ def random_of(scope: Scope) -> Callable[..., JSON]:
         _at_most(arguments, 1, "random")
         if not arguments or arguments[0] is None:
             return scope.random()
-        return seeded_random(_whole(arguments[0], "random", 1))
+        return next_double(_whole(arguments[0], "random", 1))
 
     return random
 

@@ -60,12 +60,12 @@ def _place(digits: str, point: int) -> str:
 
 
 def rounded(value: int | float) -> int | float:
-    """`value` with 15 significant digits, as `$string` shows numbers.
+    """`value` as `$string` shows it: 15 significant digits unless it is whole.
 
-    >>> rounded(0.1 + 0.2), rounded(1 / 3)
-    (0.3, 0.333333333333333)
+    >>> rounded(0.1 + 0.2), rounded(1 / 3), rounded(9007199254740991)
+    (0.3, 0.333333333333333, 9007199254740991)
     """
-    return value if type(value) is int and abs(value) < 10**15 else normal(float(f"{value:.15g}"))
+    return value if value == value // 1 else normal(float(f"{value:.15g}"))
 
 
 def quote(value: object) -> str:

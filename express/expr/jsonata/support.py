@@ -1,0 +1,168 @@
+"""What generated code calls: guards and the operators whose rules do not fit into a Python expression.
+
+Everything here gives exactly what the complete evaluator gives, or raises Miss so that it decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import fmod, inf, isfinite, nan
+from typing import NoReturn
+
+from express.expr.jsonata.errors import JsonataError, Miss
+from express.expr.jsonata.numbers import MAX_SAFE, normal, number_text, quote, rounded
+from express.values import JSON, equal, is_number, utf16_key
+
+NOT_FINITE = "Attempting to invoke string function on Infinity or NaN"
+
+
+def miss() -> NoReturn:
+    """Leave it to the complete evaluator."""
+    raise Miss
+
+
+def fix(value: JSON) -> JSON:
+    """A value as it goes out: whole numbers without fraction; AWS writes what is not finite as a string.
+
+    >>> fix(2.0), fix(1e400), fix("x")
+    (2, 'Infinity', 'x')
+    """
+    kind = type(value)
+    if kind is float:
+        return normal(value) if isfinite(value) else number_text(value)
+    if kind is int and not -MAX_SAFE <= value <= MAX_SAFE:
+        raise Miss
+    return value
+
+
+def string(value: JSON) -> str:
+    """`$string(value)`.
+
+    >>> string([1.0, {"a": 0.1}]), string(None), string("x")
+    ('[1,{"a":0.1}]', 'null', 'x')
+    """
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is float and not isfinite(value):
+        raise JsonataError("D3001", NOT_FINITE)
+    return _json(value)
+
+
+def _json(value: JSON) -> str:
+    kind = type(value)
+    if kind is str:
+        return quote(value)
+    if kind is int or kind is float:
+        return number_text(rounded(value))
+    if kind is dict:
+        return "{" + ",".join([f"{quote(k)}:{_json(v)}" for k, v in value.items()]) + "}"
+    if kind is list:
+        return "[" + ",".join([_json(v) for v in value]) + "]"
+    return "null" if value is None else "true" if value else "false"
+
+
+def truth(value: JSON) -> bool:
+    """`$boolean(value)`.
+
+    >>> truth(""), truth(0), truth({"a": 0}), truth(None)
+    (False, False, True, False)
+    """
+    if type(value) is list:
+        raise Miss
+    return bool(value)
+
+
+def same(a: JSON, b: JSON) -> bool:
+    """`a = b`"""
+    return a == b if type(a) is str or type(b) is str else equal(a, b)
+
+
+def less(a: JSON, b: JSON) -> bool:
+    """`a < b` of two numbers or two strings."""
+    if type(a) is str and type(b) is str:
+        return a < b if a.isascii() or b.isascii() else utf16_key(a) < utf16_key(b)
+    if is_number(a) and is_number(b):
+        return bool(a < b)
+    raise Miss
+
+
+def greater(a: JSON, b: JSON) -> bool:
+    """`a > b` of two numbers or two strings."""
+    return less(b, a)
+
+
+def at_most(a: JSON, b: JSON) -> bool:
+    """`a <= b` of two numbers or two strings."""
+    return not less(b, a)
+
+
+def at_least(a: JSON, b: JSON) -> bool:
+    """`a >= b` of two numbers or two strings."""
+    return not less(a, b)
+
+
+def divide(a: float, b: float) -> float:
+    """`a / b`; dividing by zero is no error in itself.
+
+    >>> divide(1, 4), divide(1, 0)
+    (0.25, inf)
+    """
+    if b == 0:
+        return nan if a == 0 else inf if a > 0 else -inf
+    return a / b
+
+
+def remainder(a: float, b: float) -> float:
+    """`a % b`, with the sign of `a`.
+
+    >>> remainder(-7, 3)
+    -1.0
+    """
+    return fmod(a, b) if b else nan
+
+
+def item(value: JSON, index: int) -> JSON:
+    """`value[index]` of an array."""
+    if type(value) is not list:
+        raise Miss
+    found = value[index]
+    if type(found) is list:
+        raise Miss
+    return found
+
+
+def one(items: list[JSON]) -> JSON:
+    """The sequence that a function like `$map` gives, where it is not empty."""
+    if len(items) > 1:
+        return items
+    if not items:
+        raise Miss
+    return items[0]
+
+
+def mapped(items: list[JSON], function: Callable[[JSON], JSON]) -> JSON:
+    """`$map` of an array and a lambda of one parameter."""
+    return one([function(item) for item in items])
+
+
+def mapped_by_index(items: list[JSON], function: Callable[[JSON, int], JSON]) -> JSON:
+    """`$map` of an array and a lambda of two parameters."""
+    return one([function(item, index) for index, item in enumerate(items)])
+
+
+def filtered(items: list[JSON], function: Callable[[JSON], bool]) -> JSON:
+    """`$filter` of an array and a lambda of one parameter."""
+    return one([item for item in items if function(item)])
+
+
+def filtered_by_index(items: list[JSON], function: Callable[[JSON, int], bool]) -> JSON:
+    """`$filter` of an array and a lambda of two parameters."""
+    return one([item for index, item in enumerate(items) if function(item, index)])
+
+
+def looped(value: JSON, most: int = 1000) -> list[JSON]:
+    """An array that generated code may loop over without a budget of steps."""
+    if type(value) is not list or len(value) > most:
+        raise Miss
+    return value
