@@ -1,0 +1,291 @@
+"""Metrics in Prometheus form, made from the workers' reports when they are asked for.
+
+Names follow experience.md §4.1: base units, `_total` on counters, no label whose values a payload could choose.
+The table in `docs/metrics.md` is generated from the families here and tested against them.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from express import __version__
+from express.telemetry.report import ENDINGS, Data, Totals, in_flight
+
+Labels: TypeAlias = tuple[str, ...]
+
+OVERFLOW = "__overflow__"
+"""The label value of series beyond the limit, all in one."""
+
+GB_SECOND = 1_024_000
+"""MB-milliseconds in a GB-second."""
+
+
+class Counted:
+    """A counter family: its name without `_total`, labels, and how to read it from a pipeline's counters."""
+
+    def __init__(self, name: str, text: str, read: Callable[[Data], float], by: str = "state_machine") -> None:
+        self.name = name
+        self.text = text
+        self.read = read
+        self.by = by
+
+
+def _plain(name: str) -> Callable[[Data], float]:
+    return lambda counters: float(counters.get(name, 0))
+
+
+def _billed(name: str, unit: float) -> Callable[[Data], float]:
+    return lambda counters: float(counters.get("totals", {}).get(name, 0)) / unit
+
+
+COUNTERS = (
+    Counted("express_executions_started", "Executions started.", _plain("started")),
+    Counted("express_state_transitions", "States entered, and retries.", _billed("transitions", 1)),
+    Counted("express_billed_requests", "Executions that AWS would charge for.", _billed("requests", 1)),
+    Counted("express_billed_duration_seconds", "Duration AWS would charge for.", _billed("duration_ms", 1000)),
+    Counted("express_billed_gb_seconds", "GB-seconds AWS would charge for.", _billed("mb_ms", GB_SECOND)),
+    Counted(
+        "express_executions_abandoned",
+        "Executions given up without an end, counted as ABORTED too; their records run again.",
+        _plain("abandoned"),
+    ),
+    Counted("express_kafka_records", "Records polled from the input topics.", _plain("records"), "pipeline"),
+    Counted("express_kafka_records_skipped", "Records known to be finished.", _plain("skipped"), "pipeline"),
+    Counted("express_kafka_commit", "Commits of positions.", _plain("commits"), "pipeline"),
+    Counted("express_kafka_commits_refused", "Commits refused by the group.", _plain("commits_refused"), "pipeline"),
+    Counted("express_kafka_rebalances", "Rebalances of the consumer group.", _plain("rebalances"), "pipeline"),
+    Counted("express_kafka_flushes", "Groups of results written.", _plain("flushes"), "pipeline"),
+    Counted("express_kafka_output_bytes", "Bytes of results.", _plain("output_bytes"), "pipeline"),
+    Counted("express_kafka_restarts", "Clients built anew after an error.", _plain("restarts"), "pipeline"),
+    Counted(
+        "express_kafka_offsets_missing",
+        "Offsets that the log had deleted before they were read.",
+        _plain("offsets_missing"),
+        "pipeline",
+    ),
+)
+"""Families that are one number per pipeline or state machine."""
+
+DEAD_LETTERS = ("poison", "oversize", "unwritable")
+
+
+class ExpressCollector(Collector):
+    """Makes every family from `totals`. `bounds_ms` are the upper bounds of the histograms' buckets."""
+
+    def __init__(self, totals: Totals, bounds_ms: Sequence[float], series: int = 1_000) -> None:
+        self._totals = totals
+        self._bounds = [f"{bound / 1000:g}" for bound in bounds_ms] + ["+Inf"]
+        self._series = series
+
+    def describe(self) -> Iterable[Metric]:
+        """The families without samples, for the registry and the documentation."""
+        return ExpressCollector(Totals(), [], self._series).collect()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family with its samples."""
+        pipelines = self._totals.pipelines()
+        yield from self._pipeline_counters(pipelines)
+        yield from self._executions(pipelines)
+        yield from self._kafka(pipelines)
+        yield from self._tasks()
+        yield from self._processes()
+
+    def _pipeline_counters(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
+        for family in COUNTERS:
+            index = 0 if family.by == "pipeline" else 1
+            values = [((names[index],), family.read(data)) for names, data in pipelines.items()]
+            yield self._counter(family.name, family.text, (family.by,), values)
+
+    def _executions(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
+        machine = ("state_machine",)
+        rows = [(machine_name, data) for (_, machine_name), data in pipelines.items()]
+        yield self._counter(
+            "express_executions",
+            "Executions ended, by status.",
+            (*machine, "status"),
+            [((name, ending.upper()), data.get(ending, 0)) for name, data in rows for ending in ENDINGS],
+        )
+        yield self._gauge(
+            "express_in_flight_executions",
+            "Executions that run.",
+            machine,
+            [((name,), in_flight(data)) for name, data in rows],
+        )
+        yield self._histogram(
+            "express_execution_duration_seconds",
+            "From start to end of an execution.",
+            machine,
+            [((name,), data.get("execution_ms", {})) for name, data in rows],
+        )
+        memory = SummaryMetricFamily(
+            "express_execution_memory_bytes", "Memory that executions are said to use.", labels=machine
+        )
+        for labels, (ended, used) in _merged(
+            [((name,), (_ended(data), data.get("memory_used_bytes", 0))) for name, data in rows]
+        ):
+            memory.add_metric(labels, int(ended), used)
+        yield memory
+
+    def _kafka(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
+        rows = [(pipeline, data) for (pipeline, _), data in pipelines.items()]
+        yield self._counter(
+            "express_dlq_records",
+            "Records that went to the dead-letter topic.",
+            ("pipeline", "reason"),
+            [((name, reason), data.get(reason, 0)) for name, data in rows for reason in DEAD_LETTERS],
+        )
+        yield self._counter(
+            "express_executions_throttled",
+            "Times that the intake stopped because there was no room for more executions.",
+            ("pipeline", "reason"),
+            [((name, "intake"), data.get("intake_stops", 0)) for name, data in rows],
+        )
+        yield self._gauge(
+            "express_admission_queue_length",
+            "Records held back behind an earlier one of their key.",
+            ("pipeline",),
+            [((name,), data.get("waiting", 0)) for name, data in rows],
+        )
+        yield self._gauge(
+            "express_in_flight_bytes",
+            "Estimated memory of what is in flight.",
+            ("pipeline",),
+            [((name,), data.get("heap_bytes", 0)) for name, data in rows],
+        )
+        yield self._gauge(
+            "express_kafka_lag_records",
+            "Records not polled yet.",
+            ("topic", "partition"),
+            [((topic, str(number)), lag) for (topic, number), lag in sorted(self._totals.lag().items())],
+        )
+        yield self._histogram(
+            "express_end_to_end_seconds",
+            "From the timestamp of a record to the acknowledgement of its terminal record.",
+            ("pipeline",),
+            [((name,), data.get("end_to_end_ms", {})) for name, data in rows],
+        )
+
+    def _tasks(self) -> Iterator[Metric]:
+        tasks = self._totals.tasks()
+        statuses = ("succeeded", "failed", "cancelled")
+        yield self._counter(
+            "express_tasks",
+            "Calls of tasks ended, by status.",
+            ("integration", "status"),
+            [((name, status.upper()), data.get(status, 0)) for name, data in tasks.items() for status in statuses],
+        )
+        yield self._histogram(
+            "express_task_duration_seconds",
+            "From the start of a call to its answer.",
+            ("integration",),
+            [((name,), data.get("duration_ms", {})) for name, data in tasks.items()],
+        )
+
+    def _processes(self) -> Iterator[Metric]:
+        live = self._totals.live
+        yield self._histogram(
+            "express_event_loop_lag_seconds", "How late the workers' loops are.", (), [((), self._totals.loop_lag())]
+        )
+        yield self._histogram(
+            "express_gc_pause_seconds", "Collections of garbage.", (), [((), self._totals.gc_pause())]
+        )
+        yield self._gauge("express_workers", "Workers that run.", (), [((), len(live))])
+        yield self._counter(
+            "express_worker_restarts",
+            "Workers that died without being told to.",
+            ("worker",),
+            [((str(worker),), count) for worker, count in sorted(self._totals.deaths.items())],
+        )
+        yield self._counter(
+            "express_worker_cpu_seconds",
+            "User and system time of the workers that run.",
+            ("worker",),
+            [((str(worker),), report.cpu_seconds) for worker, report in sorted(live.items())],
+        )
+        yield self._gauge(
+            "express_worker_resident_bytes",
+            "Resident memory of the workers that run.",
+            ("worker",),
+            [((str(worker),), report.resident_bytes) for worker, report in sorted(live.items())],
+        )
+        build = {"version": __version__, "python": platform.python_version()}
+        yield self._gauge("express_build_info", "What runs.", tuple(build), [(tuple(build.values()), 1)])
+
+    # Families ---------------------------------------------------------------------------------------
+
+    def _counter(
+        self, name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, float]]
+    ) -> CounterMetricFamily:
+        family = CounterMetricFamily(name, text, labels=labels)
+        for names, (value,) in self._capped((names, (value,)) for names, value in values):
+            family.add_metric(names, value)
+        return family
+
+    def _gauge(self, name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, float]]) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(name, text, labels=labels)
+        for names, (value,) in self._capped((names, (value,)) for names, value in values):
+            family.add_metric(names, value)
+        return family
+
+    def _histogram(
+        self, name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, Data]]
+    ) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(name, text, labels=labels)
+        rows = ((names, (data["sum_ms"], *data["counts"])) for names, data in values if data)
+        for names, (sum_ms, *counts) in self._capped(rows):
+            seen = 0.0
+            buckets = []
+            for bound, count in zip(self._bounds, counts, strict=True):
+                seen += count
+                buckets.append((bound, seen))
+            family.add_metric(names, buckets, sum_ms / 1000)
+        return family
+
+    def _capped(self, rows: Iterable[tuple[Labels, tuple[float, ...]]]) -> Iterable[tuple[Labels, tuple[float, ...]]]:
+        """Rows with the same labels added up, and those beyond the limit in one of their own (S23)."""
+        merged = _merged(rows)
+        if len(merged) <= self._series:
+            return merged
+        kept, rest = merged[: self._series - 1], merged[self._series - 1 :]
+        overflow = (OVERFLOW,) * len(rest[0][0])
+        return [*kept, *_merged((overflow, values) for _, values in rest)]
+
+
+def _ended(counters: Data) -> float:
+    return float(sum(counters.get(name, 0) for name in ENDINGS))
+
+
+def _merged(rows: Iterable[tuple[Labels, tuple[float, ...]]]) -> list[tuple[Labels, tuple[float, ...]]]:
+    sums: dict[Labels, tuple[float, ...]] = {}
+    for labels, values in rows:
+        before = sums.get(labels)
+        sums[labels] = values if before is None else tuple(a + b for a, b in zip(before, values, strict=True))
+    return list(sums.items())
+
+
+def registry(totals: Totals, bounds_ms: Sequence[float], series: int) -> CollectorRegistry:
+    """A registry with every family of a running service."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(ExpressCollector(totals, bounds_ms, series))
+    return made
+
+
+def table() -> str:
+    """Every family as a Markdown table: what `docs/metrics.md` holds."""
+    lines = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for family in ExpressCollector(Totals(), []).describe():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(getattr(family, "_labelnames", ()))
+        lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join(lines) + "\n"

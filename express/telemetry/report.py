@@ -1,0 +1,161 @@
+"""What workers tell their parent once a second, and the sums over workers, dead ones included.
+
+Counters arrive as plain data, since the runtime that counts and the telemetry that shows do not know each
+other. Sums keep the identity started = succeeded + failed + timed out + aborted + in flight: of a worker that
+died, what was in flight counts as aborted (and as abandoned: the records run again elsewhere), and what it did
+after its last report is unknown and not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+
+Data: TypeAlias = dict[str, Any]
+"""Counters as plain data: numbers, lists of numbers, and tables of them."""
+
+GAUGES = ("waiting", "heap_bytes")
+"""Counters that say how things are, not what has happened: they end with their worker."""
+
+ENDINGS = ("succeeded", "failed", "timed_out", "aborted")
+
+
+class PipelineReport(msgspec.Struct):
+    """One pipeline in one worker. `lag` holds topic, partition, records not polled yet."""
+
+    pipeline: str
+    state_machine: str
+    counters: Data
+    lag: list[tuple[str, int, int]] = []
+    partitions: int = 0
+
+
+class Report(msgspec.Struct):
+    """One worker, all in all. `checks` are what its health depends on: name → what is wrong, or ""."""
+
+    worker: int
+    pid: int
+    ready: bool = False
+    draining: bool = False
+    checks: dict[str, str] = {}
+    pipelines: list[PipelineReport] = []
+    tasks: dict[str, Data] = {}
+    loop_lag: Data = {}
+    gc_pause: Data = {}
+    cpu_seconds: float = 0.0
+    resident_bytes: int = 0
+
+
+class Totals:
+    """The latest report of every live worker and the sums of the dead ones."""
+
+    def __init__(self) -> None:
+        self.live: dict[int, Report] = {}
+        self.deaths: dict[int, int] = {}
+        self._retired: dict[tuple[str, str], Data] = {}
+        self._retired_tasks: dict[str, Data] = {}
+        self._retired_lag: Data = {}
+        self._retired_gc: Data = {}
+
+    def update(self, report: Report) -> None:
+        """A worker reported."""
+        self.live[report.worker] = report
+
+    def retire(self, worker: int, *, died: bool) -> None:
+        """A worker has ended; `died` if it was not told to."""
+        if died:
+            self.deaths[worker] = self.deaths.get(worker, 0) + 1
+        report = self.live.pop(worker, None)
+        if report is None:
+            return
+        for row in report.pipelines:
+            key = (row.pipeline, row.state_machine)
+            self._retired[key] = add(self._retired.get(key, {}), closed(row.counters))
+        for name, data in report.tasks.items():
+            self._retired_tasks[name] = add(self._retired_tasks.get(name, {}), data)
+        self._retired_lag = add(self._retired_lag, report.loop_lag)
+        self._retired_gc = add(self._retired_gc, report.gc_pause)
+
+    def pipelines(self) -> dict[tuple[str, str], Data]:
+        """(pipeline, state machine) → its counters over all workers there ever were."""
+        sums = dict(self._retired)
+        for report in self.live.values():
+            for row in report.pipelines:
+                key = (row.pipeline, row.state_machine)
+                sums[key] = add(sums.get(key, {}), row.counters)
+        return sums
+
+    def overall(self) -> Data:
+        """The counters of all pipelines together."""
+        return total(self.pipelines().values())
+
+    def tasks(self) -> dict[str, Data]:
+        """Integration → what its calls came to."""
+        sums = dict(self._retired_tasks)
+        for report in self.live.values():
+            for name, data in report.tasks.items():
+                sums[name] = add(sums.get(name, {}), data)
+        return sums
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) → records not polled yet, as its present owner sees it."""
+        return {
+            (topic, partition): records
+            for report in self.live.values()
+            for row in report.pipelines
+            for topic, partition, records in row.lag
+        }
+
+    def loop_lag(self) -> Data:
+        """How late the loops of the workers were."""
+        return total([self._retired_lag, *(report.loop_lag for report in self.live.values())])
+
+    def gc_pause(self) -> Data:
+        """How long collections of garbage took."""
+        return total([self._retired_gc, *(report.gc_pause for report in self.live.values())])
+
+
+def in_flight(counters: Data) -> int:
+    """Executions that run.
+
+    >>> in_flight({"started": 5, "succeeded": 2, "failed": 1})
+    2
+    """
+    return int(counters.get("started", 0) - sum(counters.get(name, 0) for name in ENDINGS))
+
+
+def closed(counters: Data) -> Data:
+    """The counters of a worker that is gone: nothing is in flight any more."""
+    lost = in_flight(counters)
+    kept = {name: value for name, value in counters.items() if name not in GAUGES}
+    return add(kept, {"aborted": lost, "abandoned": lost})
+
+
+def total(parts: Iterable[Data]) -> Data:
+    """The sum of all parts."""
+    result: Data = {}
+    for part in parts:
+        result = add(result, part)
+    return result
+
+
+def add(a: Data, b: Data) -> Data:
+    """Sums, member by member; neither argument is changed.
+
+    >>> add({"n": 1, "h": {"counts": [1, 0]}}, {"n": 2, "h": {"counts": [1, 1]}, "m": 1})
+    {'n': 3, 'h': {'counts': [2, 1]}, 'm': 1}
+    """
+    result = dict(a)
+    for name, value in b.items():
+        result[name] = _sum(result[name], value) if name in result else value
+    return result
+
+
+def _sum(a: Any, b: Any) -> Any:
+    if isinstance(a, dict):
+        return add(a, b)
+    if isinstance(a, list):
+        return [x + y for x, y in zip(a, b, strict=True)]
+    return a + b

@@ -1,0 +1,102 @@
+"""The HTTP server of the parent process: metrics and health, on a port of its own, loopback by default.
+
+Nothing here reaches into a worker: everything is read from their last reports, so that a scrape never waits for
+a worker, and a worker never for a scrape.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from express import __version__
+from express.errors import ConfigError
+
+Checks = Mapping[str, str]
+"""Name of a check → what is wrong, "" if nothing is."""
+
+
+class Health(Protocol):
+    """Who knows how the service is doing."""
+
+    def live(self) -> Checks:
+        """Whether it works at all; if not, it should be started anew."""
+
+    def ready(self) -> Checks:
+        """Whether it takes work now; not while it starts or drains."""
+
+    def started(self) -> Checks:
+        """Whether it has come up once."""
+
+
+class TelemetryServer:
+    """Serves `/metrics /livez /readyz /startupz /version` until stopped."""
+
+    def __init__(self, registry: CollectorRegistry, health: Health, host: str, port: int) -> None:
+        self._registry = registry
+        self._health = health
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> str:
+        """Listen; the URL. Raises ConfigError where the port can't be had."""
+        app = web.Application(client_max_size=1024)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/version", _version)
+        for name in ("live", "ready"):
+            app.router.add_get(f"/{name}z", _answer(getattr(self._health, name)))
+        app.router.add_get("/startupz", _answer(self._health.started))
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(
+                f"can't serve metrics on {self._host}:{self._port}: {error.strerror}. Another process may have "
+                "the port: set metrics.port, 0 for any free one"
+            ) from error
+        host, port = self._runner.addresses[0][:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Close."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encoder(self._registry), headers={"Content-Type": content_type})
+
+
+def _answer(checks: Callable[[], Checks]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(request: web.Request) -> web.Response:
+        found = checks()
+        failing = {name: wrong for name, wrong in found.items() if wrong}
+        body = {
+            "status": "failing" if failing else "ok",
+            "checks": {name: wrong or "ok" for name, wrong in found.items()},
+        }
+        return _json(body, 503 if failing else 200)
+
+    return handler
+
+
+async def _version(request: web.Request) -> web.Response:
+    return _json({"version": __version__, "python": platform.python_version()}, 200)
+
+
+def _json(body: object, status: int) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(body),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )
