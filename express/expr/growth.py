@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias, cast
 
+from express.errors import ExpressionError
 from express.expr.scope import Read, Scope, Write
 from express.values import JSON, size
 
@@ -95,5 +96,8 @@ def scaled(part: Growth, times: int, plus: int) -> Growth:
 
 
 def constant(value: JSON) -> Growth:
-    """The growth of a constant."""
-    return 0, size(value)
+    """The growth of a constant; raises ExpressionError for one that can't be written (an integer beyond 64 bits)."""
+    try:
+        return 0, size(value)
+    except TypeError as error:
+        raise ExpressionError(f"A constant can't be written as JSON: {error}") from error

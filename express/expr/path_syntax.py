@@ -34,6 +34,7 @@ from express.expr.path_nodes import (
     Step,
     Wild,
 )
+from express.expr.patterns import Matcher
 from express.values import JSON
 
 MAX_FILTER_DEPTH = 50
@@ -346,6 +347,7 @@ class _Parser:
             end += 1
         flags = self.text[self.at : end]
         self.at = end
+        Matcher(source, flags)  # a bad one is refused here, with the path
         return Pattern(source, flags)
 
 
