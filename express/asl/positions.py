@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import msgspec
 
@@ -23,9 +22,6 @@ class Place:
         self.members: dict[str, Place] | list[Place] | None = None
 
 
-Members: TypeAlias = "dict[str, Place] | list[Place]"
-
-
 class Position(msgspec.Struct, frozen=True):
     """A line and a column, both counted from 1; `length` characters from there are meant."""
 
@@ -34,40 +30,38 @@ class Position(msgspec.Struct, frozen=True):
     length: int = 1
 
 
-class Scanned:
-    """A definition's text, its data, and the place of every part of it.
+class Duplicate(msgspec.Struct, frozen=True):
+    """A field name that its object has already; `offset` is where it stands again."""
 
-    `duplicates` are field names that one object has twice: (location, offset of the later one). `base` is the
-    line that the text begins on, for a definition inside another file.
-    """
+    location: str
+    name: str
+    offset: int
+
+
+class Scanned:
+    """A definition's text, its data, and the place of every part of it."""
 
     __slots__ = ("_lines", "data", "duplicates", "root", "text")
 
-    def __init__(self, text: str, data: JSON, root: Place, duplicates: list[tuple[str, int]]) -> None:
+    def __init__(self, text: str, data: JSON, root: Place, duplicates: list[Duplicate]) -> None:
         self.text = text
         self.data = data
         self.root = root
         self.duplicates = duplicates
         self._lines: list[int] | None = None
 
-    def find(self, location: str) -> Position:
+    def find(self, location: str, *, by_name: bool = True) -> Position:
         """The position of what a location names, of its nearest ancestor where it does not exist.
 
-        A field is shown by its name when the finding is about the field's absence or name, so the name is what
-        is pointed at; the value is where there is no name.
+        What has a field name is shown by it, an element of a list by its value. A plain value is shown itself
+        unless `by_name`.
         """
         place = self.root
         for found in _path(self.root, location):
             place = found
-        start = place.key if place.key >= 0 else place.start
+        named = place.key >= 0 and (by_name or place.members is not None)
+        start = place.key if named else place.start
         return self.at(start, self._width(place, start))
-
-    def value(self, location: str) -> Position:
-        """The position of the value that a location names."""
-        place = self.root
-        for found in _path(self.root, location):
-            place = found
-        return self.at(place.start, self._width(place, place.start))
 
     def at(self, offset: int, length: int = 1) -> Position:
         """The position of an offset."""

@@ -11,9 +11,9 @@ import math
 import re
 from typing import NoReturn
 
-from express.asl.positions import Place, Scanned
+from express.asl.positions import Duplicate, Place, Scanned
 from express.errors import DefinitionError, Diagnostic
-from express.values import JSON
+from express.values import JSON, loads
 
 LONGEST_TEXT = 1_048_576
 """Most characters of a definition (AWS quota)."""
@@ -122,7 +122,7 @@ class _Scanner:
         self.at = 0
         self.placeholders = placeholders
         self.stack: list[_Open] = []
-        self.duplicates: list[tuple[str, int]] = []
+        self.duplicates: list[Duplicate] = []
 
     def scan(self) -> Scanned:
         self._blank()
@@ -178,7 +178,7 @@ class _Scanner:
         self._end_inside(top)
         location = _join(top.location, f"/{name}")
         if name in top.data:
-            self.duplicates.append((location, start))
+            self.duplicates.append(Duplicate(location, name, start))
         place = Place(self.at, start)
         assert type(top.members) is dict
         top.members[name] = place
@@ -347,3 +347,31 @@ def _whole(value: str, offset: int) -> str:
 def _join(location: str, step: str) -> str:
     """A location grows to a few thousand characters at most: names may be long, and nested."""
     return location + step if len(location) + len(step) < 4096 else location
+
+
+def load_definition(definition: str | bytes) -> JSON:
+    """The data of a definition's text, as fast as orjson; what is not JSON is said in AWS's words.
+
+    Raises DefinitionError with one finding.
+    """
+    if len(definition) > LONGEST_TEXT:
+        length = len(definition) if isinstance(definition, str) else _characters(definition)
+        if length > LONGEST_TEXT:
+            raise DefinitionError([too_long(length)])
+    try:
+        return loads(definition)
+    except ValueError as error:
+        try:
+            text = definition if isinstance(definition, str) else definition.decode()
+        except UnicodeDecodeError:
+            raise DefinitionError([not_utf8(error)]) from error
+        return scan(text).data
+
+
+def not_utf8(error: ValueError) -> Diagnostic:
+    """The finding about bytes that are no UTF-8 text."""
+    return Diagnostic(code="INVALID_JSON_DESCRIPTION", rule="E0001", message=f"Not UTF-8 text: {error}")
+
+
+def _characters(text: bytes) -> int:
+    return sum((byte & 0xC0) != 0x80 for byte in text)

@@ -11,7 +11,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from express.asl.positions import Place, Scanned
+from express.asl.positions import Duplicate, Place, Scanned
 from express.asl.scan import LONGEST_TEXT, too_long
 from express.errors import ConfigError, DefinitionError, Diagnostic
 from express.values import JSON
@@ -100,7 +100,7 @@ class _Builder:
         self.yaml = yaml
         self.text = text
         self.made = 0
-        self.duplicates: list[tuple[str, int]] = []
+        self.duplicates: list[Duplicate] = []
 
     def build(self, node: yaml.Node) -> Scanned:
         root = Place(node.start_mark.index)
@@ -131,7 +131,7 @@ class _Builder:
             name = str(key.value) if isinstance(key, self.yaml.ScalarNode) else "?"
             where = f"{location}/{name}"[:4096]
             if name in data:
-                self.duplicates.append((where, key.start_mark.index))
+                self.duplicates.append(Duplicate(where, name, key.start_mark.index))
             member = Place(0, key.start_mark.index)
             members[name] = member
             data[name] = self._value(value, member, where, depth + 1)

@@ -6,11 +6,14 @@ carries AWS's code, text and location where AWS's are known, and the stable code
 
 from __future__ import annotations
 
+import re
+
 from express.asl.lint.checks import OUTLINE, Checks, JsonataFacts, JsonataProblem, PathFacts
 from express.asl.lint.machine import Walk
 from express.asl.lint.report import MOST_FINDINGS, MachineType, Nested, Report, TooManyFindings
 from express.asl.lint.rules import RULES, Rule
 from express.asl.lint.variables import check_variables
+from express.asl.positions import Duplicate
 from express.errors import Diagnostic
 from express.values import JSON
 
@@ -23,8 +26,32 @@ __all__ = [
     "MachineType",
     "PathFacts",
     "Rule",
+    "duplicate_fields",
     "lint",
 ]
+
+
+_STATES = re.compile(r"(?:\A|/ItemProcessor|/Iterator|/Branches\[\d+\])/States\Z")
+
+
+def duplicate_fields(duplicates: list[Duplicate]) -> list[Diagnostic]:
+    """One finding per name that an object has twice: of a state an error as AWS has it, else a warning."""
+    return [_duplicate(duplicate) for duplicate in duplicates]
+
+
+def _duplicate(duplicate: Duplicate) -> Diagnostic:
+    around = duplicate.location.removesuffix(f"/{duplicate.name}")
+    state = _STATES.search(around) is not None
+    rule = "E0204" if state else "W0007"
+    message = f"Duplicate State name: {duplicate.name}" if state else f"Field '{duplicate.name}' is given twice"
+    return Diagnostic(
+        code=RULES[rule].code,
+        severity=RULES[rule].severity,
+        rule=rule,
+        message=message,
+        location=duplicate.location,
+        hint="only the last one counts",
+    )
 
 
 def lint(

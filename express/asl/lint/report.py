@@ -22,6 +22,7 @@ LONGEST_LOCATION = 4_096
 """Locations do not grow beyond this: names may be long, and nested, and there may be many findings."""
 
 _MOST_HINTS = 200
+_SLIP = 0.85
 _LONGEST_NAME = 80
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|^_+\w+_+$|^%\w+%$|^<[^<>]+>$|^\{\{.*\}\}$|^#\{.*\}$")
 
@@ -73,10 +74,18 @@ class Report:
 
     def nearest(self, name: str, valid: Iterable[str]) -> str | None:
         """ "did you mean", for the first findings of a run: comparing names is the dearest thing lint does."""
-        self._hints += 1
-        if self._hints > _MOST_HINTS or len(name) > _LONGEST_NAME:
+        return did_you_mean(name, valid) if self._may_compare(name) else None
+
+    def slip_of(self, name: str, valid: Iterable[str]) -> str | None:
+        """The valid name that `name` must have been meant to be, None if there may be doubt."""
+        if not self._may_compare(name):
             return None
-        return did_you_mean(name, valid)
+        close = difflib.get_close_matches(name, valid, n=1, cutoff=_SLIP)
+        return close[0] if close else None
+
+    def _may_compare(self, name: str) -> bool:
+        self._hints += 1
+        return self._hints <= _MOST_HINTS and len(name) <= _LONGEST_NAME
 
     def is_placeholder(self, value: JSON) -> bool:
         """Whether `value` is a text that a deployment tool replaces, and this run lets such texts stand."""

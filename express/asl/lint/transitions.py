@@ -13,6 +13,7 @@ from express.asl.lint.variables import Scope
 from express.values import JSON
 
 _TERMINAL = ("Succeed", "Fail")
+_MOST_COMPARED = 1_000
 
 
 def check_transitions(report: Report, machine: Nested, scope: Scope) -> None:
@@ -21,7 +22,7 @@ def check_transitions(report: Report, machine: Nested, scope: Scope) -> None:
     start = machine.data.get("StartAt")
     sound = True
     if type(start) is str:
-        sound = _target(report, states, f"{machine.location}/StartAt", start)
+        start = _target(report, states, f"{machine.location}/StartAt", start)
     for name, state in states.items():
         if type(state) is dict:
             sound &= _edges(report, states, below(machine.location, f"/States/{name}"), name, state, scope)
@@ -37,8 +38,9 @@ def _edges(
     sound = True
     targets = scope.edges.setdefault(name, [])
     for where, target in exits(state):
-        targets.append(target)
-        sound &= _target(report, states, location + where, target)
+        meant = _target(report, states, location + where, target)
+        targets.append(meant or target)
+        sound &= meant is not None
     return sound
 
 
@@ -55,14 +57,20 @@ def exits(state: dict[str, JSON]) -> Iterator[tuple[str, str]]:
                     yield f"/{field}[{index}]/Next", entry["Next"]
 
 
-def _target(report: Report, states: dict[str, JSON], location: str, target: str) -> bool:
+def _target(report: Report, states: dict[str, JSON], location: str, target: str) -> str | None:
+    """The state that a target means, also where it is a slip of the pen, so that no other finding follows from it."""
     if target in states:
-        return True
+        return target
     if report.is_placeholder(target):
-        return False
-    hint = report.nearest(target, states) if len(states) <= 1_000 else None
-    report.add("E0201", location, f"Missing 'Next' target: {target}", hint=hint)
-    return False
+        return None
+    few = len(states) <= _MOST_COMPARED
+    report.add(
+        "E0201",
+        location,
+        f"Missing 'Next' target: {target}",
+        hint=report.nearest(target, states) if few else None,
+    )
+    return report.slip_of(target, states) if few else None
 
 
 def _may_end(state: JSON) -> bool:

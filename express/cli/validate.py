@@ -1,0 +1,99 @@
+"""`express validate`: every mistake in state machine definitions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import rich_click as click
+
+from express.asl.lint import MachineType
+from express.cli import EXIT_FINDINGS, EXIT_USAGE
+from express.cli.diagnosis import Finding, NoSuchFile, Options, diagnose, find_files
+from express.cli.rendering import FORMATS
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--type",
+    "machine_type",
+    type=click.Choice(["STANDARD", "EXPRESS"], case_sensitive=False),
+    help="The type of the state machines; by default what a template says, else STANDARD.",
+)
+@click.option("--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True)
+@click.option("--warnings/--no-warnings", default=True, help="Show warnings too; they never fail the run.")
+@click.option("--strict", is_flag=True, help="Make errors of what AWS refuses though other engines take it.")
+@click.option(
+    "--placeholders/--no-placeholders",
+    default=True,
+    help="Let texts such as ${Name} stand for what a deployment tool fills in.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    machine_type: MachineType | None,
+    style: str,
+    *,
+    warnings: bool,
+    strict: bool,
+    placeholders: bool,
+) -> None:
+    """Find every mistake in state machine definitions.
+
+    FILE is a file, a pattern such as 'workflows/**/*.asl.json', a folder, or - for the standard input. Definitions
+    are JSON or YAML; those inside CloudFormation, SAM and Serverless templates are found too.
+
+    Exit codes: 0 no errors; 1 errors found; 2 wrong usage. `express explain CODE` says more about a code.
+    """
+    options = Options(type=machine_type, strict=strict, placeholders=placeholders, warnings=warnings)
+    findings: list[Finding] = []
+    try:
+        names = find_files(files)
+        for name in names:
+            findings += diagnose(_shown(name), _read(name), options)
+    except NoSuchFile as error:
+        _usage(ctx, f"no definition is found at {error}")
+    except OSError as error:
+        _usage(ctx, f"{error.filename}: {error.strerror}")
+    _write(FORMATS[style](findings))
+    click.echo(_summary(findings, len(names)), err=True)
+    ctx.exit(EXIT_FINDINGS if any(f.diagnostic.severity == "ERROR" for f in findings) else 0)
+
+
+def _read(name: str) -> bytes:
+    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+
+
+def _shown(name: str) -> str:
+    return "<stdin>" if name == "-" else os.path.normpath(name)
+
+
+def _write(text: str) -> None:
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    if text:
+        click.echo(text, color=False if plain else None)
+
+
+def _usage(ctx: click.Context, sentence: str) -> None:
+    click.echo(f"express validate: {sentence}", err=True)
+    ctx.exit(EXIT_USAGE)
+
+
+def _summary(findings: Sequence[Finding], files: int) -> str:
+    """What was found, follow-on findings apart: they go when their cause goes."""
+    own = [f.diagnostic for f in findings if not f.diagnostic.follows]
+    errors = sum(found.severity == "ERROR" for found in own)
+    warnings = len(own) - errors
+    following = len(findings) - len(own)
+    parts = [_count(errors, "error"), _count(warnings, "warning")]
+    if following:
+        parts.append(f"{following} that {'follows' if following == 1 else 'follow'} from these")
+    return f"{_count(files, 'file')}: {', '.join(parts)}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
