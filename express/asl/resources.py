@@ -131,7 +131,6 @@ _COLON_OUTSIDE_PLACEHOLDER = re.compile(r":(?![^${}]*\})")
 _LONGEST = 2_048
 
 
-@lru_cache(maxsize=1024)
 def parse_resource(arn: str) -> Resource:
     """What `arn` names. Never fails: what has no known form is kind `other`.
 
@@ -141,6 +140,11 @@ def parse_resource(arn: str) -> Resource:
     >>> parse_resource("arn:aws:lambda:us-east-1:123456789012:function:f:PROD").qualifier
     'PROD'
     """
+    return _parse(arn) if len(arn) <= _LONGEST else Resource(kind="other", arn=arn)
+
+
+@lru_cache(maxsize=1024)
+def _parse(arn: str) -> Resource:
     parts = _split(arn)
     if len(parts) < 6 or parts[0] != "arn":
         return Resource(kind="other", arn=arn)
@@ -157,7 +161,7 @@ def parse_resource(arn: str) -> Resource:
 
 
 def _split(arn: str) -> list[str]:
-    if "{" in arn and len(arn) <= _LONGEST:
+    if "{" in arn:
         return _COLON_OUTSIDE_PLACEHOLDER.split(arn)
     return arn.split(":")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from express.asl.lint.checks import JsonataFacts
+from express.asl.lint.paths import LOOKS_DYNAMIC
 from express.asl.lint.report import View, below
 from express.asl.lint.templates import DEEPEST
 from express.asl.lint.values import Check, expect
@@ -76,6 +77,13 @@ def jsonata_text(view: View, value: str, location: str, members: frozenset[str] 
             expression(view, value, location, members)
         else:
             view.refuse("E0504", value, location, "A JSONata expression must end with '%}'")
+    elif LOOKS_DYNAMIC.match(value):
+        view.add(
+            "W0510",
+            location,
+            "A JSONPath or intrinsic function in a JSONata state is plain text",
+            hint='write it as "{% … %}", the input being $states.input',
+        )
     elif value.endswith("%}"):
         view.refuse("E0504", value, location, "A JSONata expression must start with '{%'")
 

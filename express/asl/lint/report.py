@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 from express.asl.lint.checks import Checks
@@ -21,7 +21,7 @@ MOST_FINDINGS = 10_000
 LONGEST_LOCATION = 4_096
 """Locations do not grow beyond this: names may be long, and nested, and there may be many findings."""
 
-_MOST_HINTS = 200
+_MOST_COMPARISONS = 20_000
 _SLIP = 0.85
 _LONGEST_NAME = 80
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|^_+\w+_+$|^%\w+%$|^<[^<>]+>$|^\{\{.*\}\}$|^#\{.*\}$")
@@ -43,7 +43,7 @@ class Report:
         self.names: dict[str, str] = {}
         self.labels: dict[str, str] = {}
         self.pending: list[Nested] = []
-        self._hints = 0
+        self._comparisons = 0
 
     def add(
         self,
@@ -72,20 +72,20 @@ class Report:
             )
         )
 
-    def nearest(self, name: str, valid: Iterable[str]) -> str | None:
-        """ "did you mean", for the first findings of a run: comparing names is the dearest thing lint does."""
-        return did_you_mean(name, valid) if self._may_compare(name) else None
+    def nearest(self, name: str, valid: Collection[str]) -> str | None:
+        """ "did you mean": comparing names is the dearest thing lint does, so a run may do so much of it only."""
+        return did_you_mean(name, valid) if self._may_compare(name, valid) else None
 
-    def slip_of(self, name: str, valid: Iterable[str]) -> str | None:
+    def slip_of(self, name: str, valid: Collection[str]) -> str | None:
         """The valid name that `name` must have been meant to be, None if there may be doubt."""
-        if not self._may_compare(name):
+        if not self._may_compare(name, valid):
             return None
         close = difflib.get_close_matches(name, valid, n=1, cutoff=_SLIP)
         return close[0] if close else None
 
-    def _may_compare(self, name: str) -> bool:
-        self._hints += 1
-        return self._hints <= _MOST_HINTS and len(name) <= _LONGEST_NAME
+    def _may_compare(self, name: str, valid: Collection[str]) -> bool:
+        self._comparisons += len(valid)
+        return self._comparisons <= _MOST_COMPARISONS and len(name) <= _LONGEST_NAME
 
     def is_placeholder(self, value: JSON) -> bool:
         """Whether `value` is a text that a deployment tool replaces, and this run lets such texts stand."""

@@ -12,7 +12,7 @@ from express.asl.resources import DATASET_ACTIONS, OPTIMIZED, SDK_REFUSED, Resou
 from express.values import JSON
 
 _FUNCTION = re.compile(r"[\w.\-${}:<>%/]+\Z")
-_QUALIFIER = re.compile(r"(?:\$LATEST(?:\.PUBLISHED)?|[A-Za-z0-9\-_]+|.*\$\{.*\}.*|<.*>)\Z")
+_QUALIFIER = re.compile(r"\$LATEST(?:\.PUBLISHED)?\Z|[A-Za-z0-9\-_]+\Z")
 _SUFFIX = re.compile(r"\.(sync(:\d+)?|waitForTaskToken)\Z")
 
 
@@ -53,7 +53,9 @@ def unrecognized(view: View, rule: str, arn: str, location: str, hint: str | Non
 
 
 def _other(view: View, parsed: Resource, location: str) -> None:
-    if not _is_templated(parsed.arn):
+    if parsed.arn.startswith("{%"):
+        unrecognized(view, "E0801", parsed.arn, location, "Resource takes no expression")
+    elif not _is_templated(parsed.arn):
         unrecognized(view, "W0802", parsed.arn, location, "AWS takes ARNs only")
 
 
@@ -61,9 +63,13 @@ def _is_templated(arn: str) -> bool:
     return "${" in arn or "<" in arn or arn.startswith(("_", "%"))
 
 
+def _is_qualifier(text: str) -> bool:
+    return not text or _is_templated(text) or _QUALIFIER.match(text) is not None
+
+
 def _function(view: View, parsed: Resource, location: str) -> None:
     bad_name = _FUNCTION.match(parsed.name) is None
-    bad_qualifier = parsed.arn.endswith(":") or (parsed.qualifier != "" and _QUALIFIER.match(parsed.qualifier) is None)
+    bad_qualifier = parsed.arn.endswith(":") or not _is_qualifier(parsed.qualifier)
     if bad_name or bad_qualifier:
         what = "function name" if bad_name else "version or alias"
         unrecognized(view, "E0801", parsed.arn, location, f"the {what} is malformed")

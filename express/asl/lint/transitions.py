@@ -13,7 +13,6 @@ from express.asl.lint.variables import Scope
 from express.values import JSON
 
 _TERMINAL = ("Succeed", "Fail")
-_MOST_COMPARED = 1_000
 
 
 def check_transitions(report: Report, machine: Nested, scope: Scope) -> None:
@@ -27,7 +26,13 @@ def check_transitions(report: Report, machine: Nested, scope: Scope) -> None:
         if type(state) is dict:
             sound &= _edges(report, states, below(machine.location, f"/States/{name}"), name, state, scope)
     if not any(_may_end(state) for state in states.values()):
-        report.add("E0203", "", "Workflow has no terminal state", follows=None if sound else "E0201")
+        report.add(
+            "E0203",
+            "",
+            "Workflow has no terminal state",
+            follows=None if sound else "E0201",
+            at=f"{machine.location}/States",
+        )
     elif type(start) is str and start in states:
         _unreachable(report, machine, start, scope, sound)
 
@@ -63,14 +68,8 @@ def _target(report: Report, states: dict[str, JSON], location: str, target: str)
         return target
     if report.is_placeholder(target):
         return None
-    few = len(states) <= _MOST_COMPARED
-    report.add(
-        "E0201",
-        location,
-        f"Missing 'Next' target: {target}",
-        hint=report.nearest(target, states) if few else None,
-    )
-    return report.slip_of(target, states) if few else None
+    report.add("E0201", location, f"Missing 'Next' target: {target}", hint=report.nearest(target, states))
+    return report.slip_of(target, states)
 
 
 def _may_end(state: JSON) -> bool:

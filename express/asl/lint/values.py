@@ -13,6 +13,21 @@ Check: TypeAlias = Callable[[View, JSON, str], None]
 
 MOST_SECONDS = 99_999_999
 
+PATH_FORMS = frozenset(
+    (
+        "Seconds",
+        "TimeoutSeconds",
+        "HeartbeatSeconds",
+        "MaxConcurrency",
+        "ToleratedFailureCount",
+        "ToleratedFailurePercentage",
+        "MaxItems",
+        "MaxItemsPerBatch",
+        "MaxInputBytesPerBatch",
+    )
+)
+"""Numbers that may come from a path, by the field's name with `Path` behind it."""
+
 _NAMES = {
     dict: "an object",
     list: "an array",
@@ -26,8 +41,12 @@ _NAMES = {
 
 def expect(view: View, value: JSON, location: str, wanted: str) -> None:
     """Note that `value` is of another type than `wanted`."""
-    found = _NAMES.get(type(value), type(value).__name__)
-    view.refuse("E0105", value, location, f"Expected value of type {wanted}", hint=f"this is {found}")
+    field = location.rpartition("/")[2]
+    if type(value) is str and value.startswith("$") and field in PATH_FORMS and not view.jsonata:
+        hint = f"did you mean '{field}Path'?"
+    else:
+        hint = f"this is {_NAMES.get(type(value), type(value).__name__)}"
+    view.refuse("E0105", value, location, f"Expected value of type {wanted}", hint=hint)
 
 
 def anything(view: View, value: JSON, location: str) -> None:

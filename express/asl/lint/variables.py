@@ -43,6 +43,11 @@ class Scope:
         """Note that `state` reads `name`."""
         self.reads.append((name, state, location))
 
+    @property
+    def transitions(self) -> int:
+        """How many there are, and states: what a walk over them costs."""
+        return len(self.edges) + sum(map(len, self.edges.values()))
+
     def ancestors(self) -> Iterable[tuple[Scope, str]]:
         """The enclosing scopes that can be seen from here, each with its state on the way."""
         inner = self
@@ -116,7 +121,7 @@ def _check_read(
     location: str,
     before: dict[tuple[int, str], set[str]],
 ) -> int:
-    """Judge one read; the answer is the work it took, in states looked at."""
+    """Judge one read; the answer is the work it took."""
     work = 1
     known = False
     for here, at in [(scope, state), *scope.ancestors()]:
@@ -126,7 +131,7 @@ def _check_read(
         key = (id(here), name)
         if key not in before:
             before[key] = _after(here, name)
-            work += len(here.edges)
+            work += here.transitions
         if at in before[key] or at not in here.edges:
             return work
     seen = sorted({n for here, _ in [(scope, state), *scope.ancestors()] for n in here.assigned} - {name})

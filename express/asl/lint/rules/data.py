@@ -141,6 +141,16 @@ JSONATA: dict[str, Rule] = {
         good=_JSONATA.format('"Output": "{% $parse($states.input.text) %}"'),
         spec="asl.md §7",
     ),
+    "W0510": Rule(
+        title="JSONPath in a JSONata state",
+        code="NO_DOLLAR",
+        severity="WARNING",
+        cause="A JSONata state evaluates what stands in {% %} and nothing else; a text that looks like a path or an "
+        "intrinsic call stays a text.",
+        bad=_JSONATA.format('"Output": {"id": "$.order.id"}'),
+        good=_JSONATA.format('"Output": {"id": "{% $states.input.order.id %}"}'),
+        spec="asl.md §3, §7",
+    ),
     "E0508": Rule(
         title="Neither value nor expression",
         cause="The field takes a value of its own type or a JSONata expression in {% %}.",
