@@ -6,16 +6,25 @@ A question that the package can't be asked yet raises NotYet with the reason; no
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET
+
+from express.api import teststate
+from express.api.definitions import check_definition, read_input, validation_result
+from express.api.variables import variable_references as references
 from express.compiler import compile_definition
 from express.engine import About
-from express.errors import DefinitionError, Diagnostic
+from express.engine.effects import StartTask
+from express.engine.events import Event, TaskFailed, TaskSucceeded
+from express.errors import ApiError, DefinitionError, Diagnostic
 from express.telemetry.logs import Level, log_events
 
 from .cases import Case
 from .host import Entropy, Run
 from .outcome import NotYet
+from .script import Script
 
 JSON = Any
 
@@ -90,27 +99,52 @@ def log_lines(run: Run, level: Level, *, include_data: bool) -> list[dict[str, J
 
 def test_state(case: Case) -> tuple[dict[str, JSON] | None, dict[str, str] | None]:
     """The answer of one TestState call, or its error as `code` and `message`."""
-    raise NotYet("TestState")
+    request = {**case.request, "definition": case.text()}
+    if case.input is not UNSET:
+        request["input"] = _json(case.input)
+    if case.tasks or "mock" in request:
+        request.setdefault("roleArn", ROLE)
+    script = Script([{**task, "state": teststate.STATE} for task in case.tasks])
+    try:
+        prefix = f"arn:aws:states:{REGION}:{ACCOUNT}"
+        return teststate.test_state(request, lambda task: _performed(script, task), prefix=prefix), None
+    except ApiError as error:
+        return None, {"code": error.code, "message": error.message}
+
+
+def _performed(script: Script, task: StartTask) -> Event:
+    answer = script.answer(task.state, task.input)
+    if answer.kind == "succeed":
+        return TaskSucceeded(task.seq, answer.output)
+    return TaskFailed(task.seq, answer.error, answer.cause, answer.stage)
 
 
 def validate(case: Case) -> dict[str, JSON]:
     """The answer of ValidateStateMachineDefinition."""
-    raise NotYet("ValidateStateMachineDefinition")
+    return validation_result(case.text(), case.machine_type)  # type: ignore[arg-type]
 
 
 def create_error(case: Case) -> dict[str, str] | None:
     """The error of CreateStateMachine as `code` and `message`, None if the machine is accepted."""
-    raise NotYet("CreateStateMachine")
+    return _refusal(lambda: check_definition(case.text(), case.machine_type))  # type: ignore[arg-type]
 
 
 def start_error(case: Case) -> dict[str, str] | None:
     """The error of StartExecution as `code` and `message`, None if the input is accepted."""
-    raise NotYet("StartExecution")
+    return _refusal(lambda: read_input(None if case.input_text is UNSET else case.input_text))
+
+
+def _refusal(act: Callable[[], object]) -> dict[str, str] | None:
+    try:
+        act()
+    except ApiError as error:
+        return {"code": error.code, "message": error.message}
+    return None
 
 
 def variable_references(case: Case) -> dict[str, list[str]]:
     """State name → the variables it refers to, as DescribeStateMachine lists them."""
-    raise NotYet("variableReferences")
+    return references(case.definition)
 
 
 def _json(value: JSON) -> str:
