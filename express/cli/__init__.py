@@ -27,6 +27,10 @@ EXIT_HANDLER = 107
 """A handler module that crashes while it is imported."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "compile": ("express.cli.compile:command", "Show what the compiler makes of a definition."),
+    "config": ("express.cli.config:command", "Show the configuration, and where each value comes from."),
+    "env": ("express.cli.env:command", "Print the variables that point AWS tools to the local API."),
+    "exec": ("express.cli.exec:command", "Run one execution in this process and print its output."),
     "explain": ("express.cli.explain:command", "Explain a code of `express validate`, with examples."),
     "validate": ("express.cli.validate:command", "Find every mistake in state machine definitions."),
 }

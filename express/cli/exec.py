@@ -1,0 +1,127 @@
+"""`express exec`: one execution in this process, without Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+import rich_click
+
+from express.cli import EXIT_FINDINGS, EXIT_HANDLER
+from express.cli.definitions import refuse
+from express.config import Function, load
+from express.errors import ConfigError, DefinitionError
+from express.values import JSON, loads
+
+if TYPE_CHECKING:
+    from express.engine import History
+    from express.service.once import Once
+
+
+@rich_click.command()
+@rich_click.argument("workflow", type=click.Path(exists=True, dir_okay=False))
+@rich_click.option("-i", "--input", "given", default="{}", help="JSON, @FILE, or - for stdin. Default: {}")
+@rich_click.option("--trace", is_flag=True, help="Show the path as a timed tree, on stderr.")
+@rich_click.option("--history", is_flag=True, help="Print the history events instead of the output, one a line.")
+@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="Configuration with [functions].")
+@rich_click.option(
+    "-f", "--function", "named", multiple=True, metavar="NAME=MODULE:FUNCTION", help="Register a function."
+)
+@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    workflow: str,
+    given: str,
+    trace: bool,
+    history: bool,
+    files: tuple[str, ...],
+    named: tuple[str, ...],
+    settings: tuple[str, ...],
+) -> None:
+    """Run WORKFLOW (a .asl.json file) once and print its output.
+
+    The exit code is 0 if the execution succeeded, 1 if it failed or timed out.
+    """
+    from express.engine import History
+    from express.integrations.local import HandlerError
+    from express.service.once import run_once
+    from express.service.workflows import machine_name, read_definition
+
+    functions = {**load(files, settings=settings).config.function_table(), **_functions(named)}
+    text = read_definition(workflow)
+    record = History() if trace or history else None
+    name = machine_name(workflow)
+    sys.path[:0] = [str(Path.cwd()), *(str(Path(file).resolve().parent) for file in files)]
+    try:
+        once = asyncio.run(run_once(name, text, _input(given), functions, record))
+    except HandlerError as error:
+        click.echo(f"express: {error}", err=True)
+        ctx.exit(EXIT_HANDLER)
+    except DefinitionError as error:
+        refuse(ctx, workflow, text, error)
+    if record is not None and trace:
+        _show_trace(name, record)
+    if record is not None and history:
+        _print_history(record)
+    elif once.finish.status == "SUCCEEDED":
+        _print_json(once.finish.output)
+    _show_summary(once)
+    ctx.exit(0 if once.finish.status == "SUCCEEDED" else EXIT_FINDINGS)
+
+
+def _functions(named: tuple[str, ...]) -> dict[str, Function]:
+    table = {}
+    for entry in named:
+        name, equals, handler = entry.rpartition("=")
+        if not equals or ":" not in handler:
+            raise click.UsageError(f"--function {entry}: expected NAME=MODULE:FUNCTION")
+        table[name] = Function(handler=handler)
+    return table
+
+
+def _input(given: str) -> JSON:
+    try:
+        if given == "-":
+            text: str | bytes = sys.stdin.buffer.read()
+        else:
+            text = Path(given[1:]).read_bytes() if given.startswith("@") else given
+        return loads(text)
+    except OSError as error:
+        raise ConfigError(f"the input {given[1:]} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise click.UsageError(f"the input is not JSON: {error}") from error
+
+
+def _show_trace(name: str, record: History) -> None:
+    from express.cli.trace import lines, tree
+
+    for line in lines(tree(name, record.log)):
+        click.echo(line, err=True)
+
+
+def _print_history(record: History) -> None:
+    for event in record.events():
+        click.echo(orjson.dumps(event))
+
+
+def _print_json(value: JSON) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def _show_summary(once: Once) -> None:
+    from express.metering import gb_seconds
+
+    finish = once.finish
+    ms, mb = once.billed
+    click.echo(
+        f"{finish.status} · {once.seconds * 1000:.1f} ms · {once.x.transitions} transitions · "
+        f"billed {ms} ms at {mb} MB = {gb_seconds(ms, mb):.5f} GB-s",
+        err=True,
+    )
+    if finish.status != "SUCCEEDED":
+        click.echo(f"{finish.error}: {finish.cause}" if finish.cause else finish.error, err=True)

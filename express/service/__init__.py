@@ -1,0 +1,1 @@
+"""Wiring: the one place that knows every adapter, and makes of a configuration what runs."""

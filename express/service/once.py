@@ -1,0 +1,72 @@
+"""One execution in this process: no Kafka, no worker."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+
+from express.config import Function
+from express.engine import About, Execution, History
+from express.engine.effects import Finish
+from express.integrations import Integrations, LocalFunctions, table
+from express.metering import billed_duration_ms, billed_memory_mb, used_memory
+from express.runtime.clock import SystemClock
+from express.runtime.executor import Executor
+from express.runtime.pipeline import Workflow
+from express.service.workflows import compile_callable
+from express.values import JSON, dumps
+
+
+class Once(msgspec.Struct):
+    """What one execution came to. `billed` are milliseconds and MB."""
+
+    x: Execution
+    finish: Finish
+    seconds: float
+    billed: tuple[int, int]
+
+
+async def run_once(
+    name: str, text: bytes, data: JSON, functions: Mapping[str, Function], history: History | None = None
+) -> Once:
+    """Run a definition with `data` to its end.
+
+    Raises DefinitionError and ConfigError where it can't be run here.
+    """
+    local = LocalFunctions(functions)
+    try:
+        integrations = Integrations(table(local))
+        program = compile_callable(text, local, integrations)
+        clock = SystemClock()
+        workflow = Workflow(name=name, program=program)
+        execution = str(uuid.uuid4())
+        about = About(
+            execution_arn=f"{workflow.execution_prefix}{execution}:{uuid.uuid4()}",
+            name=execution,
+            state_machine_arn=workflow.arn,
+            state_machine_name=name,
+            started=clock.wall(),
+        )
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        executor = Executor(clock, integrations)
+        payload = dumps(data)
+        x, run = executor.submit(
+            program, data, about, lambda _run, _finish: ended.set_result(None), size=len(payload), history=history
+        )
+        if run is not None:
+            await ended
+        seconds = clock.monotonic() - x.started
+        await executor.close()
+    finally:
+        await local.close()
+    finish = x.finished
+    assert finish is not None
+    return Once(x, finish, seconds, _billed(program.size, payload, finish, seconds))
+
+
+def _billed(size: int, payload: bytes, finish: Finish, seconds: float) -> tuple[int, int]:
+    output = len(dumps(finish.output)) if finish.status == "SUCCEEDED" else 0
+    return billed_duration_ms(seconds), billed_memory_mb(used_memory(size, len(payload) + output))

@@ -1,0 +1,76 @@
+"""Workflows from files: read, compiled, and checked against what can be called here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from express.asl.resources import Resource
+from express.compiler import compile_definition
+from express.engine import Program
+from express.errors import ConfigError
+from express.integrations import Integrations, LocalFunctions
+from express.values import JSON, loads
+
+ENDINGS = (".asl.json", ".json")
+
+
+def machine_name(file: str | Path) -> str:
+    """A state machine's name: its file's without the ending.
+
+    >>> machine_name("config/workflows/iot-routing.asl.json")
+    'iot-routing'
+    """
+    name = Path(file).name
+    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+
+
+def read_definition(file: str | Path) -> bytes:
+    """The text of a definition. Raises ConfigError where it can't be read."""
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the workflow {file} can't be read: {error.strerror}") from error
+
+
+def compile_callable(text: bytes, functions: LocalFunctions, integrations: Integrations, source: str = "") -> Program:
+    """A program whose every task can be called here.
+
+    Raises DefinitionError with every finding, ConfigError that names each resource nobody performs and each
+    function that is not registered, with the registered name that was probably meant.
+    """
+    program = compile_definition(text)
+    missing = [f"nothing here performs {arn}" for arn in integrations.unsupported(program.resources)]
+    missing += [_unregistered(name, functions) for name in called_functions(program, text) if not functions.knows(name)]
+    if missing:
+        raise ConfigError("\n".join(f"{source}: {line}" if source else line for line in missing))
+    return program
+
+
+def _unregistered(name: str, functions: LocalFunctions) -> str:
+    near = functions.nearest(name)
+    return f"no function is registered for {name!r}" + (f"; did you mean {near!r}?" if near else "")
+
+
+def called_functions(program: Program, text: bytes) -> list[str]:
+    """Every function that a definition names: Lambda ARNs, and names in `lambda:invoke` that are no expression."""
+    found = [_callable_name(resource) for resource in program.resources]
+    found += [name for name in _invoked(loads(text)) if not name.startswith("{%")]
+    return sorted({name for name in found if name})
+
+
+def _callable_name(resource: Resource) -> str:
+    return resource.arn if resource.kind in ("lambda", "other") else ""
+
+
+def _invoked(machine: JSON) -> Iterator[str]:
+    """FunctionName of every state that calls `lambda:invoke`, however deep."""
+    for state in machine.get("States", {}).values():
+        for field in ("Parameters", "Arguments"):
+            request = state.get(field)
+            if ":lambda:invoke" in state.get("Resource", "") and isinstance(request, dict):
+                name = request.get("FunctionName")
+                if isinstance(name, str):
+                    yield name
+        for inner in (*state.get("Branches", ()), state.get("ItemProcessor", {}), state.get("Iterator", {})):
+            yield from _invoked(inner)
