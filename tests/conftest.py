@@ -1,5 +1,19 @@
-"""Fixtures for everybody: a Kafka broker, the development one or the real one."""
+"""Fixtures and hooks for everybody: a Kafka broker, the development one or the real one."""
 
-from tests.kafka.fixtures import devbroker
+from tests.kafka.fixtures import (
+    devbroker,
+    kafka,
+    kafka_jars,
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_terminal_summary,
+)
 
-__all__ = ["devbroker"]
+__all__ = [
+    "devbroker",
+    "kafka",
+    "kafka_jars",
+    "pytest_collection_finish",
+    "pytest_collection_modifyitems",
+    "pytest_terminal_summary",
+]

@@ -1,12 +1,23 @@
-"""`devbroker`: the development broker in process."""
+"""The fixtures `devbroker` and `kafka`: addresses of a development broker and of a real Apache Kafka.
+
+The real one is started once per run, when the first test asks for it; `EXPRESS_TEST_KAFKA=host:port` names one that
+runs already. Where it can't be started, the tests that want it are skipped and one line says what to install.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from express.devbroker import Broker
+from tests.kafka.jars import Missing, fetch
+from tests.kafka.real import RealKafka
+
+RUNNING = os.environ.get("EXPRESS_TEST_KAFKA")
+WHY_NOT = pytest.StashKey[str]()
+MARK = "kafka"
 
 
 @pytest.fixture
@@ -14,3 +25,56 @@ async def devbroker() -> AsyncIterator[str]:
     """The address of a fresh development broker on this test's event loop."""
     async with Broker() as broker:
         yield broker.address
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The bootstrap address of a real Kafka; tests share it, so they name their topics and groups apart."""
+    need_kafka(request)
+    if RUNNING:
+        yield RUNNING
+        return
+    with RealKafka() as started:
+        yield started.address
+
+
+@pytest.fixture(scope="session")
+def kafka_jars(request: pytest.FixtureRequest) -> None:
+    """For tests that start a `RealKafka` of their own, to kill it or to have three: skips where that can't be."""
+    need_kafka(request)
+
+
+def need_kafka(request: pytest.FixtureRequest) -> None:
+    """Skip if no real Kafka can be run."""
+    why_not = request.config.stash.get(WHY_NOT, None)
+    if why_not is not None:
+        pytest.skip(why_not)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses a real Kafka is marked so: `-m "not kafka"` leaves them out."""
+    for item in items:
+        if _wants_kafka(item):
+            item.add_marker(MARK)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch the jars before the first test: a download does not count against a test's time."""
+    wanted = any(item.get_closest_marker(MARK) for item in session.items)
+    if not wanted or RUNNING or session.config.option.collectonly:
+        return
+    try:
+        fetch()
+    except Missing as missing:
+        session.config.stash[WHY_NOT] = str(missing)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The one line that says why tests against a real Kafka did not run."""
+    why_not = config.stash.get(WHY_NOT, None)
+    if why_not is not None:
+        terminalreporter.write_line(f"real Kafka: its tests were skipped; {why_not}", yellow=True)
+
+
+def _wants_kafka(item: pytest.Item) -> bool:
+    return bool({"kafka", "kafka_jars"} & set(getattr(item, "fixturenames", ())))
