@@ -65,12 +65,13 @@ def _retrier(frame: Frame, row: Row, failed: Failed) -> tuple[RetryRow, int] | N
     """The first retrier that matches, with its next attempt; None when there is none or it is used up."""
     for i, retrier in enumerate(row.retry):
         if matches(retrier.errors, failed.error, failed.heartbeat):
+            used = 0 if frame.retries is None else frame.retries[i]
+            if used >= retrier.attempts:
+                return None
             if frame.retries is None:
                 frame.retries = [0] * len(row.retry)
-            if frame.retries[i] >= retrier.attempts:
-                return None
-            frame.retries[i] += 1
-            return retrier, frame.retries[i]
+            frame.retries[i] = used + 1
+            return retrier, used + 1
     return None
 
 
