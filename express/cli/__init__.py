@@ -27,6 +27,7 @@ EXIT_HANDLER = 107
 """A handler module that crashes while it is imported."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "broker": ("express.cli.broker:command", "Run the development Kafka broker by itself."),
     "compile": ("express.cli.compile:command", "Show what the compiler makes of a definition."),
     "config": ("express.cli.config:command", "Show the configuration, and where each value comes from."),
     "env": ("express.cli.env:command", "Print the variables that point AWS tools to the local API."),

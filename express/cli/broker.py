@@ -1,0 +1,43 @@
+"""`express broker`: the development Kafka broker by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import rich_click as click
+import uvloop
+
+from express.devbroker import Broker, Settings
+from express.devbroker.serve import serve
+from express.errors import StoreError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=9092, show_default=True, help="Port to listen on; 0 picks a free one.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep everything in DIR, also across a kill. Without it all is in memory.",
+)
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 10_000),
+    default=12,
+    show_default=True,
+    help="Partitions of a topic that does not say how many; such topics are created when first used.",
+)
+def command(host: str, port: int, data: Path | None, partitions: int) -> None:
+    """Run a Kafka broker for development: one node, no replication, no TLS, no access control.
+
+    It speaks Kafka's own protocol to any client, consumer groups and transactions included, until Ctrl-C.
+    Its address is printed once clients can connect. Never run production on it.
+    """
+    broker = Broker(host, port, data, Settings(partitions=partitions, auto_create=True))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(broker))
+    except OSError as error:
+        raise StoreError(f"the broker can't start on {host}:{port}: {error}") from error
