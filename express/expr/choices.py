@@ -36,7 +36,7 @@ class Operator(msgspec.Struct, frozen=True):
     compare: Compare | None = None
 
 
-_ORDERS: dict[str, Compare] = {
+ORDERS: dict[str, Compare] = {
     "Equals": operator.eq,
     "LessThan": operator.lt,
     "GreaterThan": operator.gt,
@@ -51,7 +51,7 @@ def _operators() -> dict[str, Operator]:
     table = [
         Operator(f"{family}{order}{path}", family, "path" if path else operand, bool(path), compare)
         for family, operand in _FAMILIES.items()
-        for order, compare in _ORDERS.items()
+        for order, compare in ORDERS.items()
         for path in ("", "Path")
     ]
     table += [
@@ -123,7 +123,7 @@ def _test(rule: dict[str, JSON]) -> Predicate:
         return _is_present(parse(variable), _flag(operand, op))
     read = _read(variable)
     if op.family == "Type":
-        return _type_test(read, _TESTS[op.name], _flag(operand, op))
+        return _type_test(read, TESTS[op.name], _flag(operand, op))
     if op.family == "StringMatches":
         return _string_matches(read, _word(operand, op))
     if op.path:
@@ -186,7 +186,7 @@ def _is_timestamp(value: JSON) -> bool:
     return type(value) is str and parse_timestamp(value) is not None
 
 
-_TESTS: dict[str, Callable[[JSON], bool]] = {
+TESTS: dict[str, Callable[[JSON], bool]] = {
     "IsNull": lambda value: value is None,
     "IsNumeric": is_number,
     "IsString": lambda value: type(value) is str,
@@ -269,7 +269,7 @@ def _as_number(value: JSON) -> JSON:
     return value if is_number(value) else None
 
 
-_KEYS: dict[str, Callable[[JSON], Any]] = {
+KEYS: dict[str, Callable[[JSON], Any]] = {
     "String": lambda value: utf16_key(value) if type(value) is str else None,
     "Numeric": _as_number,
     "Boolean": lambda value: value if type(value) is bool else None,
@@ -279,7 +279,7 @@ _KEYS: dict[str, Callable[[JSON], Any]] = {
 
 
 def _compare_paths(left: Read, right: Read, op: Operator) -> Predicate:
-    key, compare = _KEYS[op.family], op.compare
+    key, compare = KEYS[op.family], op.compare
     assert compare is not None
 
     def test(data: JSON, scope: Scope) -> bool:

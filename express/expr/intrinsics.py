@@ -65,7 +65,7 @@ def _call(call: Call, source: str) -> _Part:
         raise ExpressionError(
             f"Invalid intrinsic function call '{source}': {call.name} takes {_arity(function)} arguments"
         )
-    parts = [_argument(argument, source, call.name) for argument in call.arguments]
+    parts = [_argument(argument, source) for argument in values_of(call)]
     growth = function.growth([part[1] for part in parts])
     read = _apply(function, tuple(part[0] for part in parts), source)
     if function.pure and all(part[2] for part in parts):
@@ -88,15 +88,22 @@ def _folded(read: Read, growth: Growth) -> _Part:
     return (lambda data, scope: value), constant(value), True
 
 
-def _argument(argument: Argument, source: str, function: str) -> _Part:
+def values_of(call: Call) -> tuple[Argument, ...]:
+    """The arguments as the function wants them: a literal template of States.Format keeps its escapes, since only
+    the function can tell an escaped brace from a placeholder."""
+    arguments = call.arguments
+    if call.name == "States.Format" and type(arguments[0]) is Constant and arguments[0].source is not None:
+        return (Constant(arguments[0].source), *arguments[1:])
+    return arguments
+
+
+def _argument(argument: Argument, source: str) -> _Part:
     if type(argument) is Call:
         return _call(argument, source)
     if type(argument) is Path:
         return compile_reader(argument, _miss(argument, source)), path_growth(argument), False
     assert type(argument) is Constant
     value = argument.value
-    if function == "States.Format" and argument.source is not None:
-        value = argument.source  # the function itself tells escaped braces from placeholders
     return (lambda data, scope: value), constant(value), True
 
 

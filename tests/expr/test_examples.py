@@ -7,7 +7,7 @@ import pytest
 
 MODULES = (
     "choices fields growth intrinsic_functions intrinsic_syntax intrinsics java_random path_filters path_fuel "
-    "path_nodes path_select path_syntax paths patterns templates"
+    "path_nodes path_select path_syntax paths patterns source source_rules templates"
 )
 
 

@@ -82,6 +82,7 @@ def call(text: str, data: Any = DATA, scope: Constants = SCOPE) -> Any:
         ("States.Format('no placeholders')", "no placeholders"),
         ("States.Format('\\{{}\\} it\\'s \\\\', $.n)", "{2.5} it's \\"),
         ("States.Format($.t, 1)", "n=1"),
+        ("States.Format('{} {}', 'it\\'s', '\\{\\}')", "it's {}"),
         ("States.Format('{}|{}|{}', $.null, true, $.o)", "null|true|{Arg1=1, Arg2=[]}"),
         ("States.Format('{}', '{}')", "{}"),
         ("States.MathAdd(111, -1)", 110),
@@ -126,7 +127,8 @@ def test_numbers_round_as_java_rounds(first: float, second: float, total: int) -
         "States.Format('{} {}', 1)", "States.Format('{}', 1, 2)", "States.Format('{')", "States.Format('}')",
         "States.Format('{{}}', 1)", "States.Format($.n, 1)", "States.MathAdd('1', 1)", "States.MathAdd(true, 1)",
         "States.MathAdd(null, 1)", "States.MathAdd(2147483647, 1)", "States.MathAdd($.big, 1)",
-        "States.MathRandom(1, 1)", "States.MathRandom(5, 1)", "States.MathRandom('a', 1)", "States.MathRandom(1, 9, 'x')",
+        "States.MathRandom(1, 1)", "States.MathRandom(5, 1)", "States.MathRandom('a', 1)",
+        "States.MathRandom(1, 9, 'x')",
         "States.MathRandom(1, 9, null)", "States.StringSplit(1, ',')", "States.StringSplit('a', null)",
     ],
 )  # fmt: skip
@@ -185,7 +187,8 @@ def test_an_index_into_what_is_no_array_has_the_librarys_words() -> None:
         "States.Format('a' 'b')", "States.Format('a',)", "States.Format(,)", "States.Format('a", "States.Format(\"a\")",
         "States.UUID()[0]", "States.UUID() x", " States.UUID()", "States.UUID(1)", "States.Hash('a')",
         "States.ArrayLength()", "States.Format()", "States.MathRandom(1)", "States.Array(nope)", "States.Array($.)",
-        "States.Array(1e999)", "States.Array('\\n')", "States.StringToJson('{\"a\":\"\\\"b\\\"\"}')", "States.Array('a\\')",
+        "States.Array(1e999)", "States.Array('\\n')", "States.StringToJson('{\"a\":\"\\\"b\\\"\"}')",
+        "States.Array('a\\')",
         "States.MathAdd(" * 11 + "1" + ", 1)" * 11,
     ],
 )  # fmt: skip

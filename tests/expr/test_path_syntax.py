@@ -1,5 +1,7 @@
 """The grammar of paths: what is accepted, what it means, what is refused."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,7 +95,5 @@ def test_a_context_path_is_shown_without_its_first_dollar() -> None:
 @given(st.text(st.sampled_from("$@.[]()'\"*:,?&|!=<>~/ab01- \\é"), max_size=30))
 def test_any_text_is_a_path_or_refused(text: str) -> None:
     """The parser never fails in any other way, whatever it is given."""
-    try:
+    with contextlib.suppress(ExpressionError):
         assert parse("$" + text).text.startswith("$")
-    except ExpressionError:
-        pass

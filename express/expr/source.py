@@ -1,0 +1,261 @@
+"""The second linking of JSONPath expressions: Python source text, for states that are fused into one function.
+
+The text is optimistic. It may raise anything (KeyError, TypeError, IndexError, Refused …) where the exact closure
+would do something else than give the plain value; whoever runs it then evaluates the closure instead, which knows
+nulls for absent elements, causes and error names. Where the text does not raise, it gives what the closure gives: a
+property test holds it to that. So a subscript is only emitted where Python's means JSON's (`"abc"[0]` does not), and
+types are told apart by `type`.
+
+The text reads the data as `d`, the Context object as `c` and the variables as `v` (those that it uses are in
+`Emitter.used`). Nothing of a definition becomes text but by `repr` of JSON scalars; all else is bound by name.
+None for what has no such form: filters, wildcards, chance.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from express.errors import ExpressionError
+from express.expr.intrinsic_functions import FUNCTIONS, Refused, format_, format_pieces, java_text, math_add
+from express.expr.intrinsic_syntax import Argument, Call, Constant, parse_call
+from express.expr.intrinsics import values_of
+from express.expr.path_nodes import Path
+from express.expr.path_select import keys
+from express.expr.path_syntax import parse
+from express.expr.templates import DYNAMIC
+from express.values import JSON
+
+MAX_DEPTH = 20
+"""Deepest nesting of displays, calls and rules that becomes text: CPython's parser ends at 200 brackets."""
+
+MAX_PARTS = 200
+"""Most members of one template that become text."""
+
+_SCALARS = (type(None), bool, int, float, str)
+_INT = 2**31
+_ROOTS = {"$$": "c"}
+
+
+class Emitter:
+    """Collects what the emitted text needs: `constants` to bind as globals, `used` of the names d, c and v.
+
+    `data` is the name that stands for the data (`$`) in the text.
+    """
+
+    def __init__(self, data: str = "d") -> None:
+        self.data = data
+        self.constants: dict[str, object] = {}
+        self.used: set[str] = set()
+        self._names: dict[int, str] = {}
+        self._temporaries = 0
+
+    def bind(self, value: object) -> str:
+        """The name under which the text finds `value`; one object has one name."""
+        name = self._names.get(id(value))
+        if name is None:
+            name = self._names[id(value)] = f"k{len(self.constants)}"
+            self.constants[name] = value
+        return name
+
+    def temporary(self) -> str:
+        """A local name that no other part of the text uses."""
+        self._temporaries += 1
+        return f"t{self._temporaries}"
+
+    def constant(self, value: JSON) -> str:
+        """The text of a constant: scalars as they are, objects and arrays by name."""
+        return repr(value) if type(value) in _SCALARS else self.bind(value)
+
+
+def path_source(path: Path, emitter: Emitter) -> str | None:
+    """The text of a definite path without unions; None for any other.
+
+    >>> path_source(parse("$.a['b c']"), Emitter())
+    "d['a']['b c']"
+    """
+    chain = keys(path)
+    if chain is None or len(chain) > MAX_DEPTH:
+        return None
+    root = emitter.data if path.root == "$" else _ROOTS.get(path.root)
+    emitter.used.add(root or "v")
+    text = root or f"v[{path.root!r}]"
+    for key in chain:
+        if type(key) is str:
+            text = f"{text}[{key!r}]"
+        else:
+            held = emitter.temporary()
+            text = f"({held}[{key}] if type({held} := {text}) is list else {emitter.bind(_no_list)}())"
+    return text
+
+
+def _no_list() -> None:
+    """What an index finds in something that is no array: the closure's business."""
+    raise TypeError("not a list")
+
+
+# ---- templates
+
+
+def template_source(value: JSON, emitter: Emitter) -> str | None:
+    """The text of a payload template.
+
+    >>> template_source({"a.$": "$.x", "b": 1}, Emitter())
+    "{'a': d['x'], 'b': 1}"
+    """
+    return _template(value, emitter, 0)
+
+
+def _template(value: JSON, emitter: Emitter, depth: int) -> str | None:
+    if not is_dynamic(value):
+        return emitter.constant(value)
+    if depth > MAX_DEPTH or len(value) > MAX_PARTS:
+        return None
+    if type(value) is list:
+        parts = [_template(item, emitter, depth + 1) for item in value]
+        return None if None in parts else f"[{', '.join(cast('list[str]', parts))}]"
+    members = []
+    for key, item in value.items():
+        text = _leaf(item, emitter) if key.endswith(DYNAMIC) else _template(item, emitter, depth + 1)
+        if text is None:
+            return None
+        members.append(f"{key.removesuffix(DYNAMIC)!r}: {text}")
+    return "{" + ", ".join(members) + "}"
+
+
+def is_dynamic(value: JSON) -> bool:
+    """Whether a template has anything to evaluate.
+
+    >>> is_dynamic({"a": [{"b.$": "$"}]}), is_dynamic({"a": "$.b"})
+    (True, False)
+    """
+    if type(value) is dict:
+        return any(key.endswith(DYNAMIC) or is_dynamic(item) for key, item in value.items())
+    return type(value) is list and any(map(is_dynamic, value))
+
+
+def _leaf(source: JSON, emitter: Emitter) -> str | None:
+    if type(source) is not str:
+        return None
+    try:
+        if source.startswith("$"):
+            return path_source(parse(source), emitter)
+        return _call(parse_call(source), emitter)
+    except ExpressionError:
+        return None
+
+
+# ---- intrinsic calls
+
+
+def _call(call: Call, emitter: Emitter) -> str | None:
+    function = FUNCTIONS.get(call.name)
+    if function is None or not function.pure:
+        return None
+    if all(type(argument) is Constant for argument in call.arguments):
+        return _constant_call(call, emitter)
+    if call.name == "States.Format":
+        return _format(call, emitter)
+    arguments = [_argument(argument, emitter) for argument in call.arguments]
+    if None in arguments or len(arguments) < function.least or len(arguments) > (function.most or len(arguments)):
+        return None
+    texts = cast("list[str]", arguments)
+    if call.name == "States.Array":
+        return f"[{', '.join(texts)}]"
+    if call.name == "States.MathAdd" and type(call.arguments[1]) is Constant:
+        return _add(texts[0], call.arguments[1].value, emitter)
+    return f"{emitter.bind(function.call)}({', '.join(texts)})"
+
+
+def _constant_call(call: Call, emitter: Emitter) -> str | None:
+    given = [cast("Constant", argument).value for argument in values_of(call)]
+    try:
+        return emitter.constant(FUNCTIONS[call.name].call(*given))
+    except (Refused, TypeError):
+        return None
+
+
+def _argument(argument: Argument, emitter: Emitter) -> str | None:
+    if type(argument) is Path:
+        return path_source(argument, emitter)
+    if type(argument) is Call:
+        return _call(argument, emitter)
+    return emitter.constant(cast("Constant", argument).value)
+
+
+def _add(first: str, second: JSON, emitter: Emitter) -> str:
+    """A sum in place where both numbers and the sum are 32-bit integers, a call otherwise."""
+    add = emitter.bind(math_add)
+    if type(second) is not int or not -_INT <= second < _INT:
+        return f"{add}({first}, {second!r})"
+    held = emitter.temporary()
+    low, high = max(-_INT, -_INT - second), min(_INT, _INT - second)
+    return (
+        f"({held} + {second} if type({held} := {first}) is int and {low} <= {held} < {high} "
+        f"else {add}({held}, {second}))"
+    )
+
+
+def _format(call: Call, emitter: Emitter) -> str | None:
+    """A template known beforehand is put together in place."""
+    template, *arguments = values_of(call)
+    if type(template) is not Constant:
+        texts = [_argument(argument, emitter) for argument in call.arguments]
+        return None if None in texts else f"{emitter.bind(format_)}({', '.join(cast('list[str]', texts))})"
+    try:
+        pieces = format_pieces(template.value)
+    except (Refused, TypeError):
+        return None
+    if len(pieces) != len(arguments) + 1:
+        return None
+    parts = [repr(pieces[0])]
+    for argument, piece in zip(arguments, pieces[1:], strict=True):
+        text = _formatted(argument, emitter)
+        if text is None:
+            return None
+        parts += (text, repr(piece))
+    parts = [part for part in parts if part != "''"]
+    return f"''.join(({', '.join(parts)},))" if len(parts) > 4 else f"({' + '.join(parts)})"
+
+
+def _formatted(argument: Argument, emitter: Emitter) -> str | None:
+    if type(argument) is Constant:
+        return repr(java_text(argument.value))
+    text = _argument(argument, emitter)
+    if text is None:
+        return None
+    held = emitter.temporary()
+    return f"({held} if type({held} := {text}) is str else {emitter.bind(java_text)}({held}))"
+
+
+# ---- the data flow around states
+
+
+def input_path_source(value: str | None, emitter: Emitter) -> str | None:
+    """The text of InputPath or OutputPath.
+
+    >>> input_path_source("$.a", Emitter()), input_path_source(None, Emitter())
+    ("d['a']", '{}')
+    """
+    return "{}" if value is None else path_source(parse(value), emitter)
+
+
+def result_path_source(value: str | None, raw: str, result: str, emitter: Emitter) -> str | None:
+    """The text of ResultPath applied to the texts `raw` and `result`, names both, without array elements.
+
+    >>> result_path_source("$.a.b", "d", "r", Emitter())
+    "{**d, 'a': {**d['a'], 'b': r}}"
+    """
+    if value is None:
+        return raw
+    path = parse(value)
+    chain = keys(path)
+    if path.root != "$" or chain is None or len(chain) > 4 or any(type(key) is not str for key in chain):
+        return None
+    return _put(raw, [repr(key) for key in chain], result)
+
+
+def _put(node: str, names: list[str], result: str) -> str:
+    if not names:
+        return result
+    name, *below = names
+    return f"{{**{node}, {name}: {_put(f'{node}[{name}]', below, result)}}}"
