@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import yaml
 
 DEEPEST_YAML = 200
-MOST_NODES = 500_000
+MOST_NODES = 300_000
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from express.asl.lint.checks import JsonataFacts
 from express.asl.lint.paths import LOOKS_DYNAMIC
-from express.asl.lint.report import View, below
+from express.asl.lint.report import MOST_JSONATA, View, below
 from express.asl.lint.templates import DEEPEST
 from express.asl.lint.values import Check, expect
 from express.asl.lint.variables import assign
@@ -26,6 +26,9 @@ def is_expression(value: str) -> bool:
 
 def expression(view: View, value: str, location: str, members: frozenset[str] = INPUT) -> None:
     """Parse one expression and judge what it reads."""
+    if not view.report.may_parse(len(value)):
+        view.add("E1101", location, f"A definition may have at most {MOST_JSONATA} characters of JSONata")
+        return
     try:
         facts = view.report.checks.jsonata(value[2:-2])
     except ExpressionError as error:

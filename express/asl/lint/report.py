@@ -18,6 +18,9 @@ MachineType = Literal["STANDARD", "EXPRESS"]
 MOST_FINDINGS = 10_000
 """Beyond this many a definition is not worth more time."""
 
+MOST_JSONATA = 262_144
+"""Most characters of all expressions together: parsing them is what takes time."""
+
 LONGEST_LOCATION = 4_096
 """Locations do not grow beyond this: names may be long, and nested, and there may be many findings."""
 
@@ -44,6 +47,7 @@ class Report:
         self.labels: dict[str, str] = {}
         self.pending: list[Nested] = []
         self._comparisons = 0
+        self._jsonata = 0
 
     def add(
         self,
@@ -86,6 +90,11 @@ class Report:
     def _may_compare(self, name: str, valid: Collection[str]) -> bool:
         self._comparisons += len(valid)
         return self._comparisons <= _MOST_COMPARISONS and len(name) <= _LONGEST_NAME
+
+    def may_parse(self, characters: int) -> bool:
+        """Whether one more expression of this length is within the bounds of a run."""
+        self._jsonata += characters
+        return self._jsonata <= MOST_JSONATA
 
     def is_placeholder(self, value: JSON) -> bool:
         """Whether `value` is a text that a deployment tool replaces, and this run lets such texts stand."""

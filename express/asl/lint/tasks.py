@@ -56,7 +56,9 @@ def _other(view: View, parsed: Resource, location: str) -> None:
     if parsed.arn.startswith("{%"):
         unrecognized(view, "E0801", parsed.arn, location, "Resource takes no expression")
     elif not _is_templated(parsed.arn):
-        unrecognized(view, "W0802", parsed.arn, location, "AWS takes ARNs only")
+        unrecognized(
+            view, "W0802", parsed.arn, location, None if parsed.arn.startswith("arn:") else "AWS takes ARNs only"
+        )
 
 
 def _is_templated(arn: str) -> bool:

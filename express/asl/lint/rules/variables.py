@@ -53,8 +53,8 @@ VARIABLES: dict[str, Rule] = {
 LIMITS: dict[str, Rule] = {
     "E1101": Rule(
         title="Too many of a kind",
-        cause="express takes at most 25,000 states in a definition, 1,000 branches in a Parallel state and 10,000 "
-        "rules in a Choice state.",
+        cause="express takes at most 25,000 states in a definition, 1,000 branches in a Parallel state, 10,000 "
+        "rules in a Choice state, and 262,144 characters of JSONata altogether.",
         bad='{"Type": "Parallel", "Branches": ["… 1,001 branches …"], "End": true}',
         good='{"Type": "Parallel", "Branches": [{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}], "End": true}',
         spec="limits of express",
