@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 from express.errors import INTRINSIC_FAILURE, RUNTIME, ExpressionError, StatesError
 from express.expr.growth import Growth, Reader, constant, reader
-from express.expr.intrinsic_functions import FUNCTIONS, Function, Refused
+from express.expr.intrinsic_arguments import Refused
+from express.expr.intrinsic_functions import FUNCTIONS, Function
 from express.expr.intrinsic_syntax import Argument, Call, Constant, parse_call
 from express.expr.path_nodes import Path
 from express.expr.path_select import Miss

@@ -16,8 +16,10 @@ from __future__ import annotations
 from typing import cast
 
 from express.errors import ExpressionError
-from express.expr.intrinsic_functions import FUNCTIONS, Refused, format_, format_pieces, java_text, math_add
+from express.expr.intrinsic_arguments import Refused
+from express.expr.intrinsic_functions import FUNCTIONS, math_add
 from express.expr.intrinsic_syntax import Argument, Call, Constant, parse_call
+from express.expr.intrinsic_text import format_, format_pieces, java_text
 from express.expr.intrinsics import values_of
 from express.expr.path_nodes import Path
 from express.expr.path_select import keys

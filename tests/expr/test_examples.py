@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 MODULES = (
-    "choices fields growth intrinsic_functions intrinsic_syntax intrinsics java_random path_filters path_fuel "
+    "choices fields growth intrinsic_arguments intrinsic_functions intrinsic_syntax intrinsic_text intrinsics java_random path_filters path_fuel "
     "path_nodes path_select path_syntax paths patterns source source_rules templates"
 )
 
