@@ -62,7 +62,8 @@ def assign(view: View, value: JSON, location: str) -> None:
         name = key[:-2] if key.endswith(".$") and not view.jsonata else key
         problem = _name_problem(name)
         if problem is not None:
-            rule = "W1004" if is_identifier(name.replace("-", "_")) else "E1001"
+            hyphened = "-" in name and _name_problem(name.replace("-", "_")) is None
+            rule = "W1004" if hyphened else "E1001"
             view.add(rule, f"{location}/{key}", problem)
         view.scope.assign(name, view.name, f"{location}/{key}")
 
