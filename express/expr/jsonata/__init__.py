@@ -10,15 +10,19 @@ from express.expr.jsonata.compile import Evaluate, compile_expression, compile_v
 from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.parser import parse
+from express.expr.jsonata.plain import compile_standalone
 from express.expr.jsonata.references import References, references
+from express.expr.jsonata.sequences import UNDEFINED
 
 __all__ = [
+    "UNDEFINED",
     "Evaluate",
     "JsonataError",
     "JsonataSyntaxError",
     "Node",
     "References",
     "compile_expression",
+    "compile_standalone",
     "compile_value",
     "is_expression",
     "parse",

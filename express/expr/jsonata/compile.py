@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import NoReturn, Protocol, TypeAlias, cast
 
 from express.errors import EvaluationError, ExpressionError
 from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
 from express.expr.jsonata.evaluator import Exact, compile_text
 from express.expr.jsonata.fast import Fast, call_form, constant_form, fast_form, function_of, joined
+from express.expr.jsonata.generate_paths import bare_path
 from express.expr.jsonata.nodes import Node, Pattern, walk
-from express.expr.jsonata.numbers import compact
+from express.expr.jsonata.numbers import compact, normal
 from express.expr.jsonata.parser import parse
 from express.expr.jsonata.references import references
-from express.expr.jsonata.sequences import UNDEFINED
+from express.expr.jsonata.sequences import UNDEFINED, follow
 from express.expr.scope import Scope
 from express.values import JSON
 
 States: TypeAlias = Mapping[str, JSON]
 Function: TypeAlias = Callable[[States, Scope], JSON]
+Refusal: TypeAlias = Callable[[JsonataError], NoReturn]
 
 MAX_DEPTH = 100
 """Deepest nesting of a template."""
@@ -73,6 +75,14 @@ def compile_value(value: JSON, field: str) -> Evaluate:
     return _marked(part.exact)
 
 
+def fast_value(value: JSON, prefix: str) -> Fast | None:
+    """The fast form of a template, to be part of a larger function; its own names begin with `prefix`.
+
+    The text may raise anything; then `compile_value`'s function decides.
+    """
+    return _Template(prefix).part(value, "").fast
+
+
 def compile_expression(text: str, field: str, expect: str | None = None) -> Evaluate:
     """One expression with its delimiters. `expect` is the type the field wants, `integer` among them.
 
@@ -85,7 +95,7 @@ def compile_expression(text: str, field: str, expect: str | None = None) -> Eval
     if fast is None:
         return _marked(exact)
     wanted = None if expect is None or fast.kind == expect else _PYTHON[expect]
-    return _marked(function_of(fast, exact, wanted) or exact)
+    return _marked(function_of(fast, exact, wanted, _refusal(source, field)) or exact)
 
 
 def parsed(source: str) -> Node:
@@ -111,7 +121,8 @@ class _Part:
 class _Template:
     """Compiles one template; numbers its parts, so that their names don't clash in the one function."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._parts = 0
 
     def part(self, value: JSON, field: str, depth: int = 0) -> _Part:
@@ -129,16 +140,16 @@ class _Template:
             items = [self.part(item, f"{field}[{i}]", depth + 1) for i, item in enumerate(value)]
             if not all(item.constant for item in items):
                 return self._array(items)
-        return _Part(lambda states, scope: value, constant_form(value, f"k{self._parts}"), constant=True)
+        return _Part(lambda states, scope: value, constant_form(value, f"{self._prefix}k{self._parts}"), constant=True)
 
     def _leaf(self, text: str, field: str) -> _Part:
         source = inner(text)
         node = parsed(source)
         exact = _exact(source, node, field, None)
-        fast = fast_form(node, f"p{self._parts}_")
+        fast = fast_form(node, f"{self._prefix}p{self._parts}_")
         if fast is None:
-            return _Part(exact, call_form(exact, f"e{self._parts}"))
-        return _Part(_lazily(fast, exact), fast)
+            return _Part(exact, call_form(exact, f"{self._prefix}e{self._parts}"))
+        return _Part(_lazily(fast, exact, _refusal(source, field)), fast)
 
     def _object(self, members: dict[str, _Part]) -> _Part:
         pairs = tuple((key, member.exact) for key, member in members.items())
@@ -161,14 +172,14 @@ class _Template:
         return forms if self._parts <= MAX_FUSED and len(forms) == len(list(parts)) else None
 
 
-def _lazily(fast: Fast, exact: Function) -> Function:
+def _lazily(fast: Fast, exact: Function, refused: Refusal) -> Function:
     """A leaf on its own, needed only after the template's one function has failed."""
     function: Function | None = None
 
     def leaf(states: States, scope: Scope) -> JSON:
         nonlocal function
         if function is None:
-            function = function_of(fast, exact) or exact
+            function = function_of(fast, exact, refused=refused) or exact
         return function(states, scope)
 
     return leaf
@@ -176,14 +187,17 @@ def _lazily(fast: Fast, exact: Function) -> Function:
 
 def _exact(source: str, node: Node, field: str, expect: str | None) -> Function:
     """The complete evaluation of an expression, with its result checked."""
-    exact = Exact(source, references(node))
+    exact = Exact(source, node, references(node))
+    refused = _refusal(source, field)
+    walk = _walker(node)
 
     def evaluate(states: States, scope: Scope) -> JSON:
         try:
-            value = exact.evaluate(states, scope)
+            value = UNDEFINED if walk is None else walk(states, scope)
+            if value is UNDEFINED:
+                value = exact.evaluate(states, scope)
         except JsonataError as error:
-            shown = f": {error.message}" if error.code is None else f". {error.code}: {error.message}"
-            raise _failed(source, field, f"threw an error during evaluation{shown}") from None
+            return refused(error)
         if value is UNDEFINED:
             nothing = not exact.is_function(states, scope)
             outcome = "returned nothing (undefined)." if nothing else "returned an unsupported result type."
@@ -193,6 +207,36 @@ def _exact(source: str, node: Node, field: str, expect: str | None) -> Function:
         return value
 
     return evaluate
+
+
+def _refusal(source: str, field: str) -> Refusal:
+    """What becomes of an error of the expression."""
+
+    def refused(error: JsonataError) -> NoReturn:
+        shown = f": {error.message}" if error.code is None else f". {error.code}: {error.message}"
+        raise _failed(source, field, f"threw an error during evaluation{shown}") from None
+
+    return refused
+
+
+def _walker(node: Node) -> Function | None:
+    """The complete evaluation of a bare path: names are looked up here, arrays on the way or not."""
+    path = bare_path(node)
+    if path is None:
+        return None
+    base, names = path
+    member = base.removeprefix("states.") if base.startswith("states.") else None
+
+    def walk(states: States, scope: Scope) -> JSON:
+        if member is None:
+            value = scope.variables().get(base, UNDEFINED)
+        else:
+            value = scope.context() if member == "context" else states.get(member, UNDEFINED)
+        if names and value is not UNDEFINED:
+            value = follow(value, names)
+        return normal(value) if type(value) is float else value
+
+    return walk
 
 
 def _marked(function: Function, constant: bool = False) -> Evaluate:

@@ -7,14 +7,18 @@ in as the *input* document, which jlens reads one level at a time; as bindings i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jlens
 
 from express.expr.jsonata import functions
+from express.expr.jsonata.bounds import MAX_ITEMS, RANGE_END, RANGE_START, Ranges, bounded
 from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
 from express.expr.jsonata.names import FUNCTIONS
+from express.expr.jsonata.nodes import Node
+from express.expr.jsonata.numbers import escaped
 from express.expr.jsonata.references import References
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
@@ -38,6 +42,8 @@ MAX_RESULT: Final = 2 * 1_048_576
 _WRAPPING = 3  # levels of evaluation that `wrapped` adds
 _MEMORY = ("U1001", "D2015", "D2016")
 _TIME = ("D1012", "U1006")
+_NUMBERS = ("D2014", "D3061", "D3100")  # whose texts jlens gives numbers like 37.0
+_WHOLE = re.compile(r"(\d)\.0\b")
 
 
 class Exact:
@@ -46,11 +52,12 @@ class Exact:
     Raises JsonataError: with AWS's text and no code where a bound was hit.
     """
 
-    __slots__ = ("_expressions", "_refs", "_text")
+    __slots__ = ("_expressions", "_ranges", "_refs", "_text")
 
-    def __init__(self, text: str, refs: References) -> None:
-        self._text = text
+    def __init__(self, text: str, node: Node, refs: References) -> None:
+        self._text = bounded(text, node)
         self._refs = refs
+        self._ranges = Ranges() if self._text is not text else None
         self._expressions: dict[frozenset[str], jlens.Expression] = {}
 
     def evaluate(self, states: Mapping[str, JSON], scope: Scope) -> JSON:
@@ -60,12 +67,17 @@ class Exact:
             states = {**states, "context": scope.context()}
         document: dict[str, JSON] = {"states": states}
         expression = self._expression(document, scope)
+        if self._ranges is not None:
+            self._ranges.clear()
         return _run(expression, document, self._bindings(scope), _now(refs, scope))
 
     def is_function(self, states: Mapping[str, JSON], scope: Scope) -> bool:
         """Whether an expression that gave nothing gave a function (AWS tells the two apart)."""
+        probe = Exact.__new__(Exact)
+        probe._text, probe._refs = f"$type({self._text})", self._refs
+        probe._ranges, probe._expressions = self._ranges, {}
         try:
-            return bool(Exact(f"$type({self._text})", self._refs).evaluate(states, scope) == "function")
+            return bool(probe.evaluate(states, scope) == "function")
         except JsonataError:
             return False
 
@@ -95,6 +107,9 @@ class Exact:
         for name, function in functions.PURE.items():
             if name in refs.free:
                 expression.register_function(name, _hosted(function))
+        if self._ranges is not None:
+            expression.register_function(RANGE_START, self._ranges.start)
+            expression.register_function(RANGE_END, self._ranges.end)
         if "distinct" in refs.free:
             expression.register_function("distinct", functions.distinct, "<x:x>")
         return expression
@@ -124,9 +139,24 @@ def wrapped(text: str, bound: str) -> str:
 def compile_text(text: str) -> jlens.Expression:
     """An expression of jlens. Raises JsonataError for what only jlens refuses, a bad regular expression."""
     try:
-        return jlens.Expression(text)
+        return jlens.Expression(escaped(text))
     except jlens.JlensError as error:
-        raise JsonataError(error.code, str(error), error.position, error.token) from None
+        raise worded(error) from None
+
+
+def run_plain(
+    expression: jlens.Expression,
+    text: str | None,
+    bindings: dict[str, JSON] | None,
+    timeout: float,
+    max_depth: int,
+) -> str | None:
+    """Plain JSONata from JSON text to JSON text, None being nothing; raises JsonataError with jlens's own texts."""
+    try:
+        result: str | None = expression.evaluate_json(text, bindings, timeout=timeout, max_depth=max_depth)
+    except jlens.JlensError as error:
+        raise worded(error) from None
+    return result
 
 
 def _now(refs: References, scope: Scope) -> Any:
@@ -156,7 +186,7 @@ def _run(
                 max_depth=MAX_DEPTH + _WRAPPING,
                 max_steps=MAX_STEPS,
                 max_string_length=MAX_STRING,
-                max_array_length=functions.MAX_ITEMS,
+                max_array_length=MAX_ITEMS,
                 max_result_size=MAX_RESULT,
                 now=now,
             )
@@ -176,4 +206,10 @@ def _mapped(error: jlens.JlensError) -> JsonataError:
         return JsonataError(None, TIMED_OUT)
     if error.code in _MEMORY:
         return JsonataError(None, OUT_OF_MEMORY)
-    return JsonataError(error.code, str(error), error.position, error.token)
+    return worded(error)
+
+
+def worded(error: jlens.JlensError) -> JsonataError:
+    """An error of jlens, with whole numbers in its text written as the reference implementation does."""
+    message = _WHOLE.sub(r"\1", str(error)) if error.code in _NUMBERS else str(error)
+    return JsonataError(error.code, message, error.position, error.token)

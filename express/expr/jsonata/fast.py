@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from express.expr.jsonata.generate import Emitter, Kind, Unsupported
+from express.expr.jsonata.emitter import Emitter, Kind, Unsupported
+from express.expr.jsonata.errors import JsonataError
+from express.expr.jsonata.generate import RULES
 from express.expr.jsonata.generate_functions import FUNCTIONS
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.numbers import MAX_SAFE
@@ -23,6 +25,8 @@ _PRELUDE = {
     "c": "c = scope.context()",
     "v": "v = scope.variables()",
 }
+
+_REFUSED = "    except Refused as error:\n        return refused(error)\n"
 
 _BUILTINS = {"type": type, "len": len, "bool": bool, "int": int, "str": str, "float": float, "list": list}
 
@@ -44,7 +48,7 @@ class Fast:
 
 def fast_form(node: Node, prefix: str = "") -> Fast | None:
     """The fast form of a tree, None where it has none. `prefix` keeps the local names of several apart."""
-    emitter = Emitter(FUNCTIONS, prefix=prefix)
+    emitter = Emitter(RULES, FUNCTIONS, prefix)
     try:
         code = emitter.emit(node)
         source = emitter.value(code)
@@ -56,12 +60,15 @@ def fast_form(node: Node, prefix: str = "") -> Fast | None:
 
 
 def function_of(
-    fast: Fast, otherwise: Callable[..., JSON], wanted: frozenset[type] | None = None
+    fast: Fast,
+    otherwise: Callable[..., JSON],
+    wanted: frozenset[type] | None = None,
+    refused: Callable[[JsonataError], JSON] | None = None,
 ) -> Callable[..., JSON] | None:
     """`(states, scope) -> value` that calls `otherwise` with the same arguments when the fast form raises.
 
-    So it does where the value is of no `wanted` type. None where Python can't compile the text (it is nested
-    too deeply).
+    So it does where the value is of no `wanted` type. `refused` is told of errors of the expression itself,
+    if given. None where Python can't compile the text (it is nested too deeply).
     """
     lines = [_PRELUDE[name] for name in sorted(fast.used & _PRELUDE.keys())]
     if fast.called:
@@ -75,6 +82,7 @@ def function_of(
     text = (
         "def evaluate(states, scope):\n"
         f"    try:\n        {body}\n"
+        f"{_REFUSED if refused else ''}"
         "    except Failure:\n        pass\n"
         "    return otherwise(states, scope)\n"
     )
@@ -84,6 +92,8 @@ def function_of(
         "Failure": Exception,
         "otherwise": otherwise,
         "wanted": wanted,
+        "Refused": JsonataError,
+        "refused": refused,
     }
     try:
         code = compile(text, "<jsonata>", "exec")

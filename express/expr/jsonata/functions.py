@@ -12,14 +12,12 @@ from math import isfinite
 from typing import Any
 
 from express.expr.java_random import next_double
+from express.expr.jsonata.bounds import MAX_ITEMS
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
 from express.expr.jsonata.numbers import normal
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
 from express.values import JSON, is_number
-
-MAX_ITEMS = 131_072
-"""Most items of an array that an evaluation may make: a payload can't hold more (262,144 bytes)."""
 
 ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 

@@ -10,13 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from express.expr.jsonata import functions, support
 from express.expr.jsonata import nodes as n
-from express.expr.jsonata.errors import Miss
-from express.expr.jsonata.generate import MEMBERS, Code, Emit, Emitter, Kind, Unsupported
+from express.expr.jsonata.bounds import MAX_ITEMS
+from express.expr.jsonata.emitter import CallRule, Code, Emitter, Kind, Unsupported
+from express.expr.jsonata.errors import JsonataError, Miss
+from express.expr.jsonata.generate_paths import bare_path, base_source, matches, over_arrays
+from express.expr.jsonata.names import FUNCTIONS as STANDARD
 from express.expr.jsonata.numbers import MAX_SAFE, normal
-from express.expr.jsonata.sequences import UNDEFINED, follow, present
+from express.expr.jsonata.numbers import quote as json_text
+from express.expr.jsonata.sequences import UNDEFINED, present
 from express.values import JSON, is_number
 
 _BLANKS = re.compile(r"[ \t\n\r]+")
@@ -60,6 +65,21 @@ def _substring(text: str, start: JSON, length: JSON = None) -> str:
     if length <= 0:
         return ""
     return text[start : (start if start >= 0 else len(text) + start) + length]
+
+
+def _encode_url(text: str) -> str:
+    return _encoded(text, "encodeUrl", "-_.!~*'();/?:@&=+$,#")
+
+
+def _encode_url_component(text: str) -> str:
+    return _encoded(text, "encodeUrlComponent", "-_.!~*'()")
+
+
+def _encoded(text: str, function: str, safe: str) -> str:
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError:
+        raise JsonataError("D3140", f"Malformed URL passed to ${function}(): {json_text(text)}") from None
 
 
 def _has(text: str, token: str) -> bool:
@@ -142,7 +162,7 @@ def _count(value: JSON) -> int:
 def _append(a: JSON, b: JSON) -> JSON:
     a = a if type(a) is list else [a]
     b = b if type(b) is list else [b]
-    if len(a) + len(b) > functions.MAX_ITEMS or len(a) + len(b) < 2:
+    if len(a) + len(b) > MAX_ITEMS or len(a) + len(b) < 2:
         raise Miss
     return a + b
 
@@ -189,13 +209,6 @@ def _whole(value: int | float) -> int | float:
     return round(value)
 
 
-def _reach(value: JSON, names: tuple[str, ...]) -> JSON:
-    found = follow(value, names)
-    if found is UNDEFINED:
-        raise Miss
-    return found
-
-
 def _defined(value: JSON) -> JSON:
     if value is UNDEFINED:
         raise Miss
@@ -210,7 +223,7 @@ def _exactly(arguments: list[n.Node], *counts: int) -> None:
         raise Unsupported
 
 
-def _strings(function: Callable[..., JSON], kind: Kind, *counts: int) -> Emit:
+def _strings(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRule:
     """A rule for a function whose arguments all must be strings."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -222,19 +235,19 @@ def _strings(function: Callable[..., JSON], kind: Kind, *counts: int) -> Emit:
     return rule
 
 
-def _values(function: Callable[..., JSON], kind: Kind, *counts: int) -> Emit:
+def _values(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRule:
     """A rule for a function that checks its arguments itself; paths to it may lead over arrays."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
         _exactly(arguments, *counts)
         emitter.sweep()
-        parts = [_over_arrays(emitter, argument) for argument in arguments]
+        parts = [over_arrays(emitter, argument) for argument in arguments]
         return Code(f"{emitter.helper(function)}({', '.join(parts)})", kind)
 
     return rule
 
 
-def _operands(function: Callable[..., JSON], kind: Kind) -> Emit:
+def _operands(function: Callable[..., JSON], kind: Kind) -> CallRule:
     """A rule for a function of one number."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -244,49 +257,27 @@ def _operands(function: Callable[..., JSON], kind: Kind) -> Emit:
     return rule
 
 
-def _over_arrays(emitter: Emitter, node: n.Node) -> str:
-    """The text of an argument; a path of several names is followed over arrays, too."""
-    if (names := _names(node)) is None or len(names[1]) < 2:
-        return emitter.value(emitter.emit(node))
-    base, rest = names
-    return f"{emitter.helper(_reach)}({_base(emitter, base)}, {rest!r})"
-
-
-def _names(node: n.Node) -> tuple[str, tuple[str, ...]] | None:
-    """A path of bare names as its variable (or member of `$states`) and the names behind it."""
-    if type(node) is n.Variable and node.bare() and node.name not in ("", "$", "states"):
-        return node.name, ()
-    if type(node) is not n.Path or not node.bare() or node.keep_singleton:
-        return None
-    first, rest = node.steps[0], node.steps[1:]
-    if type(first) is not n.Variable or first.name in ("", "$"):
-        return None
-    names = tuple(step.value for step in rest if type(step) is n.Name and step.bare())
-    if len(names) < len(rest) or not first.bare():
-        return None
-    if first.name != "states":
-        return first.name, names
-    return (f"states.{names[0]}", names[1:]) if names and names[0] in MEMBERS else None
-
-
-def _base(emitter: Emitter, name: str) -> str:
-    if name.startswith("states."):
-        member = MEMBERS[name.removeprefix("states.")]
-        emitter.used.add(member)
-        return member
-    return emitter.variable(name).source
-
-
 def _exists(emitter: Emitter, arguments: list[n.Node]) -> Code:
     _exactly(arguments, 1)
-    if (names := _names(arguments[0])) is None or emitter.looping:
+    if (items := matches(emitter, arguments[0])) is not None:
+        return Code(f"bool({items})", "boolean")
+    if (path := bare_path(arguments[0])) is None or emitter.looping:
         raise Unsupported
-    base, rest = names
-    found = f"{emitter.helper(present)}({{base}}, {rest!r})"
+    base, names = path
+    found = f"{emitter.helper(present)}({{base}}, {names!r})"
     if base.startswith("states.") or emitter.local(base) is not None:
-        return Code(found.format(base=_base(emitter, base)), "boolean")
-    emitter.used.add("v")
-    return Code(f"({base!r} in v and {found.format(base=f'v[{base!r}]')})", "boolean")
+        return Code(found.format(base=base_source(emitter, base)), "boolean")
+    if base in STANDARD:
+        raise Unsupported
+    return Code(f"({base!r} in v and {found.format(base=base_source(emitter, base))})", "boolean")
+
+
+def _count_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    _exactly(arguments, 1)
+    if (items := matches(emitter, arguments[0])) is not None:
+        return Code(f"len({items})", "integer")
+    emitter.sweep()
+    return Code(f"{emitter.helper(_count)}({over_arrays(emitter, arguments[0])})", "integer")
 
 
 def _not(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -321,7 +312,7 @@ def _substring_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
 def _join_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
     _exactly(arguments, 1, 2)
     emitter.sweep()
-    parts = [_over_arrays(emitter, arguments[0])]
+    parts = [over_arrays(emitter, arguments[0])]
     parts += [emitter.string(emitter.emit(argument)) for argument in arguments[1:]]
     return Code(f"{emitter.helper(_join)}({', '.join(parts)})", "string")
 
@@ -349,7 +340,7 @@ def _now(emitter: Emitter, arguments: list[n.Node]) -> Code:
     return Code("c['State']['EnteredTime']")
 
 
-def _drawn(function: Callable[..., JSON], kind: Kind) -> Emit:
+def _drawn(function: Callable[..., JSON], kind: Kind) -> CallRule:
     """A rule for `$random` and `$uuid`, which ask the scope."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -360,7 +351,7 @@ def _drawn(function: Callable[..., JSON], kind: Kind) -> Emit:
     return rule
 
 
-def _added(function: Callable[..., JSON]) -> Emit:
+def _added(function: Callable[..., JSON]) -> CallRule:
     """A rule for one of AWS's own functions, which check their arguments themselves."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -371,7 +362,7 @@ def _added(function: Callable[..., JSON]) -> Emit:
     return rule
 
 
-def _loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bool) -> Emit:
+def _loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bool) -> CallRule:
     """A rule for `$map` or `$filter` with a lambda of one or two parameters."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -380,7 +371,7 @@ def _loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bo
         if type(body) is not n.Lambda or not body.bare() or body.signature or not 1 <= len(body.parameters) <= 2:
             raise Unsupported
         emitter.sweep()
-        array = f"{emitter.helper(support.looped)}({_over_arrays(emitter, arguments[0])})"
+        array = f"{emitter.helper(support.looped)}({over_arrays(emitter, arguments[0])})"
         names = [emitter.temporary() for _ in body.parameters]
         kinds: tuple[Kind, Kind] = ("any", "integer")
         parameters = {p: Code(t, k) for p, t, k in zip(body.parameters, names, kinds, strict=False)}
@@ -392,13 +383,15 @@ def _loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bo
     return rule
 
 
-FUNCTIONS: Mapping[str, Emit] = {
+FUNCTIONS: Mapping[str, CallRule] = {
     "append": _values(_append, "array", 2),
     "average": _values(_average, "number", 1),
     "boolean": _boolean,
     "ceil": _operands(_ceil, "integer"),
     "contains": _strings(_has, "boolean", 2),
-    "count": _values(_count, "integer", 1),
+    "count": _count_rule,
+    "encodeUrl": _strings(_encode_url, "string", 1),
+    "encodeUrlComponent": _strings(_encode_url_component, "string", 1),
     "exists": _exists,
     "filter": _loop(support.filtered, support.filtered_by_index, condition=True),
     "floor": _operands(_floor, "integer"),

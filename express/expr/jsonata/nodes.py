@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from express.expr.jsonata.tokens import Regex
+
+Span: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -169,6 +171,7 @@ class Infix(Node):
     op: str
     lhs: Node
     rhs: Node | None = None
+    span: Span | None = None
     pairs: list[tuple[Node, Node]] | None = None
     terms: list[tuple[bool, Node]] | None = None
 
@@ -182,12 +185,16 @@ class Infix(Node):
 
 @dataclass(slots=True, eq=False)
 class Binary(Node):
-    """Arithmetic, comparison, `&`, `and`, `or`, `in`, `..`, and the later `??` and `?:`."""
+    """Arithmetic, comparison, `&`, `and`, `or`, `in`, `..`, and the later `??` and `?:`.
+
+    `span`, of a range only: where its two sides begin and end in the text.
+    """
 
     kind: ClassVar[str] = "binary"
     op: str
     lhs: Node
     rhs: Node
+    span: Span | None = None
 
     @property
     def token(self) -> object:

@@ -7,12 +7,20 @@ their text, and exponents start at 1e21 and 1e-7.
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 
 from express.values import JSON
 
 MAX_SAFE = 2**53 - 1
 """Integers up to here (and down to its negative) are the same in Python and in doubles."""
+
+
+EXACT = 2**52
+"""Integers up to here are also exact after a small number was added to them."""
+
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def normal(value: float) -> int | float:
@@ -73,7 +81,19 @@ def quote(value: object) -> str:
     kind = type(value)
     if kind is int or kind is float:
         return number_text(value)  # type: ignore[arg-type]
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda _: {})
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda _: {})
+    return escaped(text)
+
+
+def escaped(text: str) -> str:
+    """`text` with its surrogates, which UTF-8 can't carry, as escape sequences.
+
+    >>> escaped("a\\ud800")
+    'a\\\\ud800'
+    """
+    if text.isascii():
+        return text
+    return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def compact(value: JSON) -> str:

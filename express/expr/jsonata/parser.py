@@ -44,6 +44,7 @@ class _Parser:
         self._text = text
         self._tokens = Tokens(text, later)
         self._token: Token | None = None
+        self._behind = 0  # where the token before the one at hand ends
         self._nesting = 0
 
     def parse(self) -> n.Node:
@@ -61,6 +62,7 @@ class _Parser:
         return str(token.value) if token is not None and token.kind == "operator" else None
 
     def _advance(self, infix: bool = False) -> None:
+        self._behind = self._tokens.position
         token = self._tokens.next(infix)
         if token is not None and token.kind == "operator" and token.value not in _KNOWN:
             raise syntax_error("S0204", token.position, token.value)
@@ -139,13 +141,16 @@ class _Parser:
         return n.Array(token.position, items)
 
     def _item(self) -> n.Node:
+        start = self._behind
         item = self._expression(0)
         if self._sign() != "..":
             return item
+        end = self._behind
         assert self._token is not None
         position = self._token.position
         self._advance()
-        return n.Infix(position, "..", item, self._expression(0))
+        rhs = self._expression(0)
+        return n.Infix(position, "..", item, rhs, span=(start, end, position, self._behind))
 
     def _object(self, token: Token) -> n.Node:
         return n.Object(token.position, self._pairs())

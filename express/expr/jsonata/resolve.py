@@ -115,9 +115,7 @@ def _operand(infix: n.Infix) -> n.Node:
 
 def _binary(infix: n.Infix, lhs: n.Node) -> n.Node:
     rhs = _operand(infix)
-    if infix.op == "??" or infix.op == "?:":
-        return n.Binary(infix.position, infix.op, lhs, rhs)
-    result = n.Binary(infix.position, infix.op, lhs, rhs)
+    result = n.Binary(infix.position, infix.op, lhs, rhs, infix.span)
     _push(result, lhs)
     _push(result, rhs)
     return result

@@ -83,3 +83,11 @@ def present(value: JSON, names: tuple[str, ...]) -> bool:
             return False
         value = value[name]
     return True
+
+
+def reach(value: JSON, names: tuple[str, ...]) -> JSON:
+    """What `names` lead to from `value`; raises Miss where that is nothing."""
+    found = follow(value, names)
+    if found is UNDEFINED:
+        raise Miss
+    return found

@@ -10,7 +10,7 @@ from math import fmod, inf, isfinite, nan
 from typing import NoReturn
 
 from express.expr.jsonata.errors import JsonataError, Miss
-from express.expr.jsonata.numbers import MAX_SAFE, normal, number_text, quote, rounded
+from express.expr.jsonata.numbers import EXACT, normal, number_text, quote, rounded
 from express.values import JSON, equal, is_number, utf16_key
 
 NOT_FINITE = "Attempting to invoke string function on Infinity or NaN"
@@ -22,17 +22,26 @@ def miss() -> NoReturn:
 
 
 def fix(value: JSON) -> JSON:
-    """A value as it goes out: whole numbers without fraction; AWS writes what is not finite as a string.
+    """A number as JSONata keeps it: whole ones without fraction.
 
-    >>> fix(2.0), fix(1e400), fix("x")
-    (2, 'Infinity', 'x')
+    >>> fix(2.0), fix(0.5)
+    (2, 0.5)
     """
     kind = type(value)
-    if kind is float:
-        return normal(value) if isfinite(value) else number_text(value)
-    if kind is int and not -MAX_SAFE <= value <= MAX_SAFE:
-        raise Miss
-    return value
+    if kind is float and isfinite(value):
+        return normal(value)
+    if kind is int and -EXACT <= value <= EXACT:
+        return value
+    raise Miss
+
+
+def output(value: JSON) -> JSON:
+    """A number as it leaves the expression: AWS writes one that is not finite as a string.
+
+    >>> output(2.0), output(1e400)
+    (2, 'Infinity')
+    """
+    return number_text(value) if type(value) is float and not isfinite(value) else fix(value)
 
 
 def string(value: JSON) -> str:
@@ -44,9 +53,16 @@ def string(value: JSON) -> str:
     kind = type(value)
     if kind is str:
         return str(value)
-    if kind is float and not isfinite(value):
-        raise JsonataError("D3001", NOT_FINITE)
+    if kind is float:
+        return _float(value)
     return _json(value)
+
+
+def _float(value: float) -> str:
+    if not isfinite(value):
+        raise JsonataError("D3001", NOT_FINITE)
+    text = f"{value:.15g}"
+    return text if "e" not in text and value else number_text(rounded(value))
 
 
 def _json(value: JSON) -> str:
@@ -159,6 +175,11 @@ def filtered(items: list[JSON], function: Callable[[JSON], bool]) -> JSON:
 def filtered_by_index(items: list[JSON], function: Callable[[JSON, int], bool]) -> JSON:
     """`$filter` of an array and a lambda of two parameters."""
     return one([item for index, item in enumerate(items) if function(item, index)])
+
+
+def selected(items: JSON, condition: Callable[[JSON], bool]) -> list[JSON]:
+    """The items of an array that meet a condition."""
+    return [item for item in looped(items) if condition(item)]
 
 
 def looped(value: JSON, most: int = 1000) -> list[JSON]:
