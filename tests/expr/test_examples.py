@@ -6,8 +6,8 @@ import importlib
 import pytest
 
 MODULES = (
-    "choices fields growth intrinsic_arguments intrinsic_functions intrinsic_syntax intrinsic_text intrinsics java_random path_filters path_fuel "
-    "path_nodes path_select path_syntax paths patterns source source_rules templates"
+    "choices fields growth intrinsic_arguments intrinsic_functions intrinsic_syntax intrinsic_text intrinsics "
+    "java_random path_filters path_fuel path_nodes path_select path_syntax paths patterns source source_rules templates"
 )
 
 
