@@ -14,6 +14,7 @@ from express.engine.program import END, Program, Scope
 from express.errors import DefinitionError, Diagnostic
 from express.states import KINDS
 from express.states.checks import EXPR_CHECKS
+from express.states.fuse import fuse
 from express.states.lowering import Lowering
 from express.values import JSON, dumps, loads
 
@@ -43,12 +44,14 @@ def compile_data(data: JSON, raw: bytes, *, type: MachineType = "EXPRESS") -> Pr
     scope = build.scope(machine, "")
     if build.findings:
         raise DefinitionError(build.findings)
+    digest = hashlib.sha256(raw).hexdigest()
     return Program(
         scope=scope,
+        segments=fuse(machine, scope, jsonata=build.jsonata, name=digest[:12]),
         timeout=machine.timeout_seconds,
         type=type,
         size=len(raw),
-        digest=hashlib.sha256(raw).hexdigest(),
+        digest=digest,
         resources=tuple(build.resources),
     )
 

@@ -81,10 +81,17 @@ def start(
     root.record("ExecutionStarted", {"input": data, "roleArn": about.role_arn})
     root.prev = 0
     x.ready.append((root, program.scope.start))
+    return x, finish_turn(x)
+
+
+def finish_turn(x: Execution, event: Event | None = None) -> list[Effect]:
+    """The first turn of an execution, after an answer that it may have got already. It asks for its deadline."""
+    if event is not None:
+        _dispatch(x, event, *x.pending[event.seq])  # type: ignore[union-attr]  # an answer, never Stopped
     _turn(x)
     if x.finished is None and x.deadline is not None:
         x.timer(None, DEADLINE, x.deadline)
-    return x, _take(x)
+    return _take(x)
 
 
 def advance(x: Execution, now: float) -> list[Effect]:
@@ -127,6 +134,7 @@ def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> Non
     """Find what an event means for its frame, and queue the frame where it can go on."""
     if frame is None:
         if type(event) is TimerFired:
+            del x.pending[event.seq]
             _time_out(x)
         return
     row = frame.rows[frame.at]

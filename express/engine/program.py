@@ -97,7 +97,8 @@ class Scope(msgspec.Struct, frozen=True):
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A machine, ready to run, and what its host and its meter must know of the definition.
 
-    `timeout` is the top-level TimeoutSeconds; `size` the definition's bytes (metering); `digest` its SHA-256.
+    `timeout` is the top-level TimeoutSeconds; `size` the definition's bytes (metering); `digest` its SHA-256;
+    `segments` the second linking (`engine.fast.Segments`), None where the machine has none.
     """
 
     scope: Scope
@@ -106,6 +107,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     digest: str = ""
     resources: tuple[Any, ...] = ()
+    segments: Any = None
 
 
 def matches(errors: frozenset[str], error: str | None, heartbeat: bool = False) -> bool:
