@@ -94,6 +94,13 @@ class Metering(Section, frozen=True, kw_only=True):
     prices: str = ""
 
 
+class Log(Section, frozen=True, kw_only=True):
+    """`[log]`: what the processes tell on stderr: ids and sizes, never the data of an execution."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
@@ -103,6 +110,7 @@ class Config(Section, frozen=True, kw_only=True):
     workers: Workers = field(default_factory=Workers)
     metrics: Metrics = field(default_factory=Metrics)
     metering: Metering = field(default_factory=Metering)
+    log: Log = field(default_factory=Log)
 
     def function_table(self) -> dict[str, Function]:
         """`functions` with the short form `name = "module:function"` written out."""
@@ -116,6 +124,15 @@ def decode_custom(kind: type, value: object) -> object:
     if issubclass(kind, Duration | Size):
         return kind.parse(value)
     raise ValueError(f"no decoder for {kind}")
+
+
+def encode_custom(value: object) -> object:
+    """The other way round: what `decode_custom` reads."""
+    if isinstance(value, Duration):
+        return f"{value:.6f}s"
+    if isinstance(value, Size):
+        return int(value)
+    raise TypeError(f"no encoder for {type(value)}")
 
 
 def schema() -> dict[str, Any]:

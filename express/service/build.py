@@ -1,0 +1,88 @@
+"""From a job to running parts: the table of adapters, one processor per pipeline."""
+
+from __future__ import annotations
+
+import msgspec
+
+from express.config import Config
+from express.config import Pipeline as PipelineConfig
+from express.integrations import Integrations, LocalFunctions, table
+from express.runtime.clock import SystemClock
+from express.runtime.executor import Executor
+from express.runtime.pipeline import Pipeline, Workflow
+from express.runtime.processor import Processor
+from express.service.job import Job
+from express.service.measure import MeasuredIntegrations
+from express.service.workflows import compile_callable, machine_name
+from express.sinks.kafka import KafkaSink
+from express.sources.kafka import KafkaSource
+from express.sources.properties import ClientProperties, client_properties
+
+
+class Built(msgspec.Struct):
+    """What a worker runs."""
+
+    processors: list[Processor]
+    integrations: MeasuredIntegrations
+    executor: Executor
+    functions: LocalFunctions
+
+    async def close(self) -> None:
+        """Let go of everything but the processors, which end by themselves."""
+        await self.executor.close()
+        await self.functions.close()
+
+
+def build(job: Job) -> Built:
+    """Every part of a worker, not yet running; must be called on its loop.
+
+    Raises ConfigError, DefinitionError and HandlerError for what could only fail later.
+    """
+    config = job.config
+    functions = LocalFunctions(config.function_table(), threads=config.workers.threads)
+    inner = Integrations(table(functions))
+    integrations = MeasuredIntegrations(inner)
+    clock = SystemClock()
+    executor = Executor(clock, integrations)
+    properties = client_properties(config.kafka)
+    processors = []
+    for pipeline in config.pipelines:
+        text = job.definitions[pipeline.name].encode()
+        program = compile_callable(text, functions, inner, pipeline.workflow)
+        workflow = Workflow(name=machine_name(pipeline.workflow), program=program)
+        processors.append(_processor(job, pipeline, workflow, properties, executor, clock))
+    return Built(processors, integrations, executor, functions)
+
+
+def group_of(config: Config, pipeline: PipelineConfig) -> str:
+    """The consumer group of a pipeline: its own, or the common prefix and its name."""
+    return pipeline.group or f"{config.kafka.group}-{pipeline.name}"
+
+
+def _processor(
+    job: Job,
+    pipeline: PipelineConfig,
+    workflow: Workflow,
+    properties: ClientProperties,
+    executor: Executor,
+    clock: SystemClock,
+) -> Processor:
+    config = job.config
+    name = f"{config.kafka.group}-{pipeline.name}-{job.worker}"
+    settings = Pipeline(
+        name=pipeline.name,
+        workflow=workflow,
+        output=pipeline.output,
+        dead_letters=pipeline.dead_letter,
+        ordering=pipeline.ordering,
+        concurrency=pipeline.concurrency,
+        concurrency_per_partition=pipeline.concurrency_per_partition,
+        heap_bytes=pipeline.memory,
+        payload_limit=pipeline.payload_limit,
+        time_limit=pipeline.time_limit,
+        drain_seconds=config.workers.drain,
+        worker=name,
+    )
+    source = KafkaSource(pipeline.topics, group_of(config, pipeline), properties.consumer)
+    sink = KafkaSink([pipeline.output, pipeline.dead_letter], properties.producer)
+    return Processor(settings, source, sink, executor, clock)

@@ -1,0 +1,28 @@
+"""What a worker process is told when it starts: JSON over a pipe, like everything between processes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from express.config import Config
+from express.config.model import decode_custom, encode_custom
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's work. `definitions` holds each pipeline's workflow as text, read once by the parent, so that all
+    workers run the same; `path` is where its handlers are imported from.
+    """
+
+    worker: int
+    config: Config
+    definitions: dict[str, str]
+    path: list[str] = []
+
+    def encode(self) -> bytes:
+        """The job as one line of JSON."""
+        return msgspec.json.encode(self, enc_hook=encode_custom) + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> Job:
+        """The job that `encode` wrote."""
+        return msgspec.json.decode(line, type=cls, dec_hook=decode_custom)

@@ -1,0 +1,186 @@
+"""A worker process: one event loop, all pipelines, a report to the parent once a second.
+
+Run by the supervisor as `python -m express.service.worker REPORTS`, the job as the first line of stdin. SIGTERM
+or the end of stdin (the parent died) drains; a second SIGTERM ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+import uvloop
+
+from express.errors import ConfigError, DefinitionError
+from express.integrations.local import HandlerError
+from express.runtime.processor import Processor
+from express.service.build import Built, build
+from express.service.job import Job
+from express.service.measure import LoopWatch, resident_bytes
+from express.telemetry.applog import log_to_stderr
+from express.telemetry.report import PipelineReport, Report
+
+EXIT_CONFIG = 104
+EXIT_HANDLER = 107
+EXIT_BUG = 70
+"""A pipeline ended with an exception that nobody expected."""
+
+SILENT_SECONDS = 60.0
+"""A source that has not answered for so long makes the worker unhealthy."""
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """The pipelines of one process while they run."""
+
+    def __init__(self, job: Job, built: Built, send: Callable[[bytes], None]) -> None:
+        self._job = job
+        self._built = built
+        self._send = send
+        self._watch = LoopWatch()
+        self._stopping = False
+        self.failed = False
+
+    async def run(self) -> None:
+        """Drain all topics until told to stop, and report meanwhile."""
+        watch = asyncio.create_task(self._watch.run())
+        reports = asyncio.create_task(self._report())
+        await asyncio.gather(*(self._run_pipeline(processor) for processor in self._built.processors))
+        for task in (watch, reports):
+            task.cancel()
+        await self._built.close()
+        self._send(self._encode())
+
+    async def _run_pipeline(self, processor: Processor) -> None:
+        """Run one pipeline. A bug in it stops the whole worker: nobody knows what state it is in."""
+        try:
+            await processor.run()
+        except Exception:
+            log.exception("pipeline %s ended by a bug; the worker stops", processor.pipeline.name)
+            self.failed = True
+            self.stop()
+
+    def stop(self) -> None:
+        """Drain and end; a second call ends at once."""
+        if self._stopping:
+            os._exit(1)
+        self._stopping = True
+        for processor in self._built.processors:
+            processor.stop()
+
+    def orphaned(self) -> None:
+        """The parent is gone: drain as if it had said so."""
+        if not self._stopping:
+            log.warning("the parent process is gone; draining")
+            self.stop()
+
+    async def _report(self) -> None:
+        """Report at once when readiness changes, otherwise at the interval."""
+        was_ready = None
+        due = 0.0
+        while True:
+            ready = self._ready()
+            if ready != was_ready or time.monotonic() >= due:
+                self._send(self._encode())
+                was_ready, due = ready, time.monotonic() + self._job.config.metrics.interval
+            await asyncio.sleep(min(0.1, self._job.config.metrics.interval))
+
+    def _ready(self) -> bool:
+        return all(processor.ready for processor in self._built.processors)
+
+    def _encode(self) -> bytes:
+        now = time.monotonic()
+        report = Report(
+            worker=self._job.worker,
+            pid=os.getpid(),
+            ready=self._ready(),
+            draining=self._stopping,
+            checks={processor.pipeline.name: _check(processor, now) for processor in self._built.processors},
+            pipelines=[_pipeline_report(processor) for processor in self._built.processors],
+            tasks=msgspec.to_builtins(self._built.integrations.counts),
+            loop_lag=msgspec.to_builtins(self._watch.lag),
+            gc_pause=msgspec.to_builtins(self._watch.gc),
+            cpu_seconds=time.process_time(),
+            resident_bytes=resident_bytes(),
+        )
+        return msgspec.json.encode(report) + b"\n"
+
+
+def _check(processor: Processor, now: float) -> str:
+    silent = now - processor.polled_at
+    return f"its source has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else ""
+
+
+def _pipeline_report(processor: Processor) -> PipelineReport:
+    return PipelineReport(
+        pipeline=processor.pipeline.name,
+        state_machine=processor.pipeline.workflow.name,
+        counters=msgspec.to_builtins(processor.counters),
+        lag=[(partition.topic, partition.number, lag) for partition, lag in processor.lag().items()],
+        partitions=len(processor.partitions),
+    )
+
+
+async def serve(job: Job, reports: int) -> int:
+    """Work until told to stop; the exit code."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(reports, "wb"))
+    worker = Worker(job, build(job), transport.write)
+    loop.add_signal_handler(signal.SIGTERM, worker.stop)
+    parent = asyncio.create_task(_watch_parent(worker))
+    gc.collect()
+    gc.freeze()
+    await worker.run()
+    parent.cancel()
+    transport.close()
+    return EXIT_BUG if worker.failed else 0
+
+
+async def _watch_parent(worker: Worker) -> None:
+    """Stdin ends when the parent does."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    with contextlib.suppress(OSError, ValueError):
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+        await reader.read()
+        worker.orphaned()
+
+
+def main(reports: int) -> int:
+    """Read the job and do it; the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and says what to do
+    job = Job.decode(_first_line())
+    log_to_stderr(job.config.log.level, job.config.log.format, f"worker-{job.worker}")
+    sys.path[:0] = job.path
+    try:
+        return uvloop.run(serve(job, reports))
+    except HandlerError as error:
+        log.error("%s", error)
+        return EXIT_HANDLER
+    except (ConfigError, DefinitionError) as error:
+        log.error("%s", error)
+        return EXIT_CONFIG
+
+
+def _first_line() -> bytes:
+    """The job. Read byte by byte from the descriptor: whatever is buffered would be lost to the loop."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        chunk = os.read(0, 65_536)
+        if not chunk:
+            break
+        line += chunk
+    return bytes(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
