@@ -35,8 +35,10 @@ HELD_POLL_SECONDS = 0.002
 LAST_COMMIT_SECONDS = 5.0
 """What a commit may take once the time for draining is over."""
 
-RESTART_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Pauses before a new session, growing while none of them lasts."""
+RESTART_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Pauses before beginning anew, growing while nothing lasts longer than QUIET_SECONDS."""
+
+QUIET_SECONDS = 30.0
 
 STUCK_SECONDS = 30.0
 """A flush that takes longer makes the pipeline not ready: its output or dead-letter topic blocks."""
@@ -82,15 +84,13 @@ class Processor:
 
         Only bugs leave this method as exceptions: then nothing was committed that is not written.
         """
-        attempt = 0
+        patience = _Patience(self._clock)
         while not self._stopped.is_set():
-            began = self._clock.monotonic()
             try:
                 await self._session()
             except (SourceError, SinkError) as error:
                 self.counters.restarts += 1
-                attempt = 0 if self._clock.monotonic() - began > RESTART_SECONDS[-1] else attempt + 1
-                pause = RESTART_SECONDS[min(attempt, len(RESTART_SECONDS)) - 1]
+                pause = patience.next()
                 log.warning("pipeline %s begins anew in %s s: %s", self.pipeline.name, pause, error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), pause)
@@ -145,11 +145,15 @@ class Processor:
         await self._sink.start()
         await self._source.start(self)
         self._start_flushing()
+        patience = _Patience(self._clock)
         while True:
             try:
                 await self._turn()
             except SinkError as error:
-                log.warning("pipeline %s writes anew: %s", self.pipeline.name, error)
+                self.counters.restarts += 1
+                pause = patience.next()
+                log.warning("pipeline %s writes anew in %s s: %s", self.pipeline.name, pause, error)
+                await asyncio.sleep(pause)
                 await self._reopen()
 
     async def _turn(self) -> None:
@@ -204,7 +208,6 @@ class Processor:
     async def _reopen(self) -> None:
         """It is unknown what the sink has written: begin anew from what is committed, within the group."""
         async with self._assigning:
-            self.counters.restarts += 1
             await self._stop_flushing()
             self._drop(list(self._lanes.values()))
             await self._sink.start()
@@ -253,7 +256,7 @@ class Processor:
             return Position(first)
         self.counters.offsets_missing += max(0, first - committed.offset)
         if committed.metadata and offset_map.decode(*committed) is None:
-            log.warning("%s was committed with metadata that is not ours: replays from %d", *committed)
+            log.warning("%s was committed with metadata that is not ours: replays from %d", partition, committed[0])
             self.counters.foreign_metadata += 1
         return committed
 
@@ -299,6 +302,22 @@ class Processor:
             self._dispatcher.drop(lane)
             if self._lanes.get(lane.partition) is lane:
                 del self._lanes[lane.partition]
+
+
+class _Patience:
+    """How long to wait before the next attempt."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._attempt = -1
+        self._since = clock.monotonic()
+
+    def next(self) -> float:
+        """The next pause in seconds: the first one again when the last is long ago."""
+        now = self._clock.monotonic()
+        self._attempt = 0 if now - self._since > QUIET_SECONDS else self._attempt + 1
+        self._since = now
+        return RESTART_SECONDS[min(self._attempt, len(RESTART_SECONDS) - 1)]
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

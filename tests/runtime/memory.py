@@ -174,8 +174,9 @@ class MemorySink:
 
     transactional = False
 
-    def __init__(self, log: Log, limit: int = 1_000_000) -> None:
+    def __init__(self, log: Log, *topics: str, limit: int = 1_000_000) -> None:
         self.log = log
+        self.topics = topics
         self.limit = limit
         self.gate = asyncio.Event()
         self.gate.set()
@@ -191,10 +192,12 @@ class MemorySink:
 
     async def start(self) -> None:
         self.starts += 1
-        self._pending, self._bytes = [], 0
+        await self.stop()
+        for topic in self.topics:
+            self.log.count(topic)
 
     async def stop(self) -> None:
-        await self.start()
+        self._pending, self._bytes = [], 0
 
     async def open(self, partitions: Collection[Partition]) -> None:
         await asyncio.sleep(0)

@@ -1,0 +1,691 @@
+"""From records to terminal records and commits: what a pipeline promises without a broker in the way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from express.errors import CommitRefused
+from express.ports import Partition, Position
+from express.runtime.offset_map import decode
+from express.values import loads
+from tests.engine.scripts import program, task
+from tests.runtime.rig import Rig, header, offsets, seconds, until
+from tests.runtime.virtual import clock, run_virtual
+
+WAIT = {"Type": "Wait", "SecondsPath": "$.seconds"}
+
+
+def test_every_record_becomes_a_result() -> None:
+    """Key of the input, output as value, the headers that tell what ran, and a commit behind the last."""
+
+    async def main() -> None:
+        rig = Rig(handler=lambda data: {"doubled": data["n"] * 2})
+        for n in range(1500):
+            rig.put({"n": n}, key=b"k%d" % n)
+        worker = rig.worker()
+        await until(lambda: len(rig.results) == 1500)
+        await rig.stop()
+
+        assert [loads(r.value or b"") for r in rig.results] == [{"doubled": n * 2} for n in range(1500)]
+        assert [r.key for r in rig.results] == [b"k%d" % n for n in range(1500)]
+        assert rig.committed() == Position(1500)
+        assert (worker.counters.started, worker.counters.succeeded, worker.counters.in_flight) == (1500, 1500, 0)
+        assert worker.counters.totals.requests == 1500
+
+    run_virtual(main())
+
+
+def test_a_result_tells_what_ran() -> None:
+    """The headers name the execution, its times, what is billed, and the input record."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, partitions=2)
+        rig.put({"seconds": 0.25}, key=b"a", partition=1)
+        rig.worker()
+        await until(lambda: rig.results)
+        await rig.stop()
+
+        (result,) = rig.results
+        arn = header(result, "express.execution-arn")
+        assert arn is not None
+        assert arn.startswith("arn:aws:states:us-east-1:123456789012:express:flow:in-1-0:")
+        assert arn.endswith("-000000000000")
+        assert header(result, "express.status") == "SUCCEEDED"
+        assert header(result, "express.billed-duration-ms") == "300"
+        assert header(result, "express.billed-memory-mb") == "64"
+        took = int(header(result, "express.stop-time") or 0) - int(header(result, "express.start-time") or 0)
+        assert 250 <= took <= 260
+        assert (result.topic, result.partition) == ("out", 1)
+        assert header(result, "express.source-topic") == "in"
+        assert header(result, "express.source-partition") == "1"
+        assert header(result, "express.source-offset") == "0"
+        assert header(result, "express.error") is None
+
+    run_virtual(main())
+
+
+def test_a_failed_execution_is_a_result() -> None:
+    """FAILED has error and cause in headers and value, and is no dead letter."""
+
+    async def main() -> None:
+        rig = Rig(program({"Type": "Fail", "Error": "Broken", "Cause": "c" * 2000}))
+        rig.put({})
+        rig.worker()
+        await until(lambda: rig.results)
+        await rig.stop()
+
+        (result,) = rig.results
+        assert header(result, "express.status") == "FAILED"
+        assert header(result, "express.error") == "Broken"
+        assert header(result, "express.cause") == "c" * 1024
+        assert loads(result.value or b"") == {"Error": "Broken", "Cause": "c" * 2000}
+        assert rig.dead == []
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("value", "stage", "disposition"),
+    [
+        (b"{not json", "deserialize", "POISON"),
+        (b"[" * 300 + b"]" * 300, "deserialize", "POISON"),
+        (None, "deserialize", "POISON"),
+        (b'"' + b"x" * 262_143 + b'"', "validate", "OVERSIZE"),
+    ],
+)
+def test_what_cannot_be_run_is_a_dead_letter(value: bytes | None, stage: str, disposition: str) -> None:
+    """Value, key and headers of the original byte for byte, and headers that tell why."""
+
+    async def main() -> None:
+        rig = Rig()
+        rig.put(value, key=b"k", headers=[("trace", b"\x00\xff")], timestamp=77)
+        rig.put({"good": 1})
+        worker = rig.worker()
+        await until(lambda: rig.results and rig.dead)
+        await rig.stop()
+
+        (letter,) = rig.dead
+        assert (letter.value, letter.key, letter.headers[0]) == (value, b"k", ("trace", b"\x00\xff"))
+        told = {
+            name: header(letter, f"__express.errors.{name}") for name in ("topic", "partition", "offset", "timestamp")
+        }
+        assert told == {"topic": "in", "partition": "0", "offset": "0", "timestamp": "77"}
+        assert header(letter, "__express.errors.stage") == stage
+        assert header(letter, "__express.errors.disposition") == disposition
+        assert header(letter, "__express.errors.cause")
+        assert rig.committed() == Position(2)
+        assert worker.counters.dead_letters == 1
+        assert worker.counters.started == 1
+
+    run_virtual(main())
+
+
+def test_a_dead_letter_too_large_for_its_topic_goes_without_value() -> None:
+    """Where original and headers exceed what the broker takes, the coordinates lead to the original."""
+
+    async def main() -> None:
+        rig = Rig()
+        rig.put(b"x" * 999_900, key=b"k")
+        rig.worker()
+        await until(lambda: rig.dead)
+        await rig.stop()
+
+        (letter,) = rig.dead
+        assert (letter.key, letter.value) == (None, None)
+        assert header(letter, "__express.errors.value.truncated") == "true"
+        assert header(letter, "__express.errors.offset") == "0"
+
+    run_virtual(main())
+
+
+def test_an_output_beyond_the_limit_fails_the_execution() -> None:
+    """An output of more than 256 KiB is States.DataLimitExceeded: a result that says so."""
+
+    async def main() -> None:
+        rig = Rig(program({"Type": "Pass", "Parameters": {"a.$": "$", "b.$": "$"}}))
+        rig.put("x" * 200_000)
+        rig.worker()
+        await until(lambda: rig.results)
+        await rig.stop()
+
+        assert header(rig.results[0], "express.error") == "States.DataLimitExceeded"
+
+    run_virtual(main())
+
+
+def test_a_stuck_record_holds_back_nobody() -> None:
+    """20,000 later records complete and the commit tells of them; a restart replays the stuck one alone."""
+
+    async def main() -> None:
+        rig = Rig(program(WAIT), ordering="none", drain_seconds=0.1)
+        rig.put({"seconds": 290})
+        for _ in range(20_000):
+            rig.put({"seconds": 0})
+        worker = rig.worker()
+        await until(lambda: len(rig.results) == 20_000)
+        await until(lambda: worker.counters.commits > 2 and (rig.committed() or ("", ""))[1])
+        await rig.stop()
+
+        offset, metadata = rig.committed() or (0, "")
+        found = decode(offset, metadata)
+        assert offset == 0
+        assert found is not None
+        assert (found.highest, found.unfinished) == (20_000, (0,))
+        again = rig.worker()
+        await until(lambda: len(rig.results) == 20_001, limit=400)
+        await rig.stop()
+        assert again.counters.started == 1
+        assert again.counters.skipped == 20_000
+        assert rig.committed() == Position(20_001)
+
+    run_virtual(main())
+
+
+def test_nothing_is_lost_or_committed_early_when_workers_die() -> None:
+    """Killed again and again in the middle: every offset has a terminal record, and no commit ran ahead."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, partitions=2, ordering="none", commit_seconds=0.05)
+        for n in range(600):
+            rig.put({"seconds": (n % 7) / 10}, partition=n % 2)
+        for round_ in range(8):
+            worker = rig.worker()
+            await asyncio.sleep(0.15 + round_ * 0.03)
+            await worker.kill()
+            for partition in (0, 1):
+                position = rig.committed(partition)
+                if position is not None:
+                    found = decode(*position)
+                    highest = found.highest if found else position[0] - 1
+                    unfinished = set(found.unfinished) if found else set()
+                    written = {o for r in rig.results if r.partition == partition for o in offsets([r])}
+                    assert set(range(highest + 1)) - unfinished <= written
+            rig.workers.clear()
+        rig.worker()
+        await until(lambda: (rig.committed(0), rig.committed(1)) == (Position(300), Position(300)))
+        await rig.stop()
+
+        for partition in (0, 1):
+            assert {o for r in rig.results if r.partition == partition for o in offsets([r])} == set(range(300))
+
+    run_virtual(main())
+
+
+def test_a_replay_has_the_same_execution_arn() -> None:
+    """The same record has the same ARN after a crash, so the same idempotency keys."""
+
+    async def main() -> None:
+        rig = Rig(commit_seconds=1000, commit_records=1000)
+        rig.put({})
+        worker = rig.worker()
+        await until(lambda: rig.results)
+        await worker.kill()
+        rig.worker()
+        await until(lambda: len(rig.results) == 2)
+
+        first, second = (header(r, "express.execution-arn") for r in rig.results)
+        assert first == second
+
+    run_virtual(main())
+
+
+def test_a_clean_stop_leaves_no_duplicates() -> None:
+    """Stop waits for what runs and commits it: the next worker finds nothing to do."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, ordering="none")
+        for n in range(100):
+            rig.put({"seconds": n / 10})
+        first = rig.worker()
+        await until(lambda: first.counters.started == 100)
+        await rig.stop()
+        assert len(rig.results) == 100
+        assert rig.committed() == Position(100)
+        second = rig.worker()
+        await asyncio.sleep(1)
+        await rig.stop()
+
+        assert second.counters.started == 0
+
+    run_virtual(main())
+
+
+def test_a_stop_ends_within_its_grace() -> None:
+    """What does not end within drain_seconds is given up, stays uncommitted, and counts as aborted."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, ordering="none", drain_seconds=30)
+        for wait in (1, 250):
+            rig.put({"seconds": wait})
+        worker = rig.worker()
+        await until(lambda: worker.counters.started == 2)
+        began = clock().monotonic()
+        await rig.stop()
+
+        assert 29 <= clock().monotonic() - began <= 35
+        assert offsets(rig.results) == [0]
+        assert rig.committed() == Position(1)
+        assert (worker.counters.aborted, worker.counters.abandoned, worker.counters.in_flight) == (1, 1, 0)
+
+    run_virtual(main())
+
+
+def test_a_stop_with_the_output_blocked_ends_within_its_grace() -> None:
+    """SIGTERM while nothing can be written: exits, and commits nothing that was not written."""
+
+    async def main() -> None:
+        rig = Rig(drain_seconds=30)
+        rig.put({})
+        worker = rig.worker()
+        worker.sink.gate.clear()
+        await until(lambda: worker.counters.succeeded == 1)
+        began = clock().monotonic()
+        await rig.stop()
+
+        assert clock().monotonic() - began <= 36
+        assert rig.results == []
+        assert rig.committed() is None
+
+    run_virtual(main())
+
+
+def test_records_of_one_key_never_overlap() -> None:
+    """Ordering by key: one execution of a key at a time, results of a key in the order of their offsets."""
+    running: dict[str, int] = {}
+    peak: list[int] = []
+
+    async def handler(data: Any) -> Any:
+        key = data["key"]
+        running[key] = running.get(key, 0) + 1
+        peak.append(sum(running.values()))
+        assert running[key] == 1
+        await asyncio.sleep(data["seconds"])
+        running[key] -= 1
+        return data
+
+    async def main() -> None:
+        rig = Rig(handler=handler)
+        for n in range(300):
+            key = f"k{n % 10}"
+            rig.put({"key": key, "seconds": (n * 7 % 5) / 10}, key=key.encode())
+        worker = rig.worker()
+        await until(lambda: len(rig.results) == 300, limit=200)
+        await rig.stop()
+
+        assert max(peak) == 10
+        assert all(header(r, "express.status") == "SUCCEEDED" for r in rig.results)
+        for n in range(10):
+            mine = offsets([r for r in rig.results if r.key == f"k{n}".encode()])
+            assert mine == sorted(mine)
+            assert len(mine) == 30
+        assert (worker.counters.waiting, worker.counters.heap_bytes) == (0, 0)
+
+    run_virtual(main())
+
+
+def test_records_without_a_key_are_free() -> None:
+    """Null keys are not one key: they run side by side."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds)
+        for _ in range(50):
+            rig.put({"seconds": 10})
+        worker = rig.worker()
+        await until(lambda: worker.counters.in_flight == 50)
+        await rig.stop()
+
+        assert len(rig.results) == 50
+
+    run_virtual(main())
+
+
+def test_partition_ordering_keeps_the_order_of_offsets() -> None:
+    """Ordering by partition: one execution at a time, results in the order of offsets, poison among them."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, ordering="partition")
+        for n in range(60):
+            rig.put({"seconds": (n * 3 % 4) / 10} if n % 9 else b"poison", key=b"%d" % n)
+        worker = rig.worker()
+        await until(lambda: len(rig.results) + len(rig.dead) == 60)
+        await rig.stop()
+
+        assert offsets(rig.results) == [n for n in range(60) if n % 9]
+        assert offsets(rig.dead) == [n for n in range(60) if not n % 9]
+        assert worker.counters.in_flight == 0
+
+    run_virtual(main())
+
+
+def test_many_waiting_records_of_one_key_are_run_in_turns() -> None:
+    """1,000 records behind a slow one of their key run when it ends, in order and all."""
+
+    async def main() -> None:
+        rig = Rig(program(WAIT))
+        rig.put({"seconds": 5}, key=b"k")
+        for _ in range(1000):
+            rig.put({"seconds": 0}, key=b"k")
+        worker = rig.worker()
+        await until(lambda: worker.counters.waiting == 1000)
+        await until(lambda: len(rig.results) == 1001)
+        await rig.stop()
+
+        assert offsets(rig.results) == list(range(1001))
+
+    run_virtual(main())
+
+
+def test_no_more_than_the_concurrency_runs() -> None:
+    """Polling stops at `concurrency` executions in flight; memory of the rest is the broker's."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, partitions=3, concurrency=20)
+        for n in range(300):
+            rig.put({"seconds": 1}, partition=n % 3)
+        worker = rig.worker()
+        most = 0
+        while len(rig.results) < 300:
+            most = max(most, worker.counters.in_flight)
+            await asyncio.sleep(0.05)
+        await rig.stop()
+
+        assert most == 20
+        assert worker.counters.intake_stops >= 15
+        assert [rig.committed(n) for n in range(3)] == [Position(100)] * 3
+
+    run_virtual(main())
+
+
+def test_no_more_than_the_map_can_hold_runs_of_one_partition() -> None:
+    """A partition whose limit is reached waits, and the others go on."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, partitions=2, concurrency_per_partition=5)
+        for _ in range(40):
+            rig.put({"seconds": 100}, partition=0)
+        for _ in range(40):
+            rig.put({"seconds": 0}, partition=1)
+        worker = rig.worker()
+        await until(lambda: len(rig.results) == 40)
+        assert worker.counters.in_flight == 5
+
+        await rig.stop()
+        assert worker.counters.in_flight == 0
+
+    run_virtual(main())
+
+
+def test_intake_stops_by_estimated_memory() -> None:
+    """Large payloads in flight stop the intake long before `concurrency` does, and it goes on later."""
+
+    async def main() -> None:
+        bomb = {"seconds": 1, "heap": [{}] * 10_000}
+        rig = Rig(program(WAIT), heap_bytes=16 << 20, ordering="none")
+        for _ in range(100):
+            rig.put(bomb)
+        worker = rig.worker()
+        most = heap = 0
+        while len(rig.results) < 100:
+            most = max(most, worker.counters.in_flight)
+            heap = max(heap, worker.counters.heap_bytes)
+            await asyncio.sleep(0.05)
+        await rig.stop()
+
+        assert 2 <= most <= 10
+        assert heap <= 16 << 20
+        assert worker.counters.heap_bytes == 0
+
+    run_virtual(main())
+
+
+def test_a_slow_output_stops_the_intake() -> None:
+    """Results are not buffered without bound: with the output blocked, polling stops and nothing is lost."""
+
+    async def main() -> None:
+        rig = Rig(output_bytes=50_000)
+        for n in range(5000):
+            rig.put({"n": n, "pad": "x" * 500})
+        worker = rig.worker()
+        worker.sink.gate.clear()
+        await asyncio.sleep(20)
+        assert worker.counters.started <= 1500
+        assert rig.committed() is None
+        assert worker.processor.ready
+        await asyncio.sleep(20)
+        assert not worker.processor.ready
+
+        worker.sink.gate.set()
+        await until(lambda: len(rig.results) == 5000)
+        assert worker.processor.ready
+        await rig.stop()
+        assert offsets(rig.results) == list(range(5000))
+        assert rig.committed() == Position(5000)
+
+    run_virtual(main())
+
+
+def test_commits_come_every_second_or_every_500_records() -> None:
+    """At a low rate one commit a second, with the last one although nothing follows it."""
+
+    async def main() -> None:
+        rig = Rig()
+        rig.worker()
+        for _ in range(50):
+            rig.put({})
+            await asyncio.sleep(0.1)
+        await until(lambda: rig.committed() == Position(50), limit=1.5)
+        await rig.stop()
+
+        assert 4 <= len(rig.group.history) <= 7
+
+    run_virtual(main())
+
+
+def test_a_failed_flush_replays_what_it_covered() -> None:
+    """When it is unknown what was written, everything since the last commit is run again, within the group."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, ordering="none")
+        for n in range(200):
+            rig.put({"seconds": n % 3})
+        worker = rig.worker()
+        worker.sink.flushes_fail = True
+        await until(lambda: rig.committed() == Position(200))
+        await rig.stop()
+
+        assert set(offsets(rig.results)) == set(range(200))
+        assert worker.source.starts == 1
+        assert worker.counters.restarts == 1
+        assert worker.counters.in_flight == 0
+
+    run_virtual(main())
+
+
+def test_a_source_beyond_repair_is_built_anew() -> None:
+    """A SourceError ends the session; the next one goes on from the commit."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds)
+        for _ in range(20):
+            rig.put({"seconds": 1})
+        worker = rig.worker()
+        await until(lambda: worker.counters.started == 20)
+        worker.source.polls_fail = True
+        await until(lambda: rig.committed() == Position(20))
+        await rig.stop()
+
+        assert worker.source.starts == 2
+        assert worker.counters.restarts == 1
+
+    run_virtual(main())
+
+
+def test_a_missing_topic_blocks_and_loses_nothing() -> None:
+    """Without a dead-letter topic nothing is skipped; once it is there, everything goes on."""
+
+    async def main() -> None:
+        rig = Rig()
+        dead = Partition("dead", 0)
+        del rig.log.partitions[dead]
+        rig.put(b"poison")
+        rig.put({"good": 1})
+        worker = rig.worker()
+        await asyncio.sleep(30)
+        assert rig.committed() is None
+
+        rig.log.partitions[dead] = []
+        await until(lambda: rig.committed() == Position(2))
+        await rig.stop()
+        assert (offsets(rig.dead), offsets(rig.results)) == ([0], [1])
+        assert worker.counters.restarts > 0
+
+    run_virtual(main())
+
+
+def test_two_workers_share_without_loss_or_doubles() -> None:
+    """A clean rebalance drains first and fences then: nothing twice, nothing lost, keys still in order."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, partitions=4)
+        for n in range(400):
+            rig.put({"seconds": (n * 3 % 5) / 10}, key=b"%d" % (n % 40), partition=n % 4)
+        first = rig.worker()
+        await until(lambda: len(rig.results) > 50)
+        second = rig.worker()
+        await until(lambda: len(rig.results) >= 400, limit=200)
+        await asyncio.sleep(2)
+        await rig.stop()
+
+        assert len(rig.results) == 400
+        assert second.counters.started > 0
+        assert first.counters.abandoned == second.counters.abandoned == 0
+        assert [rig.committed(n) for n in range(4)] == [Position(100)] * 4
+
+    run_virtual(main())
+
+
+def test_a_rebalance_waits_for_what_runs_only_so_long() -> None:
+    """An execution that outlasts the limit is dropped: its late result is not written, its record runs again."""
+
+    async def main() -> None:
+        rig = Rig(handler=seconds, ordering="none", rebalance_drain_seconds=10)
+        rig.put({"seconds": 60})
+        rig.put({"seconds": 5})
+        first = rig.worker()
+        await until(lambda: first.counters.started == 2)
+        began = clock().monotonic()
+        rig.worker()
+        await until(lambda: first.counters.rebalances == 1 and first.counters.abandoned == 1)
+        assert 9 <= clock().monotonic() - began <= 11
+        assert rig.committed() == Position(0, "x1AQ==") or offsets(rig.results) == [1]
+        await until(lambda: len(rig.results) == 2, limit=100)
+        await asyncio.sleep(60)
+        await rig.stop()
+
+        assert sorted(offsets(rig.results)) == [0, 1]
+        assert len(rig.function.inputs) == 3
+
+    run_virtual(main())
+
+
+def test_a_refused_commit_means_the_partition_is_gone() -> None:
+    """CommitRefused is no error of ours: the rebalance that follows sorts out who runs what."""
+
+    async def main() -> None:
+        rig = Rig(commit_seconds=0.2)
+        rig.put({})
+        worker = rig.worker()
+        worker.source.commits_fail = CommitRefused("a new generation")
+        await until(lambda: rig.committed() == Position(1))
+        await rig.stop()
+
+        assert worker.counters.commits_refused == 1
+        assert worker.counters.restarts == 0
+
+    run_virtual(main())
+
+
+def test_a_topic_made_anew_is_drained_from_its_start() -> None:
+    """A commit beyond the end of the log belongs to another log: begin at the first offset there is."""
+
+    async def main() -> None:
+        rig = Rig()
+        rig.group.committed[Partition("in", 0)] = Position(5000)
+        rig.put({"n": 1})
+        worker = rig.worker()
+        await until(lambda: rig.committed() == Position(1))
+        assert worker.counters.rewinds == 1
+
+        rig.log.partitions[Partition("in", 0)].clear()
+        worker.source.owned[Partition("in", 0)] = 0
+        rig.put({"n": 2})
+        await until(lambda: len(rig.results) == 2)
+        await rig.stop()
+        assert worker.counters.rewinds == 2
+
+    run_virtual(main())
+
+
+def test_deleted_and_missing_offsets_hold_back_nothing() -> None:
+    """Retention that overtakes the commit is counted; compaction holes are passed."""
+
+    async def main() -> None:
+        rig = Rig()
+        partition = Partition("in", 0)
+        for n in range(10):
+            rig.put({"n": n})
+        records = rig.log.partitions[partition]
+        rig.log.partitions[partition] = [records[n] for n in (4, 7, 9)]
+        rig.log.starts[partition] = 4
+        rig.group.committed[partition] = Position(1)
+        worker = rig.worker()
+        await until(lambda: rig.committed() == Position(10))
+        await rig.stop()
+
+        assert offsets(rig.results) == [4, 7, 9]
+        assert worker.counters.offsets_missing == 3
+
+    run_virtual(main())
+
+
+def test_foreign_metadata_is_survived_and_counted() -> None:
+    """Metadata of another program: replay from the committed offset."""
+
+    async def main() -> None:
+        rig = Rig()
+        rig.group.committed[Partition("in", 0)] = Position(1, "\x01\x02garbage")
+        for n in range(3):
+            rig.put({"n": n})
+        worker = rig.worker()
+        await until(lambda: rig.committed() == Position(3))
+        await rig.stop()
+
+        assert offsets(rig.results) == [1, 2]
+        assert worker.counters.foreign_metadata == 1
+
+    run_virtual(main())
+
+
+def test_the_counters_balance_at_every_moment() -> None:
+    """started = succeeded + failed + timed out + aborted + in flight, whatever happens."""
+
+    async def main() -> None:
+        rig = Rig(program(task(TimeoutSeconds=2)), seconds, ordering="none", time_limit=1.5, drain_seconds=1)
+        for n in range(200):
+            rig.put({"seconds": (n % 20) / 10} if n % 10 else b"poison")
+        worker = rig.worker()
+        counters = worker.counters
+        for _ in range(300):
+            assert counters.in_flight == sum(len(lane.runs) for lane in worker.processor._lanes.values())
+            await asyncio.sleep(0.01)
+        await rig.stop()
+
+        assert counters.in_flight == 0
+        assert counters.timed_out > 0
+        assert counters.poison == 20
+        assert counters.started == counters.succeeded + counters.failed + counters.timed_out + counters.aborted
+
+    run_virtual(main())
