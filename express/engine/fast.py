@@ -65,6 +65,12 @@ class Segments(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+def transitions(point: Point) -> int:
+    """States entered up to a point."""
+    counts: int = point[2]
+    return (counts & _MASK) + (counts >> 32 & _MASK)
+
+
 def begin(program: Program, segments: Segments, data: JSON, bytes_: int, call: Call) -> Point:
     """Run an execution from its start as far as it goes without waiting."""
     start = program.scope.start

@@ -16,6 +16,11 @@ import msgspec
 from express.engine import About, History, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
+from express.engine.execution import Execution
+from express.engine.fast import PENDING, begin, inflate, transitions
+from express.engine.program import END
+from express.errors import StatesError
+from express.values import dumps
 
 from .script import Answer
 
@@ -95,11 +100,19 @@ class Host:
         entropy: Entropy | None = None,
         limit: float = 300.0,
         now: float = 0.0,
+        linking: str = "blocks",
     ) -> Run:
-        """Start and drive until Finish. Raises RuntimeError if the execution can't end any more."""
+        """Start and drive until Finish. Raises RuntimeError if the execution can't end any more.
+
+        `linking` `blocks`: run the generated segments as far as they go, where the machine has any and no history
+        is wanted, as the runtime does.
+        """
         self._now = now
         entropy = entropy or Entropy()
-        x, effects = start(program, data, now, about=about, entropy=entropy, history=history, limit=limit)
+        if history is None and linking == "blocks" and program.segments is not None:
+            x, effects = self._start_fast(program, data, about, entropy, limit)
+        else:
+            x, effects = start(program, data, now, about=about, entropy=entropy, history=history, limit=limit)
         finish = self._perform(x, effects)
         while finish is None:
             if not self._queue:
@@ -118,6 +131,41 @@ class Host:
             answered=self._answered,
             cancelled=self._cancelled,
         )
+
+    def _start_fast(
+        self, program: Any, data: JSON, about: About, entropy: Entropy, limit: float | None
+    ) -> tuple[Any, list[Effect]]:
+        """Segments first, with answers that come at once; the table from where they give up."""
+        late: list[Answer] = []
+
+        def call(row: Any, payload: JSON, counts: int) -> Any:
+            answer = self._world.answer(row.name, payload)
+            if answer.kind == "succeed" and not answer.delay:
+                return answer.output
+            if answer.kind == "fail" and not answer.delay:
+                raise StatesError(answer.error, answer.cause)
+            late.append(answer)
+            return PENDING
+
+        point = begin(program, program.segments, data, len(dumps(data)), call)
+        cap = program.timeout if limit is None else min(limit, program.timeout or limit)
+        deadline = None if cap is None else self._now + cap
+        if point[0] == END:
+            x, effects = self._finished(program, point, data, about, entropy)
+        else:
+            x, effects = inflate(program, point, data, self._now, about, entropy, deadline, self._now)
+        for answer in late:
+            self._started.add(1)
+            self._later(1, answer)
+        return x, effects
+
+    def _finished(
+        self, program: Any, point: Any, data: JSON, about: About, entropy: Entropy
+    ) -> tuple[Any, list[Effect]]:
+        x = Execution(program, data, self._now, about, entropy, None, None)
+        x.transitions = transitions(point)
+        x.finished = Finish("SUCCEEDED", point[1])
+        return x, [x.finished]
 
     def _next(self, x: Any) -> list[Effect]:
         self._now, _, event = heapq.heappop(self._queue)
@@ -164,14 +212,16 @@ class Host:
             self._cancelled.add(effect.seq)
 
     def _answer(self, task: StartTask) -> None:
-        answer = self._world.answer(task.state, task.input)
+        self._later(task.seq, self._world.answer(task.state, task.input))
+
+    def _later(self, seq: int, answer: Answer) -> None:
         at = self._now + answer.delay
         for output in answer.submitted:
-            self._push(self._now, TaskSubmitted(task.seq, output))
+            self._push(self._now, TaskSubmitted(seq, output))
         if answer.kind == "succeed":
-            self._push(at, TaskSucceeded(task.seq, answer.output))
+            self._push(at, TaskSucceeded(seq, answer.output))
         elif answer.kind == "fail":
-            self._push(at, TaskFailed(task.seq, answer.error, answer.cause, answer.stage))
+            self._push(at, TaskFailed(seq, answer.error, answer.cause, answer.stage))
 
     def _push(self, at: float, event: Event) -> None:
         self._order += 1

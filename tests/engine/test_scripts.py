@@ -110,7 +110,6 @@ def test_the_cap_times_an_execution_out() -> None:
 
     assert deliver(x, TimerFired(effects[-1].seq), now=300) == [
         Cancel(1),
-        Cancel(2),
         Finish("TIMED_OUT", error="States.Timeout"),
     ]
 
