@@ -61,7 +61,7 @@ def processor(view: View, value: JSON, location: str) -> None:
             machine_type="EXPRESS" if child == "EXPRESS" else "STANDARD",
         )
     )
-    if config is not None:
+    if "ProcessorConfig" in value:
         _config(view, config, f"{location}/ProcessorConfig")
     if not distributed:
         _inline_only(view)

@@ -85,17 +85,11 @@ def number(view: View, value: JSON, location: str) -> None:
         expect(view, value, location, "Number")
 
 
-def whole(value: JSON) -> bool:
-    """Whether `value` is a number without fraction."""
-    kind = type(value)
-    return kind is int or (kind is float and math.isfinite(value) and value == int(value))
-
-
 def integer(low: int, high: int = MOST_SECONDS) -> Check:
-    """A whole number in `low`…`high`."""
+    """A whole number in `low`…`high`, written without a point."""
 
     def check(view: View, value: JSON, location: str) -> None:
-        if not whole(value):
+        if type(value) is not int:
             expect(view, value, location, "Integer")
         elif value < low:
             view.add("E0107", location, f"Minimum value is {low}")
