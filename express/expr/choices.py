@@ -318,18 +318,18 @@ def wildcard_pieces(pattern: str) -> tuple[str, ...] | None:
     >>> wildcard_pieces(r"log-*.txt"), wildcard_pieces(r"a\*\\*")
     (('log-', '.txt'), ('a*\\', ''))
     """
-    pieces = [""]
+    pieces: list[list[str]] = [[]]
     chars = iter(pattern)
     for char in chars:
         if char == "*":
-            pieces.append("")
+            pieces.append([])
             continue
         if char == "\\":
             char = next(chars, "")
             if char not in ("*", "\\"):
                 return None
-        pieces[-1] += char
-    return tuple(pieces)
+        pieces[-1].append(char)
+    return tuple("".join(piece) for piece in pieces)
 
 
 def matches(value: str, pieces: tuple[str, ...]) -> bool:

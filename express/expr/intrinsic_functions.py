@@ -29,6 +29,7 @@ from express.expr.scope import Scope
 from express.values import JSON, equal
 
 MAX_RANGE = 1_000
+_HALF = 2**30 - 1
 _PLAIN = {str, int, float, type(None)}
 
 
@@ -175,6 +176,8 @@ def math_add(first: JSON, second: JSON) -> int:
     >>> math_add(1.5, 1.51), math_add(-1.5, -1.51), math_add(-0.5, 0.5)
     (4, -3, 1)
     """
+    if type(first) is int and type(second) is int and -_HALF <= first <= _HALF and -_HALF <= second <= _HALF:
+        return first + second
     return in_int32(as_int32(first) + as_int32(second))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 
 import orjson
 
@@ -100,7 +101,15 @@ def format_(template: JSON, *values: JSON) -> str:
     >>> format_("{} is {}", "a", {"b": [1, None]})
     'a is {b=[1, null]}'
     """
-    pieces = format_pieces(as_string(template))
+    return join_pieces(format_pieces(as_string(template)), values)
+
+
+def join_pieces(pieces: list[str], values: Sequence[JSON]) -> str:
+    """The pieces of a template with the values between them; Refused unless there is one for each gap.
+
+    >>> join_pieces(["a", "b"], [1])
+    'a1b'
+    """
     if len(pieces) != len(values) + 1:
         raise Refused("the number of arguments is not the number of {}")
     out = [pieces[0]]
@@ -126,7 +135,7 @@ def format_pieces(template: str) -> list[str]:
 
 
 def _escaped_pieces(template: str) -> list[str]:
-    pieces = [""]
+    pieces: list[list[str]] = [[]]
     chars = iter(template)
     for char in chars:
         if char == "\\":
@@ -136,10 +145,10 @@ def _escaped_pieces(template: str) -> list[str]:
         elif char in "{}":
             if char == "}" or next(chars, "") != "}":
                 raise Refused("a brace has no partner")
-            pieces.append("")
+            pieces.append([])
             continue
-        pieces[-1] += char
-    return pieces
+        pieces[-1].append(char)
+    return ["".join(piece) for piece in pieces]
 
 
 def java_text(value: JSON) -> str:

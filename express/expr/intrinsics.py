@@ -15,6 +15,7 @@ from express.expr.growth import Growth, Reader, constant, reader
 from express.expr.intrinsic_arguments import Refused
 from express.expr.intrinsic_functions import FUNCTIONS, Function
 from express.expr.intrinsic_syntax import Argument, Call, Constant, parse_call
+from express.expr.intrinsic_text import format_pieces, join_pieces
 from express.expr.path_nodes import Path
 from express.expr.path_select import Miss
 from express.expr.paths import compile_reader, path_growth
@@ -66,9 +67,13 @@ def _call(call: Call, source: str) -> _Part:
         raise ExpressionError(
             f"Invalid intrinsic function call '{source}': {call.name} takes {_arity(function)} arguments"
         )
-    parts = [_argument(argument, source) for argument in values_of(call)]
+    arguments = values_of(call)
+    parts = [_argument(argument, source) for argument in arguments]
     growth = function.growth([part[1] for part in parts])
-    read = _apply(function, tuple(part[0] for part in parts), source)
+    reads = tuple(part[0] for part in parts)
+    read = _formatted(arguments[0], reads[1:], source) if call.name == "States.Format" else None
+    if read is None:
+        read = _apply(function, reads, source)
     if function.pure and all(part[2] for part in parts):
         return _folded(read, growth)
     return read, growth, False
@@ -146,6 +151,17 @@ def _apply(function: Function, arguments: tuple[Read, ...], source: str) -> Read
             raise StatesError(FAILURE, cause, located=True) from None
 
     return read_all
+
+
+def _formatted(template: Argument, arguments: tuple[Read, ...], source: str) -> Read | None:
+    """States.Format with a template known beforehand, parsed once; None where that fails or must be looked for."""
+    try:
+        pieces = format_pieces(template.value) if type(template) is Constant else None
+    except (Refused, TypeError):
+        pieces = None
+    if pieces is None or len(pieces) != len(arguments) + 1:
+        return None
+    return lambda data, scope: join_pieces(pieces, [argument(data, scope) for argument in arguments])
 
 
 def _unary(call: Callable[..., JSON], argument: Read, cause: str) -> Read:

@@ -12,11 +12,13 @@ from typing import Any, TypeAlias, cast
 
 from express.expr.path_fuel import Fuel, equal
 from express.expr.path_nodes import (
+    CURRENT,
     Both,
     Comparison,
     Condition,
     Either,
     Literal,
+    Name,
     Not,
     Operand,
     Path,
@@ -61,9 +63,29 @@ def _comparison(condition: Comparison, lower: Lower) -> Check:
         return _exists(left, cast("Path", condition.left))
     if condition.op == "=~":
         return _matches(left, cast("Pattern", condition.right))
-    right = _operand(condition.right, lower)
     compare = COMPARISONS[condition.op]
+    name = _own_member(condition.left)
+    if name is not None and type(condition.right) is Literal:
+        return _member_check(name, compare, condition.right.value)
+    right = _operand(condition.right, lower)
     return lambda node, document, fuel: compare(left(node, document, fuel), right(node, document, fuel), fuel)
+
+
+def _own_member(operand: Operand) -> str | None:
+    """The name in `@.name`, what most filters look at."""
+    if type(operand) is not Path or operand.root != CURRENT or len(operand.steps) != 1:
+        return None
+    step = operand.steps[0]
+    return step.names[0] if type(step) is Name and len(step.names) == 1 else None
+
+
+def _member_check(name: str, compare: Callable[[Any, Any, Fuel], bool], wanted: JSON) -> Check:
+    """`@.name op constant` in one step."""
+
+    def check(node: JSON, document: JSON, fuel: Fuel) -> bool:
+        return compare(node[name] if type(node) is dict and name in node else UNDEFINED, wanted, fuel)
+
+    return check
 
 
 def _operand(operand: Operand, lower: Lower) -> Value:

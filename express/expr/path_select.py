@@ -135,6 +135,8 @@ def _fragment(step: Step) -> str:
 
 # ---- stages
 
+_CONTAINERS = {list, dict}
+
 
 def _stages(steps: tuple[Step, ...]) -> list[Stage]:
     stages: list[Stage] = []
@@ -236,18 +238,18 @@ def _descend(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
     """Every array and object at or below the nodes, parents first; nothing can be below other values."""
     found: list[JSON] = []
     for top in nodes:
-        stack = [top]
+        stack = [top] if type(top) in _CONTAINERS else []
         while stack:
             node = stack.pop()
-            if type(node) is list:
-                children = node
-            elif type(node) is dict:
-                children = list(node.values())
-            else:
-                continue
             found.append(node)
-            fuel.spend((len(children) >> 2) + 1)
-            stack.extend(child for child in reversed(children) if type(child) in (list, dict))
+            children = node if type(node) is list else node.values()
+            fuel.left -= 1 + (len(children) >> 2)
+            if fuel.left < 0:
+                fuel.exhausted()
+            below = [child for child in children if type(child) in _CONTAINERS]
+            if below:
+                below.reverse()
+                stack += below
     return found
 
 
