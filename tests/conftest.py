@@ -1,7 +1,9 @@
 """Fixtures and hooks for everybody: a Kafka broker, the development one or the real one."""
 
 from tests.kafka.fixtures import (
+    address,
     devbroker,
+    devbroker_process,
     kafka,
     kafka_jars,
     pytest_collection_finish,
@@ -10,7 +12,9 @@ from tests.kafka.fixtures import (
 )
 
 __all__ = [
+    "address",
     "devbroker",
+    "devbroker_process",
     "kafka",
     "kafka_jars",
     "pytest_collection_finish",

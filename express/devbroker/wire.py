@@ -150,7 +150,7 @@ def _of(hint: Any, version: int, flexible: bool) -> Codec:
         if isinstance(mark, Format):
             return _integer(mark.code)
         if isinstance(mark, Joined):
-            return Codec(_bytes(flexible).read, _write_joined)
+            return Codec(_read_joined, _write_joined)
     if get_origin(plain) is UnionType or NoneType in get_args(plain):
         plain = next(part for part in get_args(plain) if part is not NoneType)
     if get_origin(plain) is list:
@@ -220,6 +220,10 @@ def _bytes(flexible: bool) -> Codec:
         out.append(value or b"")
 
     return Codec(read, write)
+
+
+def _read_joined(cursor: Cursor) -> list[bytes]:
+    return [cursor.take(max(struct.unpack(">i", cursor.take(4))[0], 0))]
 
 
 def _write_joined(out: list[bytes], value: list[bytes]) -> None:

@@ -7,6 +7,8 @@ runs already. Where it can't be started, the tests that want it are skipped and 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -25,6 +27,23 @@ async def devbroker() -> AsyncIterator[str]:
     """The address of a fresh development broker on this test's event loop."""
     async with Broker() as broker:
         yield broker.address
+
+
+@pytest.fixture(scope="session")
+def devbroker_process() -> Iterator[str]:
+    """The address of a development broker in a process of its own; tests share it."""
+    command = [sys.executable, "-m", "express.devbroker"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+@pytest.fixture(params=["devbroker", pytest.param("kafka", marks=pytest.mark.kafka)])
+def address(request: pytest.FixtureRequest) -> str:
+    """Once the address of a development broker and once that of a real Kafka: for the compatibility checks."""
+    found: str = request.getfixturevalue("devbroker_process" if request.param == "devbroker" else "kafka")
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +71,12 @@ def need_kafka(request: pytest.FixtureRequest) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses a real Kafka is marked so: `-m "not kafka"` leaves them out."""
+    """Whoever uses a real Kafka is marked so (`-m "not kafka"` leaves them out), and its start is not on their time."""
     for item in items:
         if _wants_kafka(item):
             item.add_marker(MARK)
+        if item.get_closest_marker(MARK) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(30, func_only=True))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
