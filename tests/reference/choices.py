@@ -43,8 +43,8 @@ def holds(rule: dict[str, JSON], data: JSON, around: Surroundings) -> bool:
 
 def _found(path: str, data: JSON, around: Surroundings) -> JSON:
     if not exists(path, data, around):
-        raise Failure("States.Runtime", path)
-    return read(path, data, around)
+        raise Failure("States.Runtime")
+    return read(path, data, around, strict=True)
 
 
 def _test(test: str, value: JSON, operand: JSON) -> bool:

@@ -5,10 +5,14 @@ from __future__ import annotations
 UNCATCHABLE = "States.Runtime"
 
 
-class Failure(Exception):
-    """A state failed with an error name. Causes are not modelled: their texts have cases of their own."""
+ANY_CAUSE = "{{cause}}"
+"""The cause of what the interpreter itself finds wrong: a wildcard, for AWS's texts have cases of their own."""
 
-    def __init__(self, error: str | None, cause: str | None = None) -> None:
+
+class Failure(Exception):
+    """A state failed with an error name and a cause."""
+
+    def __init__(self, error: str | None, cause: str | None = ANY_CAUSE) -> None:
         super().__init__(error)
         self.error = error
         self.cause = cause

@@ -150,11 +150,8 @@ class Interpreter:
         """Go where the first catcher for this failure says, or fail on."""
         for catcher in visit.state.get("Catch", ()):
             if handles(catcher["ErrorEquals"], failure.error):
-                error = {"Error": failure.error, "Cause": failure.cause or ""}
-                if failure.error is None:
-                    del error["Error"]
-                output = self.caught(visit, catcher, error)
-                return catcher["Next"], output
+                cause = "" if failure.cause is None and failure.error is not None else failure.cause
+                return catcher["Next"], self.caught(visit, catcher, {"Error": failure.error, "Cause": cause})
         raise failure
 
     def caught(self, visit: Visit, catcher: dict[str, JSON], error: JSON) -> JSON:
@@ -204,7 +201,9 @@ class Interpreter:
         yield
 
     def do_wait(self, visit: Visit) -> Any:
-        yield Sleep(self.until(visit))
+        until = self.until(visit)
+        if until > self.clock.now:
+            yield Sleep(until)
         return self.leave(visit, visit.raw if visit.jsonata else self.effective(visit))
 
     def do_choice(self, visit: Visit) -> Any:
@@ -225,7 +224,7 @@ class Interpreter:
         started = self.clock.now
         if answer.kind == "silence" or answer.delay > timeout:
             yield Sleep(started + timeout)
-            raise Failure("States.Timeout")
+            raise Failure("States.Timeout", None)
         yield Sleep(started + answer.delay)
         if answer.kind == "fail":
             raise Failure(answer.error, answer.cause)
@@ -318,7 +317,10 @@ class Interpreter:
                 raise Failure("States.QueryEvaluationError")
             return items, visit.raw
         data = self.effective(visit)
-        items = read(visit.state.get("ItemsPath", "$"), data, visit.around())
+        try:
+            items = read(visit.state.get("ItemsPath", "$"), data, visit.around())
+        except Failure as failure:
+            raise Failure("States.ReferencePathConflict") from failure
         if not isinstance(items, list):
             raise Failure("States.Runtime")
         return items, data
@@ -371,9 +373,9 @@ class Interpreter:
         try:
             found = jlens.Expression(f'{{"value": ({template[2:-2]})}}').evaluate({}, bindings, timeout=5.0)
         except jlens.JlensError as error:
-            raise Failure("States.QueryEvaluationError", str(error)) from error
+            raise Failure("States.QueryEvaluationError") from error
         if "value" not in found:
-            raise Failure("States.QueryEvaluationError", "undefined")
+            raise Failure("States.QueryEvaluationError")
         return found["value"]
 
     def typed(self, template: JSON, visit: Visit, *kinds: type) -> JSON:
@@ -385,5 +387,7 @@ class Interpreter:
 
     def context(self, visit: Visit) -> dict[str, JSON]:
         """The part of the Context object that generated machines may look at."""
-        state = {"Name": visit.name, "RetryCount": visit.retries}
+        state: dict[str, JSON] = {"Name": visit.name}
+        if visit.state["Type"] in ("Task", "Parallel", "Map"):
+            state["RetryCount"] = visit.retries
         return {**visit.place.context, "Execution": {"Input": self.input}, "State": state}

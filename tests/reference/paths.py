@@ -29,22 +29,25 @@ class Surroundings:
         self.variables = variables
 
 
-def read(path: str, data: JSON, around: Surroundings) -> JSON:
-    """The value of a path. Several nodes make a list; none at all is a States.Runtime."""
+def read(path: str, data: JSON, around: Surroundings, *, strict: bool = False) -> JSON:
+    """The value of a path. Several nodes make a list; none at all is a States.Runtime.
+
+    An array index beyond the end reads as null (AWS's leniency) unless `strict`.
+    """
     head = _HEAD.match(path)
     assert head is not None
     if head.group() == "$$":
         root = around.context
     elif head["variable"]:
         if head["variable"] not in around.variables:
-            raise Failure("States.Runtime", path)
+            raise Failure("States.Runtime")
         root = around.variables[head["variable"]]
     else:
         root = data
-    nodes, definite = _walk(path[head.end() :], [root])
+    nodes, definite = _walk(path[head.end() :], [root], strict)
     if definite:
         if not nodes:
-            raise Failure("States.Runtime", path)
+            raise Failure("States.Runtime")
         return nodes[0]
     return nodes
 
@@ -52,7 +55,7 @@ def read(path: str, data: JSON, around: Surroundings) -> JSON:
 def exists(path: str, data: JSON, around: Surroundings) -> bool:
     """Whether a path finds something."""
     try:
-        found = read(path, data, around)
+        found = read(path, data, around, strict=True)
     except Failure:
         return False
     return found != [] or _is_definite(path)
@@ -78,7 +81,7 @@ def _is_definite(path: str) -> bool:
     return not re.search(r"\*|\.\.|:|,", path)
 
 
-def _walk(text: str, nodes: list[JSON]) -> tuple[list[JSON], bool]:
+def _walk(text: str, nodes: list[JSON], strict: bool) -> tuple[list[JSON], bool]:
     definite = True
     at = 0
     while at < len(text):
@@ -87,11 +90,11 @@ def _walk(text: str, nodes: list[JSON]) -> tuple[list[JSON], bool]:
             raise ValueError(f"the reference interpreter does not know {text[at:]!r}")
         at = step.end()
         definite = definite and step.lastgroup in ("name", "quoted", "index")
-        nodes = [child for node in nodes for child in _children(step, node)]
+        nodes = [child for node in nodes for child in _children(step, node, strict)]
     return nodes, definite
 
 
-def _children(step: re.Match[str], node: JSON) -> list[JSON]:
+def _children(step: re.Match[str], node: JSON, strict: bool) -> list[JSON]:
     kind, text = step.lastgroup, step.group(step.lastgroup or 0)
     if kind in ("name", "quoted"):
         return [node[text]] if isinstance(node, dict) and text in node else []
@@ -104,7 +107,9 @@ def _children(step: re.Match[str], node: JSON) -> list[JSON]:
     if kind == "slice":
         start, stop = text.split(":")
         return node[int(start) if start else None : int(stop) if stop else None]
-    return [node[int(i)] for i in text.split(",") if -len(node) <= int(i) < len(node)]
+    found = [node[int(i)] if -len(node) <= int(i) < len(node) else None for i in text.split(",")]
+    outside = any(not -len(node) <= int(i) < len(node) for i in text.split(","))
+    return [] if strict and outside and kind == "index" else found
 
 
 def _deep(name: str, node: JSON) -> list[JSON]:
@@ -150,7 +155,7 @@ class _Call:
         if rest.startswith("'"):
             return self._string()
         if rest.startswith("$"):
-            return read(self._match(r"\$[^,)\s]*(?:\[[^\]]*\][^,)\s]*)*"), self.data, self.around)
+            return read(self._match(r"\$[^,)\s]*(?:\[[^\]]*\][^,)\s]*)*"), self.data, self.around, strict=True)
         if rest.startswith("States."):
             return self._call()
         return json.loads(self._match(r"[-\w.+]+"))
@@ -169,7 +174,7 @@ class _Call:
         try:
             return FUNCTIONS[name](*arguments)
         except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            raise Failure("States.IntrinsicFailure", str(error)) from error
+            raise Failure("States.IntrinsicFailure") from error
 
     def _string(self) -> str:
         raw = self._match(r"'(?:\\.|[^'\\])*'")[1:-1]

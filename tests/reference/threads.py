@@ -113,10 +113,17 @@ class Clock:
             return
         thread.child = wish
         for _ in range(min(wish.limit, wish.count)):
-            self._begin(thread, wish)
+            if thread.child is wish:
+                self._begin(thread, wish)
 
     def _begin(self, parent: Thread, fork: Fork) -> None:
-        thread = Thread(fork.make(fork.started), parent, fork, fork.started)
+        """Start the next child. Where even that fails (ItemSelector, say), the forking state fails."""
+        try:
+            body = fork.make(fork.started)
+        except Failure as failure:
+            self._give_up(parent, fork, failure)
+            return
+        thread = Thread(body, parent, fork, fork.started)
         fork.started += 1
         fork.threads.add(thread)
         self._ready.append((thread, None, None))
@@ -140,6 +147,9 @@ class Clock:
         if fork is None or parent is None:
             raise failure
         fork.threads.discard(thread)
+        self._give_up(parent, fork, failure)
+
+    def _give_up(self, parent: Thread, fork: Fork, failure: Failure) -> None:
         self._note_race(fork)
         for sibling in list(fork.threads):
             sibling.kill()

@@ -1,0 +1,93 @@
+"""Holds the engine against the reference interpreter: same status, output, error, path and transition count."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import msgspec
+
+from express.compiler import compile_definition
+from express.engine import About, History
+from tests.conformance.compare import difference
+from tests.conformance.host import Entropy, Host, Run
+from tests.conformance.script import Script
+
+from .generate import Example
+from .interpreter import Result, interpret
+
+JSON = Any
+STARTED = 1_800_000_000.0
+ABOUT = About(execution_arn="arn:e", name="e", role_arn="arn:r", state_machine_arn="arn:m", started=STARTED)
+
+
+class Verdict(msgspec.Struct):
+    """`wrong` None: the two agree. `racy`: the outcome hung on the order of things at one instant."""
+
+    wrong: str | None
+    result: Result
+    run: Run
+    racy: bool
+
+
+def compare(example: Example) -> Verdict:
+    """Run an example in both and compare. Where an instant was contested a difference is no fault."""
+    before = _text(example)
+    run = run_engine(example)
+    world = Script(example.tasks)
+    result = interpret(copy.deepcopy(example.definition), copy.deepcopy(example.input), world, started=STARTED)
+    wrong = _difference(result, run, _forks(example.definition))
+    contested = result.racy and wrong is not None
+    changed = None if before == _text(example) else f"the data was changed from {before}"
+    wrong = changed or _unlike_without_history(example, run) or (None if contested else wrong)
+    return Verdict(wrong, result, run, contested)
+
+
+def _text(example: Example) -> str:
+    return json.dumps([example.input, example.tasks])
+
+
+def run_engine(example: Example, *, history: bool = True, **options: Any) -> Run:
+    """The engine's run of an example."""
+    program = compile_definition(copy.deepcopy(example.definition))
+    host = Host(Script(example.tasks), **options)
+    return host.run(program, example.input, ABOUT, history=History() if history else None, entropy=Entropy(1))
+
+
+def path_of(run: Run) -> list[str]:
+    """The states that a run entered, in order."""
+    assert run.history is not None
+    return [event["name"] for event in run.history.events() if event["type"].endswith("StateEntered")]
+
+
+def _paths(wanted: list[str], got: list[str], forks: bool) -> tuple[list[str], list[str]]:
+    """Where branches or iterations run at once, the order between them is nobody's promise."""
+    return (sorted(wanted), sorted(got)) if forks else (wanted, got)
+
+
+def _difference(result: Result, run: Run, forks: bool) -> str | None:
+    checks = [
+        ("status", result.status, run.status),
+        ("error", result.error, run.error),
+        ("output", result.output, run.output),
+        ("path", *_paths(result.path, path_of(run), forks)),
+        ("transitions", result.transitions, run.transitions),
+    ]
+    for name, want, got in checks:
+        if (found := difference(want, got, name)) is not None:
+            return f"{found} (cause: {run.cause})"
+    return f"leaked {run.leaked}" if run.leaked else None
+
+
+def _forks(definition: dict[str, JSON]) -> bool:
+    return any(state["Type"] in ("Map", "Parallel") for state in definition["States"].values())
+
+
+def _unlike_without_history(example: Example, run: Run) -> str | None:
+    """Without a history other code may run (fused blocks): it must come to the same."""
+    plain = run_engine(example, history=False)
+    for name in ("status", "output", "error", "cause", "transitions", "at"):
+        if (found := difference(getattr(run, name), getattr(plain, name), name)) is not None:
+            return f"without history {found}"
+    return None
