@@ -31,7 +31,7 @@ from express.engine.execution import (
     Join,
 )
 from express.engine.history import History
-from express.engine.program import AGAIN, END, EXECUTION_SECONDS, RESUME, WAIT, Program, Row, Step
+from express.engine.program import AGAIN, END, EXECUTION_SECONDS, RESUME, WAIT, Program, Row, Step, cap
 from express.engine.recovery import Failed, fail, finish, leave_state, recover
 from express.errors import RUNTIME, StatesError
 from express.errors import TIMEOUT as STATES_TIMEOUT
@@ -74,8 +74,7 @@ def start(
     `size` is the number of bytes of the input's JSON text where the caller knows it: an upper bound that saves
     measuring. The effects are to be performed in order; `deliver` takes the answers.
     """
-    cap = program.timeout if limit is None else limit if program.timeout is None else min(limit, program.timeout)
-    x = Execution(program, data, now, about, entropy, history, None if cap is None else now + cap)
+    x = Execution(program, data, now, about, entropy, history, cap(program, limit, now))
     root = Frame(x, program.scope.rows, data)
     root.bound = 5 * size if size else 1 << 62
     root.record("ExecutionStarted", {"input": data, "roleArn": about.role_arn})
@@ -204,7 +203,7 @@ def _run(x: Execution, frame: Frame, step: Step, event: Event | None) -> None:
                 _ended(x, frame)
                 return
             if x.budget <= 0 and event is None:
-                x.ready.appendleft((frame, step))
+                x.ready.append((frame, step))  # behind the others: a loop must not starve its siblings
                 return
             try:
                 step = _step(x, frame, step, event)
