@@ -10,13 +10,14 @@ import msgspec
 from express.asl import model
 from express.asl.decode import decode
 from express.asl.lint import MachineType, lint
+from express.asl.scan import load_definition
 from express.engine.program import END, Program, Scope
 from express.errors import DefinitionError, Diagnostic
 from express.states import KINDS
 from express.states.checks import EXPR_CHECKS
 from express.states.fuse import fuse
 from express.states.lowering import Lowering
-from express.values import JSON, dumps, loads
+from express.values import JSON, dumps
 
 
 def compile_definition(definition: str | bytes | dict[str, JSON], *, type: MachineType = "EXPRESS") -> Program:
@@ -25,13 +26,17 @@ def compile_definition(definition: str | bytes | dict[str, JSON], *, type: Machi
     Raises DefinitionError with every finding.
     """
     if isinstance(definition, dict):
-        return compile_data(definition, dumps(definition), type=type)
+        return compile_data(definition, _text(definition), type=type)
     raw = definition.encode() if isinstance(definition, str) else definition
+    return compile_data(load_definition(definition), raw, type=type)
+
+
+def _text(definition: dict[str, JSON]) -> bytes:
     try:
-        data = loads(raw)
-    except ValueError as error:
-        raise DefinitionError([Diagnostic(code="INVALID_JSON_DESCRIPTION", message=str(error))]) from error
-    return compile_data(data, raw, type=type)
+        return dumps(definition)
+    except TypeError as error:
+        message = f"The definition can't be written as JSON: {error}"
+        raise DefinitionError([Diagnostic(code="INVALID_JSON_DESCRIPTION", message=message, rule="E0001")]) from error
 
 
 def compile_data(data: JSON, raw: bytes, *, type: MachineType = "EXPRESS") -> Program:
