@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from express.engine.advance import STEPS_PER_TURN, finish_turn
-from express.engine.effects import Effect
+from express.engine.effects import Effect, Finish
 from express.engine.events import Event, TaskFailed, TaskSucceeded
 from express.engine.execution import HEARTBEAT, TASK, TIMEOUT, WAIT_OVER, About, Entropy, Execution, Frame
 from express.engine.program import END, RESUME, Program, Row
@@ -34,6 +34,9 @@ from express.values import JSON, PAYLOAD_LIMIT, dumps
 
 Point: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = Callable[..., Point]
+
+CALL_STEPS = 8
+"""What the call of a task takes of the turn's budget, in states."""
 
 BELOW = 1 << 32
 EVENTS = 1 << 64
@@ -53,6 +56,21 @@ class _Pending:
 
 PENDING = _Pending()
 
+
+class Ended:
+    """An execution that ended without ever becoming an `Execution`: what its host wants to know of it."""
+
+    __slots__ = ("about", "finished", "started", "transitions")
+
+    bug = None
+
+    def __init__(self, about: About, started: float, point: Point) -> None:
+        self.about = about
+        self.started = started
+        self.transitions = transitions(point)
+        self.finished: Finish | None = Finish("SUCCEEDED", point[1])
+
+
 Call: TypeAlias = Callable[[Row, JSON, int], Any]
 """(row, payload, counts) → the task's result, or PENDING; raises StatesError when the task fails."""
 
@@ -63,6 +81,11 @@ class Segments(msgspec.Struct, frozen=True):
     enter: tuple[Segment | None, ...]
     resume: tuple[Segment | None, ...]
     source: str = ""
+
+
+def step_key(row: Row, counts: int) -> str:
+    """What names a call of the root frame, stable over replays: the same as on the table."""
+    return f"{row.name}#{counts & _MASK}"
 
 
 def transitions(point: Point) -> int:
@@ -102,7 +125,8 @@ def drive(program: Program, segments: Segments, point: Point, call: Call) -> Poi
                 return point
             resume = resumes[row]
             bytes_ = _measured(result)
-            if resume is None or bytes_ > PAYLOAD_LIMIT:
+            budget -= CALL_STEPS
+            if resume is None or bytes_ > PAYLOAD_LIMIT or budget < 0:
                 return (-2 - row, data, counts, variables, bound, result, 0)
             point = resume(data, counts, variables, bound, result, bytes_)
         elif row == END or len(point) > 5:

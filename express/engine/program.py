@@ -110,6 +110,13 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     segments: Any = None
 
 
+def cap(program: Program, limit: float | None, now: float) -> float | None:
+    """The engine time at which an execution that starts now is timed out; TimeoutSeconds may make it earlier."""
+    if limit is None or (program.timeout is not None and program.timeout < limit):
+        limit = program.timeout
+    return None if limit is None else now + limit
+
+
 def matches(errors: frozenset[str], error: str | None, heartbeat: bool = False) -> bool:
     """Whether a retrier or catcher that lists `errors` handles `error` (spec/asl.md §15, matching table).
 

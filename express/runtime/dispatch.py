@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from express.engine import About, Execution
 from express.engine.effects import Finish
+from express.engine.fast import Ended
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import billed_duration_ms, billed_memory_mb
 from express.ports import Clock, Ending, Event, Observer, Record, Sink
@@ -168,7 +169,9 @@ class Dispatcher:
 
     # Terminal records -------------------------------------------------------------------------------
 
-    def _emit(self, lane: Lane, x: Execution, offset: int, timestamp: int, key: bytes | None, size: int) -> None:
+    def _emit(
+        self, lane: Lane, x: Execution | Ended, offset: int, timestamp: int, key: bytes | None, size: int
+    ) -> None:
         """Write the result of an execution that has ended."""
         finish, value = _result(x, self._limit)
         counters = self._counters
@@ -248,7 +251,7 @@ class Dispatcher:
             counters.aborted += 1
 
 
-def _result(x: Execution, limit: int) -> tuple[Finish, bytes]:
+def _result(x: Execution | Ended, limit: int) -> tuple[Finish, bytes]:
     """How an execution ended, and the value of its result. An output that can't be written is a failure."""
     finish = x.finished
     assert finish is not None

@@ -17,13 +17,14 @@ from express.engine import About, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import Event, Stopped, TaskFailed, TaskSucceeded, TimerFired
 from express.engine.execution import Entropy, Execution
+from express.engine.fast import PENDING, Ended, begin, inflate, step_key
 from express.engine.history import History
-from express.engine.program import EXECUTION_SECONDS, Program
+from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.errors import RUNTIME, StatesError
 from express.ports import Clock, Integration, TaskContext
 from express.runtime.clock import SystemEntropy
 from express.runtime.wheel import TimerWheel
-from express.values import JSON
+from express.values import JSON, dumps
 
 TURN_SECONDS = 0.005
 """What the run queue may take of one turn of the loop, whatever the number of executions in it."""
@@ -81,9 +82,11 @@ class Executor:
         limit: float | None = EXECUTION_SECONDS,
         size: int = 0,
         history: History | None = None,
-    ) -> tuple[Execution, Run | None]:
+    ) -> tuple[Execution | Ended, Run | None]:
         """Start an execution. Its run is None if it has ended at once; else `done(run, finish)` is called later."""
         now = self._clock.monotonic()
+        if history is None and program.segments is not None:
+            return self._submit_fast(program, data, about, done, item, now, limit, size)
         try:
             x, effects = start(
                 program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
@@ -97,6 +100,46 @@ class Executor:
         run = Run(x, done, item)
         self.running += 1
         if self._perform(run, effects) is None:
+            return x, run
+        return x, None
+
+    def _submit_fast(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any,
+        now: float,
+        limit: float | None,
+        size: int,
+    ) -> tuple[Execution | Ended, Run | None]:
+        """Start on the generated segments; what they do not bring to its end goes on on the table."""
+        deadline = cap(program, limit, now)
+        late: list[tuple[StartTask, Awaitable[JSON]]] = []
+
+        def call(row: Row, payload: JSON, counts: int) -> JSON:
+            plan = row.plan
+            timeout = None if plan.timeout is None else plan.timeout(None)
+            task = StartTask(1, plan.resource, payload, row.name, step_key(row, counts), timeout=timeout)
+            output = self._start(task, about, deadline)
+            if type(output) in _JSON_TYPES:
+                return output
+            late.append((task, output))
+            return PENDING
+
+        point = begin(program, program.segments, data, size or len(dumps(data)), call)
+        if point[0] == END:
+            return Ended(about, now, point), None
+        x, effects = inflate(program, point, data, self._clock.monotonic(), about, self._entropy, deadline, now)
+        if x.finished is not None:
+            self._report(x)
+            return x, None
+        run = Run(x, done, item)
+        self.running += 1
+        for task, output in late:
+            self._await(run, task, output)
+        if self._perform(run, effects, INLINE_ANSWERS // 8) is None:
             return x, run
         return x, None
 
@@ -168,14 +211,13 @@ class Executor:
 
     # Effects out ------------------------------------------------------------------------------------
 
-    def _perform(self, run: Run, effects: list[Effect]) -> Finish | None:
+    def _perform(self, run: Run, effects: list[Effect], patience: int = INLINE_ANSWERS) -> Finish | None:
         """Perform effects in order, then those of the answers that came at once; the end, if they lead there.
 
         Timers are started last: an execution whose tasks all answer at once never touches the wheel.
         """
         answers: deque[Event] = deque()
         timers: dict[int, float] = {}
-        patience = INLINE_ANSWERS
         while True:
             finish = self._apply(run, effects, answers, timers)
             if finish is not None:
@@ -215,23 +257,34 @@ class Executor:
     def _call(self, run: Run, task: StartTask) -> Event | None:
         """Start one call; its answer if that came at once."""
         x = run.x
-        about = x.about
-        context = TaskContext(about.execution_arn, about.state_machine_name, x.deadline or float("inf"))
         try:
-            output = self._integration.start(task, context)
+            output = self._start(task, x.about, x.deadline)
         except StatesError as error:
             return TaskFailed(task.seq, error.error, error.cause)
-        except Exception as bug:
-            return _broken(task, bug)
         if type(output) in _JSON_TYPES:
             return TaskSucceeded(task.seq, output)
+        self._await(run, task, output)
+        return None
+
+    def _start(self, task: StartTask, about: About, deadline: float | None) -> JSON | Awaitable[JSON]:
+        """What the integration answers; raises StatesError, also for a bug of the integration."""
+        context = TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"))
+        try:
+            return self._integration.start(task, context)
+        except StatesError:
+            raise
+        except Exception as bug:
+            broken = _broken(task, bug)
+            raise StatesError(broken.error, broken.cause) from bug
+
+    def _await(self, run: Run, task: StartTask, output: Awaitable[JSON]) -> None:
+        """Wait for an answer in a task of its own."""
         waiting = asyncio.get_running_loop().create_task(self._answer(run, task, output))
         if run.tasks is None:
             run.tasks = {}
         run.tasks[task.seq] = waiting
         self._tasks.add(waiting)
         waiting.add_done_callback(lambda done: self._answered(done, output))
-        return None
 
     def _answered(self, waiting: asyncio.Task[None], output: Awaitable[JSON]) -> None:
         self._tasks.discard(waiting)

@@ -18,7 +18,7 @@ from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
 from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
 from express.engine.execution import Execution
 from express.engine.fast import PENDING, begin, inflate, transitions
-from express.engine.program import END
+from express.engine.program import END, cap
 from express.errors import StatesError
 from express.values import dumps
 
@@ -148,8 +148,7 @@ class Host:
             return PENDING
 
         point = begin(program, program.segments, data, len(dumps(data)), call)
-        cap = program.timeout if limit is None else min(limit, program.timeout or limit)
-        deadline = None if cap is None else self._now + cap
+        deadline = cap(program, limit, self._now)
         if point[0] == END:
             x, effects = self._finished(program, point, data, about, entropy)
         else:
