@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import msgspec
 
+from express.asl.lint import MachineType
 from express.asl.positions import Scanned
 from express.asl.scan import scan
 from express.errors import DefinitionError, Diagnostic
 from express.values import JSON
 
 STATE_MACHINES = frozenset({"AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine"})
+_TYPES: dict[str, MachineType] = {"STANDARD": "STANDARD", "EXPRESS": "EXPRESS"}
 _DEEPEST = 200
 
 
@@ -25,7 +26,7 @@ class Embedded(msgspec.Struct, frozen=True):
 
     prefix: str
     data: JSON
-    type: Literal["STANDARD", "EXPRESS"] | None = None
+    type: MachineType | None = None
     whole: bool = True
     problems: tuple[Diagnostic, ...] = ()
 
@@ -41,7 +42,7 @@ def embedded(scanned: Scanned) -> list[Embedded]:
 def _cloudformation(data: dict[str, JSON]) -> Iterator[Embedded]:
     resources = data.get("Resources")
     for name, resource in resources.items() if type(resources) is dict else ():
-        if type(resource) is not dict or resource.get("Type") not in STATE_MACHINES:
+        if type(resource) is not dict or not _is_state_machine(resource.get("Type")):
             continue
         properties = resource.get("Properties")
         if type(properties) is not dict:
@@ -50,6 +51,10 @@ def _cloudformation(data: dict[str, JSON]) -> Iterator[Embedded]:
         for field in ("Definition", "DefinitionString"):
             if field in properties:
                 yield from _definition(f"/Resources/{name}/Properties/{field}", properties[field], kind)
+
+
+def _is_state_machine(kind: JSON) -> bool:
+    return type(kind) is str and kind in STATE_MACHINES
 
 
 def _serverless(data: dict[str, JSON]) -> Iterator[Embedded]:
@@ -62,7 +67,7 @@ def _serverless(data: dict[str, JSON]) -> Iterator[Embedded]:
 
 
 def _definition(prefix: str, value: JSON, kind: JSON) -> Iterator[Embedded]:
-    machine_type = kind if kind in ("STANDARD", "EXPRESS") else None
+    machine_type = _TYPES.get(kind) if type(kind) is str else None
     filled = fill(value)
     if type(filled) is dict:
         yield Embedded(prefix, filled, machine_type)

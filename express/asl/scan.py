@@ -104,7 +104,7 @@ def source(text: str, offset: int) -> str:
 class _Open:
     """An object or array that is being read."""
 
-    __slots__ = ("data", "location", "members", "name", "name_at", "place")
+    __slots__ = ("data", "location", "members", "place")
 
     def __init__(self, data: JSON, place: Place, location: str) -> None:
         self.data = data
@@ -112,8 +112,6 @@ class _Open:
         self.members: dict[str, Place] | list[Place] = {} if type(data) is dict else []
         place.members = self.members
         self.location = location
-        self.name = ""
-        self.name_at = -1
 
 
 class _Scanner:

@@ -228,6 +228,14 @@ def test_the_nearest_name_is_proposed(field: str, hint: str) -> None:
     assert (found.location, found.at) == ("/States/S", f"/States/S/{field}")
 
 
+def test_a_misspelt_required_field_is_one_mistake() -> None:
+    """That it is missing follows from its being misspelt."""
+    data = {"StartAt": "S", "Statess": {}}
+    assert [(f.rule, f.follows, f.at) for f in check(data)] == [("E0102", None, "/Statess"), ("E0101", "E0102", "")]
+    (first, second) = check(machine({"Type": "Pass", "Nxt": "S"}))
+    assert (first.hint, second.follows) == ("did you mean 'Next'?", "E0102")
+
+
 def test_only_fields_of_the_language_are_proposed() -> None:
     """A JSONPath state is not advised to use a JSONata field."""
     (found,) = check(machine({"Type": "Pass", "Outputt": 1, "End": True}))

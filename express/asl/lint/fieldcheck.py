@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from express.asl.lint.report import View, below
@@ -62,7 +64,13 @@ def required(view: View, fields: dict[str, JSON], location: str, names: tuple[st
     """Note the fields that are missing, all in one finding as AWS does."""
     missing = [name for name in names if name not in fields]
     if missing:
-        view.add("E0101", location, f"These fields are required: [{', '.join(missing)}]")
+        _missing(view, fields, location, f"These fields are required: [{', '.join(missing)}]", missing)
+
+
+def _missing(view: View, fields: dict[str, JSON], location: str, message: str, names: Sequence[str]) -> None:
+    """A field that is there under a misspelt name is missing only because of that."""
+    misspelt = any(view.report.slip_of(name, fields) for name in names)
+    view.add("E0101", location, message, follows="E0102" if misspelt else None)
 
 
 def at_most_one(view: View, fields: dict[str, JSON], location: str, group: tuple[str, ...]) -> bool:
@@ -81,4 +89,4 @@ def at_most_one(view: View, fields: dict[str, JSON], location: str, group: tuple
 def one_of_fields(view: View, fields: dict[str, JSON], location: str, group: tuple[str, ...]) -> None:
     """Note it unless exactly one field of the group is there."""
     if not at_most_one(view, fields, location, group):
-        view.add("E0101", location, f"One of these fields is required: [{', '.join(group)}]")
+        _missing(view, fields, location, f"One of these fields is required: [{', '.join(group)}]", group)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from express.asl.lint.fieldcheck import Field, at_most_one, check_fields, one_of_fields, required
 from express.asl.lint.fields import AT_MOST_ONE, FIELDS, ONE_OF, REQUIRED, TYPES
 from express.asl.lint.report import Nested, Report, View, below
+from express.asl.lint.scopes import Scope
 from express.asl.lint.transitions import check_transitions
 from express.asl.lint.values import anything, comment, expect, integer, one_of, text
-from express.asl.lint.variables import Scope
 from express.values import JSON
 
 LONGEST_STATE_NAME = 80

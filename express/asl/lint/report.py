@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from express.asl.lint.checks import Checks
 from express.asl.lint.rules import RULES
-from express.asl.lint.variables import Scope
+from express.asl.lint.scopes import Scope
 from express.errors import Diagnostic
 from express.values import JSON
 
@@ -103,6 +103,7 @@ class Report:
 
 def below(location: str, step: str) -> str:
     """The location of a part: `/name` or `[index]` behind the location of the whole."""
+    location = "" if location == "/" else location
     return location + step if len(location) + len(step) < LONGEST_LOCATION else location
 
 

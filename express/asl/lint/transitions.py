@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from express.asl.lint.report import Nested, Report, below
-from express.asl.lint.variables import Scope
+from express.asl.lint.scopes import Scope
 from express.values import JSON
 
 _TERMINAL = ("Succeed", "Fail")
