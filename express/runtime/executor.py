@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast, overload
 
 from express.engine import About, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
@@ -70,6 +70,34 @@ class Executor:
         self._tasks: set[asyncio.Task[None]] = set()
         self.running = 0
         """Executions that were submitted and have not ended."""
+
+    @overload
+    def submit(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any = None,
+        *,
+        limit: float | None = EXECUTION_SECONDS,
+        size: int = 0,
+        history: History,
+    ) -> tuple[Execution, Run | None]: ...
+
+    @overload
+    def submit(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any = None,
+        *,
+        limit: float | None = EXECUTION_SECONDS,
+        size: int = 0,
+        history: History | None = None,
+    ) -> tuple[Execution | Ended, Run | None]: ...
 
     def submit(
         self,
