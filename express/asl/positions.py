@@ -41,7 +41,7 @@ class Duplicate(msgspec.Struct, frozen=True):
 class Scanned:
     """A definition's text, its data, and the place of every part of it."""
 
-    __slots__ = ("_lines", "data", "duplicates", "root", "text")
+    __slots__ = ("_line", "_lines", "data", "duplicates", "root", "text")
 
     def __init__(self, text: str, data: JSON, root: Place, duplicates: list[Duplicate]) -> None:
         self.text = text
@@ -49,6 +49,7 @@ class Scanned:
         self.root = root
         self.duplicates = duplicates
         self._lines: list[int] | None = None
+        self._line = (0, "")
 
     def find(self, location: str, *, by_name: bool = True) -> Position:
         """The position of what a location names, of its nearest ancestor where it does not exist.
@@ -71,12 +72,15 @@ class Scanned:
         return Position(line, offset - self._lines[line - 1] + 1, length)
 
     def line(self, number: int) -> str:
-        """The text of a line, without its end."""
+        """The text of a line, without its end; the same string when asked again, as a line may be a megabyte."""
+        if self._line[0] == number:
+            return self._line[1]
         self.at(0)
         assert self._lines is not None
         start = self._lines[number - 1]
         stop = self._lines[number] if number < len(self._lines) else len(self.text)
-        return self.text[start:stop].rstrip("\r\n")
+        self._line = (number, self.text[start:stop].rstrip("\r\n"))
+        return self._line[1]
 
     def _width(self, place: Place, start: int) -> int:
         """How much to underline: a name, or a plain value on its one line."""
