@@ -50,7 +50,7 @@ def jsonata_facts(text: str) -> JsonataFacts:
     try:
         found = references(parse(text))
     except JsonataSyntaxError as error:
-        raise JsonataProblem(error.message) from error
+        raise JsonataProblem(error.message, error.position) from error
     return JsonataFacts(found.top_level, found.states, found.variables, found.functions - FUNCTIONS)
 
 

@@ -411,6 +411,12 @@ def test_jsonata_values(fields: dict[str, JSON], codes: list[str]) -> None:
     assert rules(machine(task(**fields), QueryLanguage="JSONata")) == codes
 
 
+def test_a_syntax_error_shows_where_the_parser_stopped() -> None:
+    """The text before that place is enough to find it in a long expression."""
+    (found,) = check(machine(task(Output="{% $map($states.input.items, 5 6) %}"), QueryLanguage="JSONata"))
+    assert (found.rule, found.hint) == ("E0501", "the parser stopped behind '$states.input.items, 5 6'")
+
+
 def test_catchers_read_the_error_output() -> None:
     """`$states.errorOutput` is there in a Catcher, `$states.result` is not."""
     catcher = {"ErrorEquals": ["A"], "Next": "S2", "Output": "{% $states.errorOutput %}"}

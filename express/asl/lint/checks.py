@@ -38,7 +38,14 @@ class JsonataFacts(msgspec.Struct, frozen=True):
 
 
 class JsonataProblem(ExpressionError):
-    """A JSONata expression that does not parse; the text is the parser's, without its code."""
+    """A JSONata expression that does not parse; the text is the parser's, without its code.
+
+    `position` is where the parser stopped, in characters, -1 if it is not known.
+    """
+
+    def __init__(self, message: str, position: int = -1) -> None:
+        self.position = position
+        super().__init__(message)
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):

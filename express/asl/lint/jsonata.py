@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from express.asl.lint.checks import JsonataFacts
+from express.asl.lint.checks import JsonataFacts, JsonataProblem
 from express.asl.lint.paths import LOOKS_DYNAMIC
 from express.asl.lint.report import MOST_JSONATA, View, below
 from express.asl.lint.templates import DEEPEST
@@ -19,6 +19,9 @@ ERROR_OUTPUT = INPUT | {"errorOutput"}
 _MEMBERS = RESULT | ERROR_OUTPUT
 
 
+_SHOWN = 24
+
+
 def is_expression(value: str) -> bool:
     """Whether `value` is an expression: exactly `{%` at its start and `%}` at its end."""
     return len(value) >= 4 and value.startswith("{%") and value.endswith("%}")
@@ -32,9 +35,17 @@ def expression(view: View, value: str, location: str, members: frozenset[str] = 
     try:
         facts = view.report.checks.jsonata(value[2:-2])
     except ExpressionError as error:
-        view.refuse("E0501", value, location, str(error))
+        view.refuse("E0501", value, location, str(error), hint=_stopped(value[2:-2], error))
         return
     _judge(view, facts, location, members)
+
+
+def _stopped(source: str, error: ExpressionError) -> str | None:
+    """Where the parser stopped, shown by what it had read just before."""
+    position = error.position if isinstance(error, JsonataProblem) else -1
+    if not 0 < position < len(source):
+        return None
+    return f"the parser stopped behind {source[max(0, position - _SHOWN) : position].strip()!r}"
 
 
 def _judge(view: View, facts: JsonataFacts, location: str, members: frozenset[str]) -> None:
