@@ -8,12 +8,13 @@ from typing import NoReturn
 from express.errors import REFERENCE_PATH_CONFLICT, RUNTIME, ExpressionError, StatesError
 from express.expr.growth import Reader, reader
 from express.expr.intrinsics import FAIL_FUNCTIONS, compile_call, is_call
+from express.expr.path_fuel import shown
 from express.expr.path_nodes import Path
 from express.expr.path_select import Miss, keys
 from express.expr.path_syntax import parse
 from express.expr.paths import compile_path, compile_reader, path_growth
 from express.expr.scope import Read, Scope
-from express.values import JSON, is_number, parse_timestamp, text
+from express.values import JSON, is_number, parse_timestamp
 
 
 def _fail(cause: str) -> NoReturn:
@@ -37,11 +38,11 @@ def compile_error_path(source: str, field: str) -> Reader:
         call = compile_call(source, allowed=FAIL_FUNCTIONS)
         return reader(_text_of(call, source, field), call.growth)
     path = _reference(source, field)
-    shown = path.shown
+    named = path.shown
 
     def cause(data: JSON) -> str:
         return (
-            f"The JSONPath '{shown}' specified for the field '{field}' could not be found in the input '{text(data)}'"
+            f"The JSONPath '{named}' specified for the field '{field}' could not be found in the input '{shown(data)}'"
         )
 
     read = compile_reader(path, _on_miss(cause))
@@ -117,18 +118,20 @@ def compile_items_path(source: str, field: str) -> Reader:
     [1]
     """
     path = _reference(source, field)
-    shown = path.shown
+    named = path.shown
 
     def conflict(data: JSON, scope: Scope, miss: Miss) -> NoReturn:
         step = _missing_step(path, data)
-        raise StatesError(REFERENCE_PATH_CONFLICT, f'Unable to apply step "{step}" to input {text(data)}', located=True)
+        raise StatesError(
+            REFERENCE_PATH_CONFLICT, f'Unable to apply step "{step}" to input {shown(data)}', located=True
+        )
 
     read = compile_reader(path, conflict)
 
     def items(data: JSON, scope: Scope) -> JSON:
         value = read(data, scope)
         if type(value) is not list:
-            _fail(f'Reference path "{shown}" must point to array.')
+            _fail(f'Reference path "{named}" must point to array.')
         return value
 
     return reader(items, path_growth(path))
@@ -183,7 +186,7 @@ def compile_number_path(source: str, field: str) -> Read:
 
 
 def _plain(value: JSON) -> str:
-    return value if type(value) is str else text(value)
+    return value if type(value) is str else shown(value)
 
 
 def _quoted(value: JSON) -> str:

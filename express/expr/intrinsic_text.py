@@ -53,7 +53,7 @@ def hash_(data: JSON, algorithm: JSON) -> str:
     name = _ALGORITHMS.get(as_string(algorithm))
     if name is None:
         raise Refused(f"the algorithm must be one of {', '.join(_ALGORITHMS)}")
-    content = as_short(data if type(data) is str else text(data))
+    content = as_short(data if type(data) is str else json_to_string(data))
     digest = hashlib.new(name, content.encode("utf-8", "surrogatepass"), usedforsecurity=False)
     return digest.hexdigest()
 
@@ -92,7 +92,10 @@ def json_to_string(value: JSON) -> str:
     >>> json_to_string([1, "a"])
     '[1,"a"]'
     """
-    return text(value)
+    try:
+        return text(value)
+    except TypeError as error:
+        raise Refused("nested too deep to be written") from error
 
 
 def format_(template: JSON, *values: JSON) -> str:
@@ -151,7 +154,7 @@ def _escaped_pieces(template: str) -> list[str]:
     return ["".join(piece) for piece in pieces]
 
 
-def java_text(value: JSON) -> str:
+def java_text(value: JSON, depth: int = 0) -> str:
     """A value as States.Format writes it: maps and lists as Java prints them (recorded).
 
     >>> java_text({"a": 1, "b": [True, "x"]})
@@ -159,10 +162,12 @@ def java_text(value: JSON) -> str:
     """
     if type(value) is str:
         return value
+    if depth > MAX_DEPTH:
+        raise Refused("nested too deep to be written")
     if type(value) is dict:
-        return "{" + ", ".join(f"{key}={java_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}={java_text(item, depth + 1)}" for key, item in value.items()) + "}"
     if type(value) is list:
-        return "[" + ", ".join(map(java_text, value)) + "]"
+        return "[" + ", ".join([java_text(item, depth + 1) for item in value]) + "]"
     return text(value)
 
 

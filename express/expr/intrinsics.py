@@ -16,11 +16,12 @@ from express.expr.intrinsic_arguments import Refused
 from express.expr.intrinsic_functions import FUNCTIONS, Function
 from express.expr.intrinsic_syntax import Argument, Call, Constant, parse_call
 from express.expr.intrinsic_text import format_pieces, join_pieces
+from express.expr.path_fuel import shown
 from express.expr.path_nodes import Path
 from express.expr.path_select import Miss
 from express.expr.paths import compile_reader, path_growth
 from express.expr.scope import Constants, Read, Scope
-from express.values import JSON, text
+from express.values import JSON
 
 __all__ = ["FAIL_FUNCTIONS", "FUNCTIONS", "compile_call", "is_call", "parse_call"]
 
@@ -71,9 +72,11 @@ def _call(call: Call, source: str) -> _Part:
     parts = [_argument(argument, source) for argument in arguments]
     growth = function.growth([part[1] for part in parts])
     reads = tuple(part[0] for part in parts)
-    read = _formatted(arguments[0], reads[1:], source) if call.name == "States.Format" else None
-    if read is None:
-        read = _apply(function, reads, source)
+    joined = _joined(arguments[0], count - 1) if call.name == "States.Format" else None
+    if joined is None:
+        read = _apply(function, function.call, reads, source)
+    else:
+        read = _apply(function, joined, reads[1:], source)
     if function.pure and all(part[2] for part in parts):
         return _folded(read, growth)
     return read, growth, False
@@ -118,15 +121,14 @@ def _miss(path: Path, source: str) -> Callable[[JSON, Scope, Miss], JSON]:
         reason = miss.reason
         if not reason.startswith("Filter:"):
             reason = (
-                f"The JsonPath argument for the field '{path.shown}' could not be found in the input '{text(data)}'"
+                f"The JsonPath argument for the field '{path.shown}' could not be found in the input '{shown(data)}'"
             )
         raise StatesError(RUNTIME, f"The function '{source}' had the following error: {reason}", located=True)
 
     return recover
 
 
-def _apply(function: Function, arguments: tuple[Read, ...], source: str) -> Read:
-    call = function.call
+def _apply(function: Function, call: Callable[..., JSON], arguments: tuple[Read, ...], source: str) -> Read:
     cause = f"The function '{source}' had the following error: Invalid arguments in {function.name}"
     if not function.pure:
 
@@ -134,7 +136,7 @@ def _apply(function: Function, arguments: tuple[Read, ...], source: str) -> Read
             values = [argument(data, scope) for argument in arguments]
             try:
                 return call(scope, *values)
-            except Refused:
+            except (Refused, RecursionError):
                 raise StatesError(FAILURE, cause, located=True) from None
 
         return read
@@ -147,28 +149,26 @@ def _apply(function: Function, arguments: tuple[Read, ...], source: str) -> Read
         values = [argument(data, scope) for argument in arguments]
         try:
             return call(*values)
-        except Refused:
+        except (Refused, RecursionError):
             raise StatesError(FAILURE, cause, located=True) from None
 
     return read_all
 
 
-def _formatted(template: Argument, arguments: tuple[Read, ...], source: str) -> Read | None:
-    """States.Format with a template known beforehand, parsed once; None where that fails or must be looked for."""
+def _joined(template: Argument, count: int) -> Callable[..., JSON] | None:
+    """States.Format of a template known beforehand, parsed once; None where it must be looked for, or fails."""
     try:
-        pieces = format_pieces(template.value) if type(template) is Constant else None
+        pieces = format_pieces(template.value) if type(template) is Constant else []
     except (Refused, TypeError):
-        pieces = None
-    if pieces is None or len(pieces) != len(arguments) + 1:
         return None
-    return lambda data, scope: join_pieces(pieces, [argument(data, scope) for argument in arguments])
+    return (lambda *values: join_pieces(pieces, values)) if len(pieces) == count + 1 else None
 
 
 def _unary(call: Callable[..., JSON], argument: Read, cause: str) -> Read:
     def read(data: JSON, scope: Scope) -> JSON:
         try:
             return call(argument(data, scope))
-        except Refused:
+        except (Refused, RecursionError):
             raise StatesError(FAILURE, cause, located=True) from None
 
     return read
@@ -178,7 +178,7 @@ def _binary(call: Callable[..., JSON], first: Read, second: Read, cause: str) ->
     def read(data: JSON, scope: Scope) -> JSON:
         try:
             return call(first(data, scope), second(data, scope))
-        except Refused:
+        except (Refused, RecursionError):
             raise StatesError(FAILURE, cause, located=True) from None
 
     return read

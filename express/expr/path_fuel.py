@@ -1,4 +1,4 @@
-"""The bound on one evaluation of a path: nodes visited, text compared, and bytes of result.
+"""The bound on one evaluation of a path: nodes visited, text compared, and bytes of result; and how values are shown.
 
 A definition comes from outside and `$..*..*..*` over a payload within the limits visits billions of nodes, so each
 evaluation carries fuel (reliability.md S17: 100,000 node visits, 256 KiB of result). Running out is a failure of
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from express.errors import RUNTIME, StatesError
-from express.values import JSON, PAYLOAD_LIMIT, dumps, is_number
+from express.values import JSON, PAYLOAD_LIMIT, dumps, is_number, text
 
 FUEL = 100_000
 _CHUNK = 16
@@ -39,10 +39,21 @@ def check_size(nodes: list[JSON]) -> None:
     """Fail if `nodes`, which may overlap (`..`), are more than a payload when written out."""
     total = 0
     for start in range(0, len(nodes), _CHUNK):
-        total += len(dumps(nodes[start : start + _CHUNK]))
+        try:
+            total += len(dumps(nodes[start : start + _CHUNK]))
+        except TypeError:
+            total = PAYLOAD_LIMIT + 1
         if total > PAYLOAD_LIMIT:
             text = f"The JSONPath expression selects more than {PAYLOAD_LIMIT} bytes."
             raise StatesError(RUNTIME, text, located=True)
+
+
+def shown(value: JSON) -> str:
+    """`value` as JSON text for a cause, also where it nests deeper than text can be written."""
+    try:
+        return text(value)
+    except TypeError:
+        return "(nested too deep to be shown)"
 
 
 def equal(left: JSON, right: JSON, fuel: Fuel) -> bool:

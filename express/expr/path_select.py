@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TypeAlias, cast
 
 from express.expr.path_filters import UNDEFINED, Check, Value, compile_condition
-from express.expr.path_fuel import Fuel, check_size
+from express.expr.path_fuel import Fuel, check_size, shown
 from express.expr.path_nodes import CURRENT, Descend, Filter, Index, Name, Path, Slice, Step, Wild
-from express.values import JSON, text
+from express.values import JSON
 
 Select: TypeAlias = Callable[[JSON], JSON]
 """document → what the path selects; raises Miss."""
@@ -108,7 +108,7 @@ def _element(
         raise Miss(f"The path {place} is null")
     if type(node) is not list:
         rest = "".join(map(_fragment, steps[i:]))
-        raise Miss(f"Filter: {rest} can only be applied to arrays. Current context is: {text(node)}")
+        raise Miss(f"Filter: {rest} can only be applied to arrays. Current context is: {shown(node)}")
     index = step.indexes[0]
     if not -len(node) <= index < len(node):
         return None, True

@@ -11,11 +11,12 @@ from typing import NoReturn, TypeAlias
 
 from express.errors import RESULT_PATH_MATCH_FAILURE, RUNTIME, ExpressionError, StatesError
 from express.expr.growth import SAME, Growth, Reader, Writer, reader, writer
+from express.expr.path_fuel import shown
 from express.expr.path_nodes import Descend, Index, Path
 from express.expr.path_select import Miss, Select, compile_select, keys
 from express.expr.path_syntax import parse
 from express.expr.scope import Read, Scope
-from express.values import JSON, size, text
+from express.values import JSON, size
 
 __all__ = [
     "Miss",
@@ -268,4 +269,4 @@ def _put(node: JSON, chain: tuple[str | int, ...], depth: int, result: JSON, raw
 
 def _conflict(key: str | int, raw: JSON) -> NoReturn:
     """The text is AWS's ("Unable to apply step …", seen in published failures), the name the specification's."""
-    raise StatesError(RESULT_PATH_MATCH_FAILURE, f'Unable to apply step "{key}" to input {text(raw)}', located=True)
+    raise StatesError(RESULT_PATH_MATCH_FAILURE, f'Unable to apply step "{key}" to input {shown(raw)}', located=True)

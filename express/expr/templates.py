@@ -12,12 +12,13 @@ from typing import TypeAlias
 from express.errors import RUNTIME, ExpressionError, StatesError
 from express.expr.growth import Growth, Template, constant, template, total
 from express.expr.intrinsics import compile_call
+from express.expr.path_fuel import shown
 from express.expr.path_nodes import Path
 from express.expr.path_select import Miss
 from express.expr.path_syntax import parse
 from express.expr.paths import compile_reader, path_growth
 from express.expr.scope import Read, Scope
-from express.values import JSON, size, text
+from express.values import JSON, size
 
 __all__ = ["Template", "compile_template"]
 
@@ -125,7 +126,7 @@ def _miss(path: Path, key: str) -> Callable[[JSON, Scope, Miss], JSON]:
         raise StatesError(
             RUNTIME,
             f"The JSONPath '{path.shown}' specified for the field '{key}' "
-            f"could not be found in the input '{text(searched)}'",
+            f"could not be found in the input '{shown(searched)}'",
             located=True,
         )
 

@@ -283,6 +283,28 @@ def test_the_largest_arguments_take_little_time(text: str) -> None:
     assert time.process_time() - began < 0.25
 
 
+def test_what_nests_too_deep_to_be_written_is_refused() -> None:
+    """A value deeper than JSON text can be written is a bad argument, and can still be named in a cause."""
+    deep: Any = []
+    for _ in range(1_500):
+        deep = [deep]
+
+    for text in (
+        "States.JsonToString($.t)",
+        "States.Hash($.t, 'MD5')",
+        "States.Format('{}', $.t)",
+        "States.Format($.f, $.t)",
+    ):
+        with pytest.raises(StatesError) as caught:
+            call(text, {"t": deep, "f": "{}"})
+        assert caught.value.error == INTRINSIC_FAILURE
+    for text in ("States.ArrayUnique($.x)", "States.ArrayContains($.x, $.x)"):
+        with pytest.raises(StatesError):
+            call(text, {"x": [deep, True, [deep]]})
+    with pytest.raises(StatesError, match="nested too deep to be shown"):
+        call("States.ArrayLength($.gone)", {"t": deep})
+
+
 def test_json_nested_too_deep_is_refused() -> None:
     """What could not be written out again is not read; brackets inside strings don't count."""
     deep = "[" * 201 + "]" * 201
