@@ -194,6 +194,7 @@ class RealKafka:
             "transaction.state.log.replication.factor": str(copies),
             "transaction.state.log.min.isr": "2" if copies == 3 else "1",
             "transaction.state.log.num.partitions": "3",
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
             "group.initial.rebalance.delay.ms": "0",
             "log.segment.bytes": "67108864",
             "broker.heartbeat.interval.ms": "1000",
