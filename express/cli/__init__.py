@@ -30,9 +30,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "broker": ("express.cli.broker:command", "Run the development Kafka broker by itself."),
     "compile": ("express.cli.compile:command", "Show what the compiler makes of a definition."),
     "config": ("express.cli.config:command", "Show the configuration, and where each value comes from."),
+    "dev": ("express.cli.dev:command", "Run the sample workflows on a stream of events, and watch."),
     "env": ("express.cli.env:command", "Print the variables that point AWS tools to the local API."),
     "exec": ("express.cli.exec:command", "Run one execution in this process and print its output."),
     "explain": ("express.cli.explain:command", "Explain a code of `express validate`, with examples."),
+    "run": ("express.cli.run:command", "Drain Kafka topics through workflows, for good."),
     "validate": ("express.cli.validate:command", "Find every mistake in state machine definitions."),
 }
 """Command → (module:object, the line of `express --help`). A new command is its module and one row here."""

@@ -11,6 +11,7 @@ import msgspec
 from express.config import Function
 from express.engine import About, Execution, History
 from express.engine.effects import Finish
+from express.engine.fast import Ended
 from express.integrations import Integrations, LocalFunctions, table
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.runtime.clock import SystemClock
@@ -23,7 +24,7 @@ from express.values import JSON, dumps
 class Once(msgspec.Struct):
     """What one execution came to. `billed` are milliseconds and MB."""
 
-    x: Execution
+    x: Execution | Ended
     finish: Finish
     seconds: float
     billed: tuple[int, int]

@@ -91,6 +91,11 @@ class Supervisor:
         return self._stopping.is_set()
 
     @property
+    def drain_seconds(self) -> float:
+        """What the workers get to finish what runs."""
+        return self._job.config.workers.drain
+
+    @property
     def in_flight(self) -> int:
         """Executions that run, as of the last reports."""
         return in_flight(self.totals.overall())

@@ -54,6 +54,7 @@ class Totals:
     def __init__(self) -> None:
         self.live: dict[int, Report] = {}
         self.deaths: dict[int, int] = {}
+        self.peak_bytes = 0
         self._retired: dict[tuple[str, str], Data] = {}
         self._retired_tasks: dict[str, Data] = {}
         self._retired_lag: Data = {}
@@ -62,6 +63,7 @@ class Totals:
     def update(self, report: Report) -> None:
         """A worker reported."""
         self.live[report.worker] = report
+        self.peak_bytes = max(self.peak_bytes, report.resident_bytes)
 
     def retire(self, worker: int, *, died: bool) -> None:
         """A worker has ended; `died` if it was not told to."""

@@ -1,0 +1,155 @@
+"""What `express dev` shows while it runs: figures from the workers' reports, as a table or as plain lines."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from express.metering import PriceTable, Totals, cost
+from express.runtime.counters import Histogram
+from express.service.development import Development, terminal_of
+from express.telemetry.report import Data, in_flight
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FRAMES_PER_SECOND = 3.0
+WINDOW_SECONDS = 5.0
+"""Rates and percentiles are those of the last few seconds."""
+
+MIB = 1 << 20
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The figures of one workflow, or of all."""
+
+    name: str
+    arrived: float
+    left: float
+    running: int
+    lag: int
+    p50: float
+    p99: float
+    succeeded: int
+    failed: int
+    dead: int
+    gb_seconds: float
+    dollars: float
+
+
+class Sampler:
+    """Keeps the last reports, to tell rates."""
+
+    def __init__(self, development: Development, prices: PriceTable) -> None:
+        self._development = development
+        self._prices = prices
+        self._samples: deque[tuple[float, dict[str, Data]]] = deque()
+
+    def rows(self) -> list[Row]:
+        """The figures now: one row per workflow, then the sum."""
+        totals = self._development.service.totals
+        machines: dict[str, Data] = {machine: data for (_, machine), data in totals.pipelines().items()}
+        machines["total"] = totals.overall()
+        now = time.monotonic()
+        self._samples.append((now, machines))
+        while now - self._samples[0][0] > WINDOW_SECONDS:
+            self._samples.popleft()
+        return [self._row(name, data, now) for name, data in machines.items()]
+
+    def _row(self, name: str, data: Data, now: float) -> Row:
+        then, before = self._samples[0]
+        old = before.get(name, {})
+        seconds = max(now - then, 0.001)
+        recent = _recent(data.get("end_to_end_ms"), old.get("end_to_end_ms"))
+        billed = msgspec.convert(data.get("totals", {}), Totals)
+        return Row(
+            name=name,
+            arrived=(data.get("records", 0) - old.get("records", 0)) / seconds,
+            left=(terminal_of(data) - terminal_of(old)) / seconds,
+            running=in_flight(data) if data else 0,
+            lag=self._lag(name),
+            p50=recent.quantile(0.5),
+            p99=recent.quantile(0.99),
+            succeeded=data.get("succeeded", 0),
+            failed=data.get("failed", 0) + data.get("timed_out", 0),
+            dead=sum(data.get(reason, 0) for reason in ("poison", "oversize", "unwritable")),
+            gb_seconds=billed.gb_seconds,
+            dollars=cost(billed, self._prices).total,
+        )
+
+    def _lag(self, machine: str) -> int:
+        totals = self._development.service.totals
+        return sum(
+            records
+            for report in totals.live.values()
+            for row in report.pipelines
+            if machine in (row.state_machine, "total")
+            for _, _, records in row.lag
+        )
+
+
+def _recent(data: Data | None, old: Data | None) -> Histogram:
+    """What was counted since."""
+    if not data:
+        return Histogram()
+    before = old["counts"] if old else [0] * len(data["counts"])
+    return Histogram([a - b for a, b in zip(data["counts"], before, strict=True)], data["sum_ms"])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        f"{row.arrived:,.0f}",
+        f"{row.left:,.0f}",
+        f"{row.running:,}",
+        f"{row.lag:,}",
+        f"{row.p50:g} ms",
+        f"{row.p99:g} ms",
+        f"{row.succeeded:,}",
+        f"{row.failed:,}",
+        f"{row.dead:,}",
+        f"{row.gb_seconds:,.1f}",
+        f"${row.dollars:,.4f}",
+    )
+
+
+HEADINGS = ("workflow", "in/s", "out/s", "in flight", "lag", "p50", "p99", "succeeded", "failed", "dead", "GB-s", "AWS")
+
+
+def table(development: Development, rows: list[Row]) -> RenderableType:
+    """A frame of the live view."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    made = development.progress.acknowledged
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for heading in HEADINGS:
+        grid.add_column(heading, justify="left" if heading == "workflow" else "right", no_wrap=True)
+    for row in rows:
+        grid.add_row(*_cells(row), style="bold" if row.name == "total" else "", end_section=row is rows[-2])
+    return Group(Text(f"{made:,} events made"), grid, *(Text(line, style="dim") for line in worker_lines(development)))
+
+
+def worker_lines(development: Development) -> list[str]:
+    """A line per worker: its state, memory and processor time."""
+    lines = []
+    readiness = development.service.supervisor.ready()
+    for number, report in sorted(development.service.totals.live.items()):
+        state = readiness.get(f"worker {number}") or "ready"
+        memory = report.resident_bytes / MIB
+        lag = msgspec.convert(report.loop_lag, Histogram).quantile(0.99) if report.loop_lag else 0
+        lines.append(
+            f"worker {number} · {state} · {memory:.0f} MiB · {report.cpu_seconds:.1f} s CPU · loop lag p99 {lag:g} ms"
+        )
+    return lines
+
+
+def line(row: Row) -> str:
+    """The sum as one plain line."""
+    figures: dict[str, Any] = dict(zip(HEADINGS, _cells(row), strict=True))
+    return " · ".join(f"{figures[name]} {name}" for name in HEADINGS[1:])

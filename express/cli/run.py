@@ -1,0 +1,75 @@
+"""`express run`: drain topics through workflows, for good."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import rich_click
+import uvloop
+
+from express.cli.definitions import refuse
+from express.config import load
+
+if TYPE_CHECKING:
+    from express.service.running import Service
+
+
+@rich_click.command()
+@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
+@rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
+@rich_click.option("-w", "--workers", type=click.IntRange(0), help="Worker processes; 0: one per CPU.")
+@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@click.pass_context
+def command(
+    ctx: click.Context, files: tuple[str, ...], profile: str | None, workers: int | None, settings: tuple[str, ...]
+) -> None:
+    """Drain the input topics of every pipeline through its workflow, until SIGTERM or Ctrl-C.
+
+    The first signal stops the intake, finishes what runs, commits, and ends with 0; the second ends at once.
+    """
+    from express.service.prepare import BrokenWorkflow, prepare, workers_of
+    from express.service.running import Service
+    from express.telemetry.applog import log_to_stderr
+
+    if workers is not None:
+        settings = (*settings, f"workers.count={workers}")
+    config = load(files, profile=profile, settings=settings).config
+    log_to_stderr(config.log.level, config.log.format, "parent")
+    try:
+        job = prepare(config, [Path(file).parent for file in files])
+    except BrokenWorkflow as error:
+        refuse(ctx, error.file, error.text, error)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        ctx.exit(runner.run(_serve(Service(job, workers_of(config)))))
+
+
+async def _serve(service: Service) -> int:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+
+    def stop() -> None:
+        told.set()
+        service.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    await service.start()
+    click.echo(f"express: {service.workers} worker(s), metrics at {service.url}/metrics", err=True)
+    drain = asyncio.create_task(_tell_drain(service, told))
+    code = await service.run()
+    drain.cancel()
+    return code
+
+
+async def _tell_drain(service: Service, told: asyncio.Event) -> None:
+    """Once told to stop, say every second what is left."""
+    await told.wait()
+    left = service.supervisor.drain_seconds
+    while left > 0:
+        click.echo(f"express: draining {service.supervisor.in_flight} executions, {left:.0f} s left", err=True)
+        await asyncio.sleep(1)
+        left -= 1

@@ -1,0 +1,67 @@
+"""From a configuration to a job: everything that can be wrong is found before any process is started."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from express.compiler import compile_definition
+from express.config import Config, choose
+from express.docs.samples import shipped
+from express.errors import ConfigError, DefinitionError
+from express.metering import PriceTable, price_tables
+from express.service.job import Job
+from express.service.workflows import read_definition
+from express.sources.properties import client_properties
+
+
+class BrokenWorkflow(DefinitionError):
+    """A workflow file that can't be compiled."""
+
+    def __init__(self, file: str, text: bytes, error: DefinitionError) -> None:
+        self.file = file
+        self.text = text
+        super().__init__(error.diagnostics)
+
+
+def prepare(config: Config, folders: Sequence[Path] = ()) -> Job:
+    """The job of every worker; handlers are imported from the current folder and `folders` too.
+
+    Raises ConfigError, and BrokenWorkflow for the first definition with findings.
+    """
+    if not config.pipelines:
+        raise ConfigError("nothing to do: the configuration has no [[pipelines]]")
+    client_properties(config.kafka)
+    prices(config)
+    definitions = {}
+    for pipeline in config.pipelines:
+        text = read_definition(pipeline.workflow)
+        try:
+            compile_definition(text)
+        except DefinitionError as error:
+            raise BrokenWorkflow(pipeline.workflow, text, error) from error
+        definitions[pipeline.name] = text.decode()
+    path = [str(folder.resolve()) for folder in (Path(), *folders)]
+    return Job(worker=0, config=config, definitions=definitions, path=list(dict.fromkeys(path)))
+
+
+def workers_of(config: Config) -> int:
+    """How many worker processes are wanted."""
+    return config.workers.count or os.cpu_count() or 1
+
+
+def prices(config: Config) -> PriceTable:
+    """The price table that the configuration names. Raises ConfigError."""
+    file = Path(config.metering.prices) if config.metering.prices else shipped("prices.toml")
+    try:
+        tables = price_tables(tomllib.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"the price file {file} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    choose(config.metering.table, tables, "price table")
+    return tables[config.metering.table]

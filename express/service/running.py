@@ -1,0 +1,65 @@
+"""A service while it runs: supervised workers, and the HTTP server that tells about them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from express.errors import ConfigError
+from express.runtime.counters import LATENCY_BOUNDS_MS
+from express.service.job import Job
+from express.service.supervisor import Supervisor
+from express.telemetry.metrics import registry
+from express.telemetry.report import Totals
+from express.telemetry.server import TelemetryServer
+
+
+class Service:
+    """Workers and server of one job. `url` is where the server is, once started."""
+
+    def __init__(self, job: Job, workers: int, on_log: Callable[[str], None] | None = None) -> None:
+        metrics = job.config.metrics
+        self.supervisor = Supervisor(job, workers, on_log)
+        self.workers = workers
+        self._metrics = metrics
+        self._registry = registry(self.totals, LATENCY_BOUNDS_MS, metrics.series)
+        self._server = TelemetryServer(self._registry, self.supervisor, metrics.host, metrics.port)
+        self.url = ""
+
+    @property
+    def totals(self) -> Totals:
+        """What the workers reported."""
+        return self.supervisor.totals
+
+    async def start(self, *, any_port: bool = False) -> None:
+        """Serve metrics and health. With `any_port`, a port that is taken is replaced by a free one."""
+        try:
+            self.url = await self._server.start()
+        except ConfigError:
+            if not any_port:
+                raise
+            self._server = TelemetryServer(self._registry, self.supervisor, self._metrics.host, 0)
+            self.url = await self._server.start()
+
+    async def run(self) -> int:
+        """Run the workers until stopped; the exit code. The server answers until the last of them has ended."""
+        try:
+            return await self.supervisor.run()
+        finally:
+            await self._server.stop()
+
+    def stop(self) -> None:
+        """Drain; a second call kills."""
+        self.supervisor.stop()
+
+    async def ready(self, seconds: float) -> bool:
+        """Wait until every worker drains its topics; False if that takes longer than `seconds`, or never comes."""
+        try:
+            async with asyncio.timeout(seconds):
+                while any(self.supervisor.ready().values()):
+                    if self.supervisor.stopping:
+                        return False
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            return False
+        return True
