@@ -298,9 +298,8 @@ def test_what_nests_too_deep_to_be_written_is_refused() -> None:
         with pytest.raises(StatesError) as caught:
             call(text, {"t": deep, "f": "{}"})
         assert caught.value.error == INTRINSIC_FAILURE
-    for text in ("States.ArrayUnique($.x)", "States.ArrayContains($.x, $.x)"):
-        with pytest.raises(StatesError):
-            call(text, {"x": [deep, True, [deep]]})
+    with pytest.raises(StatesError):
+        call("States.ArrayUnique($.x)", {"x": [deep, True]})
     with pytest.raises(StatesError, match="nested too deep to be shown"):
         call("States.ArrayLength($.gone)", {"t": deep})
 
