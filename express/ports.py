@@ -145,8 +145,8 @@ class Sink(Protocol):
         key: bytes | None,
         value: bytes | None,
         headers: Headers,
-    ) -> int:
-        """Add a record that comes from `origin` to what the next flush writes; its size in bytes, or about."""
+    ) -> None:
+        """Add a record that comes from `origin` to what the next flush writes."""
 
     @property
     def pending(self) -> int:

@@ -1,1 +1,1 @@
-"""Where records come from."""
+"""Where records come from: one adapter per file."""

@@ -213,12 +213,10 @@ class MemorySink:
         key: bytes | None,
         value: bytes | None,
         headers: Headers,
-    ) -> int:
+    ) -> None:
         partition = Partition(topic, origin.number % self.log.count(topic))
-        size = len(key or b"") + len(value or b"")
         self._pending.append((partition, timestamp, key, value, headers))
-        self._bytes += size
-        return size
+        self._bytes += len(key or b"") + len(value or b"")
 
     async def flush(self, positions: Mapping[Partition, Position]) -> None:
         pending, self._pending, self._bytes = self._pending, [], 0

@@ -55,7 +55,7 @@ async def finished(executor: Executor, machine: Program, data: Any = None, **mor
     x, run = executor.submit(machine, data, About(), lambda run, finish: end.set_result(finish), **more)
     if run is None:
         assert x.finished is not None
-        return x.finished
+        end.set_result(x.finished)
     return await end
 
 

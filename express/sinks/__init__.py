@@ -1,0 +1,1 @@
+"""Where terminal records go: one adapter per file."""

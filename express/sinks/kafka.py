@@ -1,0 +1,92 @@
+"""Kafka topics as a sink, at least once: one idempotent producer, `acks=all`, whole record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from express.errors import SinkError
+from express.kafka import mapped
+from express.ports import Headers, Partition, Position
+from express.sinks.batches import Batches, Routes
+from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
+
+
+class KafkaSink:
+    """A `Sink` into `topics`. Positions are the source's business.
+
+    An idempotent producer repeats what the broker did not acknowledge for ever, so a topic that is down makes
+    `flush` wait, not fail. What does fail (a fenced or confused producer, a refused batch) can't be repaired
+    in place: `start` makes a new producer.
+    """
+
+    transactional = False
+    limit = RECORD_LIMIT
+
+    def __init__(self, topics: Collection[str], properties: Mapping[str, Any]) -> None:
+        self._topics = tuple(topics)
+        self._properties = properties
+        self._routes = Routes()
+        self._producer: AIOKafkaProducer | None = None
+        self._batches = Batches(self._no_batch)
+        self._settled = True
+
+    async def start(self) -> None:
+        """Connect. Raises SinkError where the cluster can't be reached or a topic is missing."""
+        await self.stop()
+        producer = self._producer = new_producer(self._properties)
+        with mapped(SinkError, "connecting"):
+            await producer.start()
+        for topic in self._topics:
+            self._routes.learn(topic, await partition_count(producer, topic))
+        self._batches = Batches(producer.create_batch)
+
+    async def stop(self) -> None:
+        """Close; what is not acknowledged by now is given up."""
+        producer, self._producer = self._producer, None
+        self._batches = Batches(self._no_batch)
+        if producer is not None:
+            await (close(producer) if self._settled else kill(producer))
+        self._settled = True
+
+    async def open(self, partitions: Collection[Partition]) -> None:
+        """Compare the numbers of partitions of input and output."""
+        for topic in {partition.topic for partition in partitions}:
+            self._routes.learn(topic, await partition_count(self._running(), topic))
+
+    async def close(self, partitions: Collection[Partition]) -> None:
+        """Nothing is kept per input partition."""
+
+    def append(
+        self,
+        topic: str,
+        origin: Partition,
+        timestamp: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+    ) -> None:
+        """Add a record to the batch of its output partition."""
+        self._batches.add(self._routes.target(topic, origin, key), timestamp, key, value, headers)
+
+    @property
+    def pending(self) -> int:
+        """Bytes in the batches that the next flush sends."""
+        return self._batches.size
+
+    async def flush(self, positions: Mapping[Partition, Position]) -> None:
+        """Send all batches; `positions` are committed by the source afterwards."""
+        chains = self._batches.take()
+        self._settled = False
+        await send(self._running(), chains)
+        self._settled = True
+
+    def _running(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise SinkError("the sink is not started")
+        return self._producer
+
+    def _no_batch(self) -> Any:
+        raise SinkError("the sink is not started")
