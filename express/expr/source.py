@@ -163,6 +163,8 @@ def _call(call: Call, emitter: Emitter) -> str | None:
     texts = cast("list[str]", arguments)
     if call.name == "States.Array":
         return f"[{', '.join(texts)}]"
+    if call.name == "States.JsonMerge" and type(call.arguments[2]) is Constant and call.arguments[2].value is False:
+        return f"{{**{texts[0]}, **{texts[1]}}}"  # `**` takes objects only, as the function does
     if call.name == "States.MathAdd" and type(call.arguments[1]) is Constant:
         return _add(texts[0], call.arguments[1].value, emitter)
     return f"{emitter.bind(function.call)}({', '.join(texts)})"

@@ -28,6 +28,9 @@ from express.states.emit import Code, NotFused, Point
 LONGEST_TAIL = 4
 """A tail of at most so many states is written again wherever it is reached."""
 
+UNKNOWN = 1 << 62
+"""A bound that makes the table measure."""
+
 LONGEST_SEGMENT = 200
 DEEPEST = 24
 
@@ -57,12 +60,12 @@ def _assemble(machine: model.Machine, texts: dict[tuple[int, str], str]) -> str:
     parts = []
     for (row, part), text in texts.items():
         if part == "enter":
-            head, again = f"def enter_{row}(d, c, v, b):", f"(-2 - {row}, d0, c0, v0, b0, None)"
+            head, again = f"def enter_{row}(d, c, v, b):", f"(-2 - {row}, d0, c0, v0, {UNKNOWN}, None)"
         else:
-            head, again = f"def resume_{row}(d, c, v, b, r, rb):", f"(-2 - {row}, d0, c0, v0, b0, r, 0)"
+            head, again = f"def resume_{row}(d, c, v, b, r, rb):", f"(-2 - {row}, d0, c0, v0, {UNKNOWN}, r, 0)"
         parts.append(
             f"{head}  # {names[row]!r}\n"
-            "    d0 = d\n    c0 = c\n    v0 = v\n    b0 = b\n"
+            "    d0 = d\n    c0 = c\n    v0 = v\n"
             "    try:\n"
             f"{text}\n"
             "    except Exception:\n"
