@@ -160,9 +160,9 @@ def java_text(value: JSON, depth: int = 0) -> str:
     >>> java_text({"a": 1, "b": [True, "x"]})
     '{a=1, b=[true, x]}'
     """
-    kind = type(value)
-    if kind is str:
+    if type(value) is str:
         return value
+    kind = type(value)
     if kind is int or (kind is float and 1e-4 <= value < 1e16):
         return repr(value)  # what JSON has, without a detour
     if depth > MAX_DEPTH:
