@@ -1,0 +1,90 @@
+"""Client properties: any spelling, secrets revealed, TLS always verified, typos refused."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from express.config import Kafka, Secret
+from express.errors import ConfigError
+from express.sources.properties import client_properties
+
+
+def kafka(**client: Any) -> Kafka:
+    return Kafka(client=client)
+
+
+def test_both_spellings() -> None:
+    """Dotted names and aiokafka's come to the same; each client gets what it knows."""
+    dotted = client_properties(kafka(**{"session": {"timeout": {"ms": 9}}, "linger.ms": 5, "fetch.wait.max.ms": 7}))
+    plain = client_properties(kafka(session_timeout_ms=9, linger_ms=5, fetch_max_wait_ms=7))
+
+    assert dotted == plain
+    assert dotted.consumer == {
+        "bootstrap_servers": "127.0.0.1:9092",
+        "session_timeout_ms": 9,
+        "fetch_max_wait_ms": 7,
+    }
+    assert dotted.producer == {"bootstrap_servers": "127.0.0.1:9092", "linger_ms": 5}
+
+
+def test_a_pasted_confluent_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Confluent's pages show works as it is, but for the secret, which is a reference."""
+    monkeypatch.setenv("KAFKA_SECRET", "hunter2")
+    found = client_properties(
+        kafka(
+            **{
+                "security.protocol": "SASL_SSL",
+                "sasl.mechanisms": "PLAIN",
+                "sasl.username": "key",
+                "sasl.password": "env:KAFKA_SECRET",
+                "client.id": "lab",
+            }
+        )
+    )
+    for arguments in (found.consumer, found.producer):
+        assert arguments["sasl_mechanism"] == "PLAIN"
+        assert arguments["sasl_plain_username"] == "key"
+        assert isinstance(arguments["sasl_plain_password"], Secret)
+        assert arguments["sasl_plain_password"].encode() == b"hunter2"
+        assert arguments["client_id"] == "lab"
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
+def test_tls_is_verified(protocol: str) -> None:
+    """Certificates and host names are checked, and nothing older than TLS 1.2 is spoken."""
+    context = client_properties(kafka(security_protocol=protocol)).consumer["ssl_context"]
+
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize(
+    ("client", "message"),
+    [
+        ({"sesion.timeout.ms": 1}, "did you mean 'session_timeout_ms'"),
+        ({"security_protocol": "TLS"}, "is none of PLAINTEXT"),
+        ({"ssl.ca.location": "/ca.pem"}, "security_protocol is PLAINTEXT"),
+        ({"security_protocol": "SSL", "ssl_cafile": "/nowhere/ca.pem"}, "can't be loaded"),
+        ({"enable.ssl.certificate.verification": False}, "no client knows"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(client: dict[str, Any], message: str) -> None:
+    """A property that nobody knows, or that would be without effect, is an error before anything connects."""
+    with pytest.raises(ConfigError, match=message):
+        client_properties(kafka(**client))
+
+
+def test_secrets_come_from_files(tmp_path: Path) -> None:
+    """`file:` reads the secret as it was mounted."""
+    mounted = tmp_path / "password"
+    mounted.write_text("s3cret\n")
+    mounted.chmod(0o400)
+    found = client_properties(kafka(sasl_plain_password=f"file:{mounted}", security_protocol="SASL_SSL"))
+
+    assert found.producer["sasl_plain_password"].encode() == b"s3cret"
