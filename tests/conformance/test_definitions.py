@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import express
+
 from .definitions import main
+from .definitions_page import codes
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "conformance" / "definitions"
 
@@ -64,3 +67,9 @@ def test_a_recorded_diagnostic_must_be_among_ours(tmp_path: Path, known: dict[st
 def test_a_folder_without_a_corpus_is_a_wrong_call(tmp_path: Path) -> None:
     """Nothing to judge is not success."""
     assert main([str(tmp_path)]) == 2
+
+
+def test_the_page_lists_every_code() -> None:
+    """The page in the docs is what the runner writes: `python -m tests.conformance.definitions DIR --page FILE`."""
+    page = (Path(express.__file__).parent / "docs" / "validation.md").read_text(encoding="utf-8")
+    assert page.endswith(codes())
