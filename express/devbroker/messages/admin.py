@@ -71,7 +71,7 @@ class MetadataResponse(Message, kw_only=True):
     throttle_ms: Annotated[Int32, since(3)] = 0
     brokers: list[MetadataBroker]
     cluster_id: Annotated[str | None, since(2)] = None
-    controller_id: Annotated[Int32, since(1)]
+    controller_id: Annotated[Int32, since(1)] = -1
     topics: list[MetadataTopic]
 
 
