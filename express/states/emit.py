@@ -48,11 +48,12 @@ class Point:
     most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds.
     """
 
-    __slots__ = ("below", "data", "events", "owned", "plus", "steps", "times")
+    __slots__ = ("below", "bound", "data", "events", "owned", "plus", "steps", "times")
 
     def __init__(self, data: str = "d") -> None:
         self.data = data  # "d" in the outermost scope, "d1", "d2" … below
         self.owned = False
+        self.bound = False
         self.steps = 0
         self.below = 0
         self.events = 0
@@ -202,6 +203,13 @@ def rule(code: Code, value: dict[str, JSON], data: str) -> str:
     return code.checked(rule_source(value, code.over(data)))
 
 
+def condition(code: Code, value: str) -> str:
+    """Text of a JSONata Condition over `si` and `v`, which raises where it gives no boolean."""
+    source, _ = jsonata(code, value, None)
+    fast = fast_value(value, "")
+    return source if fast is not None and fast.kind == "boolean" else f"truth({source})"
+
+
 def jsonata(code: Code, value: JSON, result: str | None) -> tuple[str, Growth]:
     """Text of a JSONata value over `si` (set before), the name `result` and `v`."""
     fast = fast_value(value, code.name("j"))
@@ -299,7 +307,8 @@ def _merge(code: Code, point: Point, result_path: str, result: str) -> None:
 
 def _put_jsonata(code: Code, state: Any, point: Point, result: str, growth: Growth) -> None:
     phase = result if result != point.data else None
-    code.add(f"si = {point.data}")
+    if state.output is not UNSET or getattr(state, "assign", UNSET) is not UNSET:
+        code.add(f"si = {point.data}")
     point.owned = False
     source = result
     if state.output is not UNSET:
@@ -330,5 +339,9 @@ def bind(code: Code, point: Point, assigned: tuple[str, Growth] | None) -> None:
         return
     if point.data != "d":
         raise NotFused  # an inner scope
-    code.add(f"v = {{**v, **{assigned[0]}}}")
+    if point.bound:
+        code.add(f"v.update({assigned[0]})")
+    else:
+        code.add(f"v = {{**v, **{assigned[0]}}}")
+        point.bound = True
     code.grown(point, assigned[1], kept=True)

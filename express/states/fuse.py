@@ -320,7 +320,7 @@ def _condition(code: Code, rule: dict[str, Any], effective: str, *, mode: bool) 
     condition = rule["Condition"]
     if type(condition) is bool:
         return repr(condition)
-    return f"truth({emit.jsonata(code, condition, None)[0]})"
+    return emit.condition(code, condition)
 
 
 def _branch(
