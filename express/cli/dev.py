@@ -31,7 +31,7 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     from express.config import Duration
 
     try:
-        return Duration.parse(value)
+        return float(Duration.parse(value))
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -94,25 +94,32 @@ def command(
 
 
 async def _run(options: Options, broker: LineChild | None) -> int:
-    from express.service.development import Development
-
     view = View()
     try:
         address = options.kafka or (await _address(broker))
-        development = Development(options, address, view.log)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, development.interrupt)
-        await development.start()
-        view.banner(development)
-        await _watch(development, view)
-        return await _conclude(development, view)
+        return await _develop(options, address, view)
     except ChildFailed as error:
         click.echo(f"express: {error}", err=True)
         return EXIT_FINDINGS
     finally:
         if broker is not None:
             await broker.end()
+
+
+async def _develop(options: Options, address: str, view: View) -> int:
+    from express.service.development import Development
+
+    development = Development(options, address, view.log)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, development.interrupt)
+    try:
+        await development.start()
+        view.banner(development)
+        await _watch(development, view)
+        return await _conclude(development, view)
+    finally:
+        await development.close()
 
 
 async def _address(broker: LineChild | None) -> str:
@@ -174,7 +181,7 @@ class View:
             "Topics": ", ".join(topic for p in development.config.pipelines for topic in p.topics),
         }
         for name, value in rows.items():
-            self._console.print(f"{name:<8} {value}", markup=False)
+            self._console.print(f"{name:<8} {value}", markup=False, soft_wrap=True)
 
     async def show(self, development: Development) -> None:
         """Show figures until cancelled."""

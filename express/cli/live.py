@@ -46,7 +46,7 @@ class Sampler:
     def __init__(self, development: Development, prices: PriceTable) -> None:
         self._development = development
         self._prices = prices
-        self._samples: deque[tuple[float, dict[str, Data]]] = deque()
+        self._samples: deque[tuple[float, dict[str, Data]]] = deque([(time.monotonic(), {})])
 
     def rows(self) -> list[Row]:
         """The figures now: one row per workflow, then the sum."""

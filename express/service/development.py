@@ -27,10 +27,14 @@ KINDS = {"iot": ("reading", 0.9), "orders": ("order", 0.05), "documents": ("docu
 """Sample pipeline → kind of its events, and their share of all."""
 
 QUIET_SECONDS = 3.0
-"""With nothing left to do and nothing changing for so long, it is over, whatever the counters say."""
+"""With nothing left to do and nothing changing for so long, a reader looks whether it is over: the counts of a
+worker that died are incomplete, and its partitions are nobody's until its session is over."""
 
-STUCK_SECONDS = 60.0
-"""With something left to do and nothing changing for so long, it is stuck."""
+STUCK_SECONDS = 90.0
+"""With nothing changing for so long, it is stuck."""
+
+SESSION_MS = 10_000
+"""A worker that died is missed after this; production waits longer, so that no long pause looks like death."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,17 +86,21 @@ class Development:
         """Wait until all events are made and done with, or until interrupted; then stop the workers."""
         assert self._running is not None
         waiting = asyncio.create_task(self._wait())
-        try:
-            await asyncio.wait([waiting, self._running], return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                waiting.result()
-        finally:
+        await asyncio.wait([waiting, self._running], return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            waiting.result()
+        else:
             waiting.cancel()
+        await self.close()
+
+    async def close(self) -> None:
+        """End the generator and the workers, if they still run."""
+        if self._generator is not None:
+            await self._generator.end()
+        if self._running is not None:
             if not self.service.supervisor.stopping:
                 self.service.stop()
             self.exit_code = await self._running
-            if self._generator is not None:
-                await self._generator.end()
 
     async def verify(self) -> Tally:
         """Hold the terminal records against the events, by reading the topics."""
@@ -121,12 +129,21 @@ class Development:
         while not self.progress.done:
             self.progress = msgspec.json.decode(await generator.expect_line(), type=Progress)
         await generator.succeed()
-        before, changed = -1, time.monotonic()
+        await self._until_settled()
+
+    async def _until_settled(self) -> None:
+        """Wait until the workers have counted all events, or, where counts died with a worker, a reader has."""
+        before, changed, looked = -1, time.monotonic(), 0.0
         while (terminal := self.terminal) < self.progress.acknowledged or self.left:
+            now = time.monotonic()
             if terminal != before:
-                before, changed = terminal, time.monotonic()
-            if time.monotonic() - changed > (STUCK_SECONDS if self.left else QUIET_SECONDS):
+                before, changed = terminal, now
+            if now - changed > STUCK_SECONDS:
                 return
+            if now - max(changed, looked) > QUIET_SECONDS and not self.left:
+                looked = now
+                if not (await self.verify()).missing:
+                    return
             await asyncio.sleep(0.05)
 
     @property
@@ -158,6 +175,7 @@ def _config(options: Options, address: str) -> Config:
         f"kafka.bootstrap_servers={address}",
         "kafka.group=express-dev",
         f"metrics.interval={REPORT_INTERVAL}",
+        f"kafka.client.session_timeout_ms={SESSION_MS}",
         "log.level=warning",
         *options.settings,
     )

@@ -182,6 +182,7 @@ class Supervisor:
                 stdout=DEVNULL if self._on_log else None,
                 stderr=PIPE if self._on_log else None,
                 pass_fds=[write],
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which says what to do
             )
         finally:
             os.close(write)

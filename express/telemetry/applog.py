@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import orjson
 
 LONGEST = 1_024
-QUIET = ("aiokafka", "asyncio", "aiohttp")
-"""Loggers of libraries whose every hiccup is handled elsewhere: their errors only."""
+QUIET = {"aiokafka": logging.CRITICAL, "asyncio": logging.ERROR, "aiohttp": logging.ERROR}
+"""Loggers of libraries, and what they may say below debug: their hiccups are handled where they are used."""
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), 0x7F, 0x85, 0x2028, 0x2029)}
 
@@ -71,5 +71,5 @@ def log_to_stderr(level: str, form: str, process: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(process) if form == "json" else TextFormatter(process))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, quiet in QUIET.items():
+        logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else quiet)
