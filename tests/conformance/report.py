@@ -44,6 +44,16 @@ class Line(msgspec.Struct):
         return [self.area, str(self.cases), *figures, str(self.not_yet or "")]
 
 
+INTRODUCTION = """\
+# Parity with AWS
+
+Each case is a state machine, its input and the answers of its tasks, with what real AWS Step Functions did. *Result* is
+the status with the output or the error name, *cause* adds the cause text, *events* the whole execution history. The
+figures are cases passed of cases that have something to say at that level.
+
+This page is written by `python -m tests.conformance FOLDER --level events --table FILE`.
+"""
+
 HEAD = ["area", "cases", *LEVELS, "not yet"]
 
 
@@ -69,9 +79,16 @@ def _padded(row: list[str], widths: list[int]) -> list[str]:
 
 
 def markdown(outcomes: Sequence[Outcome], deviations: Sequence[Deviation]) -> str:
-    """The parity page's tables: figures per area, what is not yet done, every case that differs with its reason."""
+    """The parity page: figures per area, every case that differs with its reason, and what is not done yet."""
     rows = [line.cells() for line in lines(outcomes)]
-    parts = [_markdown_table(HEAD, rows), "", "## Known deviations", "", _deviations(outcomes, deviations)]
+    parts = [
+        INTRODUCTION,
+        _markdown_table(HEAD, rows),
+        "",
+        "## Known deviations",
+        "",
+        _deviations(outcomes, deviations),
+    ]
     waiting = Counter(outcome.not_yet for outcome in outcomes if outcome.not_yet is not None)
     if waiting:
         reasons = [[str(count), why or ""] for why, count in waiting.most_common()]

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.engine.examples import LANGUAGES, count, examples, seeded
-from tests.reference.differential import compare
+from tests.reference.differential import compare, run_engine
 from tests.reference.generate import Example
 
 
@@ -28,6 +31,24 @@ def test_machines_that_shrink(example: Example) -> None:
     """The same over machines that hypothesis makes: other ones every day, and small ones where they fail."""
     verdict = compare(example)
     assert verdict.wrong is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_both_linkings_agree_where_tasks_answer_at_once(language: str) -> None:
+    """Generated segments and the table of rows come to the same, cause texts and transition counts included."""
+    for seed, example in seeded(language, count(250)):
+        instant = Example(example.definition, example.input, _without_delays(example.tasks))
+        rows, segments = run_engine(instant), run_engine(instant, history=False)
+        for name in ("status", "output", "error", "cause", "transitions", "at"):
+            assert (seed, name, getattr(segments, name)) == (seed, name, getattr(rows, name))
+
+
+def _without_delays(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    quick = copy.deepcopy(tasks)
+    for task in quick:
+        for answer in task["responds"]:
+            answer.pop("after", None)
+    return quick
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
