@@ -1,11 +1,12 @@
 """Configuration: TOML files, environment and command line into strict structs, each value with its origin."""
 
 from express.config.load import Loaded, choose, flat, load
-from express.config.model import Config, Function, Kafka, Log, Metering, Metrics, Pipeline, Workers, schema
+from express.config.model import Api, Config, Function, Kafka, Log, Metering, Metrics, Pipeline, Workers, schema
 from express.config.quantities import Duration, Secret, Size, reveal
 from express.config.rules import flat_properties, property_name
 
 __all__ = [
+    "Api",
     "Config",
     "Duration",
     "Function",

@@ -77,7 +77,13 @@ def _with_paths(config: Config, tree: layers.Tree) -> Config:
     ]
     prices = absolute(config.metering.prices, ("metering", "prices"))
     metering = msgspec.structs.replace(config.metering, prices=prices)
-    return msgspec.structs.replace(config, pipelines=pipelines, metering=metering)
+    named = {name: getattr(config.api, name) for name in _API_FILES}
+    files = {name: value if value == "-" else absolute(value, ("api", name)) for name, value in named.items()}
+    api = msgspec.structs.replace(config.api, **files)
+    return msgspec.structs.replace(config, pipelines=pipelines, metering=metering, api=api)
+
+
+_API_FILES = ("store", "log_file", "tls_certificate", "tls_key", "tls_client_ca")
 
 
 def flat(value: Any, path: KeyPath = ()) -> Iterable[tuple[KeyPath, Any]]:

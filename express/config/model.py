@@ -101,6 +101,67 @@ class Log(Section, frozen=True, kw_only=True):
     format: Literal["text", "json"] = "text"
 
 
+class Rule(Section, frozen=True, kw_only=True):
+    """What a principal may do: actions and ARNs, by pattern (`*`, `?`)."""
+
+    actions: list[str] = field(default_factory=lambda: ["*"])
+    resources: list[str] = field(default_factory=lambda: ["*"])
+
+
+class Principal(Section, frozen=True, kw_only=True):
+    """A row of `[[api.principals]]`: a caller, one of its three credentials, and what it may do.
+
+    `secret_access_key` says where the secret is kept ("env:NAME", "file:/path"); `api_key_sha256` is the hash of
+    the key, in hex; `certificate` the common name of a client certificate.
+    """
+
+    name: Name
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    api_key_sha256: Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
+    certificate: str = ""
+    allow: list[Rule] = field(default_factory=list)
+
+
+class Kept(Section, frozen=True, kw_only=True):
+    """`[api.kept]`: ended executions that can be looked at. `samples_per_second` is for successes."""
+
+    failures: Annotated[int, Meta(ge=0)] = 1_000
+    slowest: Annotated[int, Meta(ge=0)] = 100
+    samples: Annotated[int, Meta(ge=0)] = 1_000
+    samples_per_second: Annotated[float, Meta(gt=0)] = 100.0
+    size: Size = size("64MiB")
+
+
+class Api(Section, frozen=True, kw_only=True):
+    """`[api]`: the Step Functions API. `store` empty keeps state machines in memory only.
+
+    `strict` hides Express executions as AWS does. `include_execution_data` keeps payloads of executions whatever
+    their machine's logging configuration says. `log_file` gets the execution logs: a path, `-` for stdout.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8083
+    region: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$")] = "us-east-1"
+    account: Annotated[str, Meta(pattern=r"^\d{12}$")] = "123456789012"
+    store: str = "express.db"
+    strict: bool = False
+    history: bool = True
+    include_execution_data: bool = False
+    log_file: str = ""
+    log_size: Size = size("100MiB")
+    log_files: Positive = 5
+    hosts: list[str] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
+    connections: Positive = 4_096
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
+    tls_elsewhere: bool = False
+    principals: list[Principal] = field(default_factory=list)
+    kept: Kept = field(default_factory=Kept)
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
@@ -111,6 +172,7 @@ class Config(Section, frozen=True, kw_only=True):
     metrics: Metrics = field(default_factory=Metrics)
     metering: Metering = field(default_factory=Metering)
     log: Log = field(default_factory=Log)
+    api: Api = field(default_factory=Api)
 
     def function_table(self) -> dict[str, Function]:
         """`functions` with the short form `name = "module:function"` written out."""

@@ -35,6 +35,7 @@ def rule_problems(config: Config) -> Iterator[Problem]:
     """Every broken rule of a configuration that has the right shape."""
     yield from _client_problems(config)
     yield from _pipeline_problems(config)
+    yield from _principal_problems(config)
     if config.workers.restart_delay > config.workers.restart_delay_max:
         yield Problem(("workers", "restart_delay"), "is longer than restart_delay_max")
 
@@ -79,6 +80,18 @@ def _transport_problems(config: Config, properties: dict[str, Any]) -> Iterator[
             f'{protocol} would send the login in the clear: set security_protocol = "SASL_SSL", '
             "or kafka.allow_plaintext_password = true",
         )
+
+
+def _principal_problems(config: Config) -> Iterator[Problem]:
+    for index, principal in enumerate(config.api.principals):
+        path: KeyPath = ("api", "principals", index)
+        if principal.secret_access_key and not is_reference(principal.secret_access_key):
+            place = (*path, "secret_access_key")
+            yield Problem(place, 'holds a secret: write where it is kept, "env:NAME" or "file:/path"')
+        if bool(principal.access_key_id) != bool(principal.secret_access_key):
+            yield Problem(path, "access_key_id and secret_access_key belong together")
+        if not (principal.access_key_id or principal.api_key_sha256 or principal.certificate):
+            yield Problem(path, "needs a credential: an access key, api_key_sha256 or certificate")
 
 
 def _pipeline_problems(config: Config) -> Iterator[Problem]:
