@@ -274,8 +274,8 @@ async def test_every_version_is_spoken_alike(address: str, api: Api) -> None:
 def sample(kind: type[Message], topic: str) -> Message:
     """A request of this kind, with every list filled."""
     partition = TransactionTopic(name=topic, partitions=[0])
-    stranger = {"group": "versions", "generation": 1, "member_id": "nobody"}
-    transaction = {"transactional_id": "versions", "producer_id": 1, "epoch": 0}
+    stranger: dict[str, Any] = {"group": "versions", "generation": 1, "member_id": "nobody"}
+    transaction: dict[str, Any] = {"transactional_id": "versions", "producer_id": 1, "epoch": 0}
     requests: list[Message] = [
         produce(topic, record_batch(b"x")),
         fetch(topic, 0),
