@@ -1,7 +1,7 @@
-"""Ranges that are refused before they are made.
+"""What the evaluator would do too late is looked at before: large ranges, and `$replace` of plain text.
 
-The evaluator looks at the size of a range only after it has filled it, 80 MB for `[1..1e7]`. So the text that
-it is given has the ends of every range that may be large go through functions of ours, which look first.
+It finds out how large a range is, or the outcome of a replacement, only after it has made it (80 MB for
+`[1..1e7]`, without end for a long text in another). So the text it is given has them go through functions of ours.
 """
 
 from __future__ import annotations
@@ -13,23 +13,34 @@ from express.values import JSON, is_number
 MAX_ITEMS = 131_072
 """Most items of an array that an evaluation may make: a payload can't hold more (262,144 bytes)."""
 
+MAX_STRING = 4_194_304
+"""Bytes of one string (AWS passes 2^22 characters and refuses 2^23)."""
+
+RANGES = 4 * MAX_ITEMS
+"""Most items of all ranges of an evaluation together."""
+
 REFUSED = 10_000_000
 """A range larger than this is an error of the language itself (D2014), found without being filled."""
 
-RANGE_START, RANGE_END = "range§start", "range§end"
+MARK = "§"
+RANGE_START, RANGE_END, REPLACE = f"start{MARK}", f"end{MARK}", f"replace{MARK}"
+
+_SMALL = 16
 
 
 class Ranges:
-    """Remembers where a range starts until its end is known; ranges nest."""
+    """Remembers where a range starts until its end is known (ranges nest), and what all have come to."""
 
-    __slots__ = ("_starts",)
+    __slots__ = ("_items", "_starts")
 
     def __init__(self) -> None:
         self._starts: list[JSON] = []
+        self._items = 0
 
     def clear(self) -> None:
-        """Forget what an evaluation that failed has left."""
+        """Begin an evaluation."""
         self._starts.clear()
+        self._items = 0
 
     def start(self, *values: JSON) -> JSON:
         """Note the start."""
@@ -42,29 +53,49 @@ class Ranges:
         value = values[0] if values else None
         start: JSON = self._starts.pop() if self._starts else None
         count = value - start if is_number(start) and is_number(value) else 0
-        if MAX_ITEMS <= count < REFUSED:
-            raise JsonataError(None, OUT_OF_MEMORY)
+        if 0 < count < REFUSED:
+            self._items += count
+            if count >= MAX_ITEMS or self._items >= RANGES:
+                raise JsonataError(None, OUT_OF_MEMORY)
         return value
 
 
 def bounded(text: str, node: n.Node) -> str:
-    """`text` with the ends of its ranges guarded; the same text where no range needs it.
+    """`text` with its ranges and replacements guarded; the same text where none needs it.
 
     >>> from express.expr.jsonata.parser import parse
     >>> bounded("[0..$n]", parse("[0..$n]"))
-    '[$range§start(0)..$range§end($n)]'
+    '[$start§(0)..$end§($n)]'
     """
     edits: list[tuple[int, str]] = []
-    for part in n.walk(node):
+    parts = list(n.walk(node))
+    for part in parts:
         if type(part) is n.Binary and part.span is not None and not _small(part):
             start, end, rhs_start, rhs_end = part.span
             edits += [(start, f"${RANGE_START}("), (end, ")"), (rhs_start, f"${RANGE_END}("), (rhs_end, ")")]
+    edits += [(variable.position, MARK) for variable in _replacements(parts)]
     for at, insertion in sorted(edits, reverse=True):
         text = text[:at] + insertion + text[at:]
     return text
 
 
 def _small(node: n.Binary) -> bool:
-    """Whether both ends are literals, not far from one another."""
+    """Whether both ends are literals, next to one another."""
     lhs, rhs = node.lhs, node.rhs
-    return type(lhs) is n.Number and type(rhs) is n.Number and rhs.value - lhs.value < MAX_ITEMS
+    return type(lhs) is n.Number and type(rhs) is n.Number and rhs.value - lhs.value < _SMALL
+
+
+def _replacements(parts: list[n.Node]) -> list[n.Variable]:
+    """Every `$replace` but those called with a regular expression, whose matches the evaluator counts."""
+    if any("replace" in _bound(part) for part in parts):
+        return []
+    safe = {
+        id(part.procedure)
+        for part in parts
+        if type(part) is n.Call and any(type(argument) is n.Pattern for argument in part.arguments)
+    }
+    return [part for part in parts if type(part) is n.Variable and part.name == "replace" and id(part) not in safe]
+
+
+def _bound(node: n.Node) -> list[str]:
+    return [node.name] if type(node) is n.Bind else node.parameters if type(node) is n.Lambda else []

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, Final
 
 import jlens
 
 from express.expr.jsonata import functions
-from express.expr.jsonata.bounds import MAX_ITEMS, RANGE_END, RANGE_START, Ranges, bounded
+from express.expr.jsonata.bounds import MARK, MAX_ITEMS, MAX_STRING, RANGE_END, RANGE_START, REPLACE, Ranges, bounded
 from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
 from express.expr.jsonata.names import FUNCTIONS
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.numbers import escaped
 from express.expr.jsonata.references import References
+from express.expr.jsonata.replace import replace
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
 from express.values import JSON
@@ -33,13 +35,10 @@ MAX_DEPTH: Final = 100
 MAX_STEPS: Final = 200_000
 """Steps of evaluation, some 7 ms: what stops a runaway expression at the same place on every machine."""
 
-MAX_STRING: Final = 4_194_304
-"""Bytes of one string (AWS passes 2^22 characters and refuses 2^23)."""
-
 MAX_RESULT: Final = 2 * 1_048_576
 """Bytes of a result as JSON; a payload may have an eighth of it."""
 
-_WRAPPING = 3  # levels of evaluation that `wrapped` adds
+_WRAPPING = 2  # levels of evaluation that `wrapped` adds
 _MEMORY = ("U1001", "D2015", "D2016")
 _TIME = ("D1012", "U1006")
 _NUMBERS = ("D2014", "D3061", "D3100")  # whose texts jlens gives numbers like 37.0
@@ -52,12 +51,13 @@ class Exact:
     Raises JsonataError: with AWS's text and no code where a bound was hit.
     """
 
-    __slots__ = ("_expressions", "_ranges", "_refs", "_text")
+    __slots__ = ("_expressions", "_plain", "_ranges", "_refs", "_text")
 
     def __init__(self, text: str, node: Node, refs: References) -> None:
+        self._plain = text
         self._text = bounded(text, node)
         self._refs = refs
-        self._ranges = Ranges() if self._text is not text else None
+        self._ranges = Ranges() if RANGE_END in self._text else None
         self._expressions: dict[frozenset[str], jlens.Expression] = {}
 
     def evaluate(self, states: Mapping[str, JSON], scope: Scope) -> JSON:
@@ -73,9 +73,9 @@ class Exact:
 
     def is_function(self, states: Mapping[str, JSON], scope: Scope) -> bool:
         """Whether an expression that gave nothing gave a function (AWS tells the two apart)."""
-        probe = Exact.__new__(Exact)
-        probe._text, probe._refs = f"$type({self._text})", self._refs
-        probe._ranges, probe._expressions = self._ranges, {}
+        probe = copy(self)
+        probe._expressions = {}
+        probe._plain, probe._text = f"$type({self._plain})", f"$type({self._text})"
         try:
             return bool(probe.evaluate(states, scope) == "function")
         except JsonataError:
@@ -103,13 +103,16 @@ class Exact:
             for number, name in enumerate(sorted(refs.free))
             if name not in FUNCTIONS or name in shadowing
         ]
-        expression = compile_text(wrapped(self._text, "".join(bound)))
+        text = self._plain if "replace" in shadowing else self._text
+        expression = compile_text(wrapped(text, "".join(bound)))
         for name, function in functions.PURE.items():
             if name in refs.free:
                 expression.register_function(name, _hosted(function))
         if self._ranges is not None:
             expression.register_function(RANGE_START, self._ranges.start)
             expression.register_function(RANGE_END, self._ranges.end)
+        if "replace" in refs.free:
+            expression.register_function(REPLACE, replace, "<s-(sf)(sf)n?:s>")
         if "distinct" in refs.free:
             expression.register_function("distinct", functions.distinct, "<x:x>")
         return expression
@@ -133,7 +136,7 @@ def _hosted(function: Callable[..., JSON]) -> Callable[..., JSON]:
 
 def wrapped(text: str, bound: str) -> str:
     """The text that jlens is given: `$states` bound to the input, the value put where nothing shows."""
-    return f'($states:=$$.states;{bound}{{"v":({text}\n)}})'
+    return f'($states:=$$.states;{bound}{{"v":{text}\n}})'
 
 
 def compile_text(text: str) -> jlens.Expression:
@@ -212,4 +215,6 @@ def _mapped(error: jlens.JlensError) -> JsonataError:
 def worded(error: jlens.JlensError) -> JsonataError:
     """An error of jlens, with whole numbers in its text written as the reference implementation does."""
     message = _WHOLE.sub(r"\1", str(error)) if error.code in _NUMBERS else str(error)
+    if error.token and error.token.endswith(MARK):
+        message = message.replace(error.token, error.token[: -len(MARK)])
     return JsonataError(error.code, message, error.position, error.token)

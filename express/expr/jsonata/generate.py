@@ -30,9 +30,8 @@ def _bare(rule: Rule) -> Rule:
 
 
 def _number(_: Emitter, node: n.Number) -> Code:
-    if not -EXACT <= node.value <= EXACT:
-        raise Unsupported
-    return Code(f"({node.value!r})", "integer")
+    exact = type(node.value) is float or -EXACT <= node.value <= EXACT
+    return Code(f"({node.value!r})", "integer" if exact else "any")
 
 
 def _negate(emitter: Emitter, node: n.Negate) -> Code:

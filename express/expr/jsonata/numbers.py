@@ -20,16 +20,17 @@ EXACT = 2**52
 """Integers up to here are also exact after a small number was added to them."""
 
 
+_INT64 = 2.0**63
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def normal(value: float) -> int | float:
-    """`value` as an int where it is a whole number that JavaScript writes without exponent.
+    """`value` as an int where it is a whole number that fits into 64 bits, as JSON text can carry it.
 
-    >>> normal(2.0), normal(0.5), normal(1e21)
-    (2, 0.5, 1e+21)
+    >>> normal(2.0), normal(0.5), normal(1e20)
+    (2, 0.5, 1e+20)
     """
-    return int(value) if value.is_integer() and -1e21 < value < 1e21 else value
+    return int(value) if value.is_integer() and -_INT64 <= value < _INT64 else value
 
 
 def number_text(value: int | float) -> str:

@@ -17,7 +17,7 @@ from express.expr.jsonata.tokens import Regex, Token, Tokens
 
 __all__ = ["MAX_NESTING", "parse"]
 
-MAX_NESTING = 200
+MAX_NESTING = 120
 """Deepest nesting that is parsed. AWS parses deeper, but evaluates nothing below 100 levels."""
 
 BINDING = {
@@ -36,7 +36,10 @@ def parse(text: str, later: bool = False) -> n.Node:
 
     `later` also admits what came after the version that AWS runs: `??` and `?:`.
     """
-    return _Parser(text, later).parse()
+    try:
+        return _Parser(text, later).parse()
+    except RecursionError:  # the caller was deep in calls itself
+        raise JsonataSyntaxError("D1011", STACK_OVERFLOW, len(text)) from None
 
 
 class _Parser:

@@ -25,7 +25,7 @@ def follow(value: JSON, names: tuple[str, ...]) -> JSON:
     >>> follow({"a": [{"b": 1}, {"b": [2, 3]}]}, ("a", "b")), follow({"a": [{"b": 1}]}, ("a", "b"))
     ([1, 2, 3], 1)
     """
-    items: list[JSON] = [value]
+    items = value if type(value) is list else [value]
     last = len(names) - 1
     for at, name in enumerate(names):
         found = [member for item in items if (member := _member(item, name)) is not UNDEFINED]
