@@ -98,7 +98,7 @@ class Host:
         *,
         history: History | None = None,
         entropy: Entropy | None = None,
-        limit: float = 300.0,
+        limit: float | None = 300.0,
         now: float = 0.0,
         linking: str = "blocks",
     ) -> Run:

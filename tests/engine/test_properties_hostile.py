@@ -190,7 +190,7 @@ def test_a_thousand_branches_are_all_cancelled() -> None:
     fails = named({"Type": "Task", "Resource": ARN}, "T")
     x, effects = start(compile_definition(one(parallel(*waits, fails))), {}, 0.0, about=ABOUT, entropy=Entropy())
     while any(isinstance(effect, Yield) for effect in effects):
-        effects = [effect for effect in effects if not isinstance(effect, Yield)] + advance(x, 0.0)
+        effects = [*(effect for effect in effects if not isinstance(effect, Yield)), *advance(x, 0.0)]
     under_way = {effect.seq for effect in effects if isinstance(effect, StartTask | StartTimer)}
     task = next(effect for effect in effects if isinstance(effect, StartTask))
     ended = deliver(x, TaskFailed(task.seq, "Boom", "c"), 1.0)

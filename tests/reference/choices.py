@@ -33,7 +33,7 @@ def holds(rule: dict[str, JSON], data: JSON, around: Surroundings) -> bool:
         return not holds(rule["Not"], data, around)
     test = next(key for key in rule if key not in _MARKS)
     if test == "IsPresent":
-        return exists(rule["Variable"], data, around) == rule[test]
+        return exists(rule["Variable"], data, around) is rule[test]
     value = _found(rule["Variable"], data, around)
     operand = rule[test]
     if test.endswith("Path"):

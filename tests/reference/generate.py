@@ -7,6 +7,7 @@ state can be reached, jumps go forward (loops are counted), inner scopes assign 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -228,7 +229,7 @@ class Maker:
 
     def flow(self, here: Here, *fields: str, **shares: float) -> dict[str, JSON]:
         """Some of the data-flow fields of a JSONPath state."""
-        makers = {
+        makers: dict[str, Callable[[], JSON]] = {
             "InputPath": lambda: self.rnd.choice(["$", "$", "$.o", None, "$$.Execution.Input", "$$.Execution.Input"]),
             "Parameters": lambda: self.template(here),
             "ResultSelector": lambda: {"r.$": "$", "k": 1} if self.chance(0.8) else {"r.$": "$.n", "k": 1},
@@ -340,7 +341,7 @@ class Maker:
         if here.jsonata:
             seconds: JSON = self.rnd.choice([0, 1, 2, "{% 1 + 1 %}", "{% $states.input.w %}", "{% $states.input.w %}"])
             seconds = "{% $states.input.s %}" if self.chance(0.03) else seconds
-            kind = {"Timestamp": "{% $states.input.t %}"} if self.chance(0.2) else {"Seconds": seconds}
+            kind: dict[str, JSON] = {"Timestamp": "{% $states.input.t %}"} if self.chance(0.2) else {"Seconds": seconds}
             return {**kind, **({"Output": self.jsonata(here)} if self.chance(0.2) else {}), **self.assign(here)}
         kind = self.rnd.choice(
             [
@@ -401,7 +402,7 @@ class Maker:
     def operator(self) -> dict[str, JSON]:
         """One comparison operator with its operand."""
         compare = self.rnd.choice(["Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals"])
-        literals = {
+        literals: dict[str, list[JSON]] = {
             "String": ["a", "abc", "", "Ω"],
             "Numeric": [0, 1, 2.5, -1],
             "Timestamp": ["2024-02-29T10:00:00Z", "2024-02-29T12:00:00+02:00", "2020-01-01T00:00:00Z"],

@@ -27,11 +27,25 @@ LIMIT = 262_144
 class Answer(Protocol):
     """What a task meets with (see tests.conformance.script)."""
 
-    kind: str
-    output: JSON
-    error: str | None
-    cause: str | None
-    delay: float
+    @property
+    def kind(self) -> str:
+        """`succeed`, `fail` or `silence`."""
+
+    @property
+    def output(self) -> JSON:
+        """The raw result."""
+
+    @property
+    def error(self) -> str | None:
+        """The error name."""
+
+    @property
+    def cause(self) -> str | None:
+        """The cause."""
+
+    @property
+    def delay(self) -> float:
+        """Seconds until it comes."""
 
 
 class World(Protocol):
@@ -126,7 +140,8 @@ class Interpreter:
         while True:
             visit.context = self.context(visit)
             try:
-                return (yield from getattr(self, "do_" + visit.state["Type"].lower())(visit))
+                done: tuple[str | None, JSON] = yield from getattr(self, "do_" + visit.state["Type"].lower())(visit)
+                return done
             except Failure as failure:
                 wait = self.retry(visit, failure, used)
                 if wait is None:
@@ -143,7 +158,7 @@ class Interpreter:
                 if attempt > retrier.get("MaxAttempts", 3):
                     return None
                 wait = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** (attempt - 1)
-                return min(wait, retrier.get("MaxDelaySeconds", wait))
+                return float(min(wait, retrier.get("MaxDelaySeconds", wait)))
         return None
 
     def catch(self, visit: Visit, failure: Failure) -> tuple[str, JSON]:
@@ -331,7 +346,7 @@ class Interpreter:
         data = visit.raw if visit.jsonata else self.effective(visit)
         if "Seconds" in state:
             seconds = self.typed(state["Seconds"], visit, int, float) if visit.jsonata else state["Seconds"]
-            return self.clock.now + seconds
+            return self.clock.now + float(seconds)
         if "SecondsPath" in state:
             seconds = read(state["SecondsPath"], data, visit.around())
             if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
@@ -357,7 +372,7 @@ class Interpreter:
                 raise Failure("States.Runtime")
             return seconds
         seconds = state.get("TimeoutSeconds", float("inf"))
-        return self.typed(seconds, visit, int) if isinstance(seconds, str) else seconds
+        return float(self.typed(seconds, visit, int) if isinstance(seconds, str) else seconds)
 
     # JSONata and the Context object ------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ def mutated(definition: JSON, rnd: Random) -> JSON:
     for _ in range(rnd.choice([1, 1, 2, 3, 4])):
         places = list(_places(changed))
         if places:
-            _change(*rnd.choice(places), rnd, places)
+            _change(rnd.choice(places), rnd, places)
     return changed
 
 
@@ -50,7 +50,8 @@ def _places(value: JSON) -> Any:
         yield from _places(value[key])
 
 
-def _change(container: Any, key: Any, rnd: Random, places: list[Any]) -> None:
+def _change(place: tuple[Any, Any], rnd: Random, places: list[Any]) -> None:
+    container, key = place
     kind = rnd.randrange(6)
     if kind <= 1:
         container[key] = copy.deepcopy(rnd.choice(ODD))

@@ -216,7 +216,7 @@ def _text(value: JSON) -> str:
 
 def _same(a: JSON, b: JSON) -> bool:
     """JSON equality: True is no number."""
-    return _tagged(a) == _tagged(b)
+    return bool(_tagged(a) == _tagged(b))
 
 
 def _tagged(value: JSON) -> JSON:
