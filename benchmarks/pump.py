@@ -1,0 +1,271 @@
+"""Through Kafka and back: what the client alone costs, and what `express` adds to it.
+
+    python -m benchmarks.pump [--quick] [--json FILE] [--kafka HOST:PORT] [--events N]
+
+Each variant drains the same prepared topic (12 partitions, 300-byte IoT events in batches of 400) in a process of its
+own, in turns; the process's CPU time counts, from its first record to its last commit. `consume` only reads.
+`ceiling` reads, decodes, encodes, writes whole batches through the documented API and commits: a pump without an
+engine. `express` runs the six-state workflow w2, with limits, metering and metrics on; `exactly_once` the same in
+transactions. Without --kafka a real Apache Kafka is started from its jars (Java 17, Maven).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uvloop
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+PARTITIONS = 12
+BATCH = 400
+SLICE = 500
+INPUT = "bench.events"
+VARIANTS = ("consume", "ceiling", "express", "exactly_once")
+
+CONFIG = """
+[kafka]
+bootstrap_servers = "{bootstrap}"
+group = "bench-{run}"
+[functions]
+score = {{ handler = "benchmarks.pump:score", mode = "inline" }}
+[[pipelines]]
+name = "w2"
+topics = ["{topic}"]
+workflow = "{workflow}"
+output = "bench.results"
+dead_letter = "bench.dead"
+delivery = "{delivery}"
+"""
+
+
+def score(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """The workflow's task."""
+    return {"level": event["value"] / 100, "model": "m1"}
+
+
+# The load -----------------------------------------------------------------------------------------------
+
+
+async def prepare(bootstrap: str, events: int) -> None:
+    """Make the topics and fill the input with events that all take the six-state way."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(t, PARTITIONS, 1) for t in (INPUT, "bench.results", "bench.dead")])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1, max_batch_size=1 << 20)
+    await producer.start()
+    event = json.loads((Path(__file__).parent / "workloads" / "w2.json").read_text())["input"]
+    del event["note"]
+    chance = random.Random(7)
+    written = 0
+    while written < events:
+        for partition in range(PARTITIONS):
+            batch = producer.create_batch()
+            for _ in range(min(BATCH, events - written)):
+                device = f"sensor-{chance.randrange(1000):04d}"
+                value = orjson.dumps({**event, "id": f"evt-{written:010d}", "deviceId": device})
+                batch.append(key=device.encode(), value=value, timestamp=None)
+                written += 1
+            await (await producer.send_batch(batch, INPUT, partition=partition))
+    await producer.stop()
+
+
+# The variants, each in a process of its own -----------------------------------------------------------------
+
+
+def _consumer(bootstrap: str, group: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        INPUT,
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_bytes=8 << 20,
+        max_partition_fetch_bytes=1 << 20,
+        fetch_max_wait_ms=100,
+    )
+
+
+async def pump(bootstrap: str, group: str, events: int, *, write: bool) -> float:
+    """Read everything; `write`: decode, encode, write and commit it too. The CPU seconds that took."""
+    consumer = _consumer(bootstrap, group)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=1 << 20
+    )
+    await consumer.start()
+    await producer.start()
+    seen, flush, before = 0, None, 0.0
+    batches: dict[int, Any] = {}
+    offsets: dict[TopicPartition, int] = {}
+
+    async def flushed(ready: dict[int, Any], done: dict[TopicPartition, int]) -> None:
+        sent = [await producer.send_batch(batch, "bench.results", partition=p) for p, batch in ready.items()]
+        await asyncio.gather(*sent)
+        await consumer.commit(done)
+
+    while seen < events:
+        for partition, records in (await consumer.getmany(timeout_ms=200, max_records=SLICE)).items():
+            before = before or _cpu()
+            seen += len(records)
+            if not write:
+                continue
+            for record in records:
+                value = orjson.dumps(orjson.loads(record.value))
+                batch = batches.get(partition.partition)
+                if batch is None:
+                    batch = batches[partition.partition] = producer.create_batch()
+                if batch.append(key=record.key, value=value, timestamp=None) is None:
+                    if flush is not None:
+                        await flush
+                    flush = asyncio.ensure_future(flushed(batches, dict(offsets)))
+                    batches = {partition.partition: producer.create_batch()}
+                    batches[partition.partition].append(key=record.key, value=value, timestamp=None)
+            offsets[partition] = records[-1].offset + 1
+        await asyncio.sleep(0)
+        if write and batches and (flush is None or flush.done()):
+            flush = asyncio.ensure_future(flushed(batches, dict(offsets)))
+            batches = {}
+    if flush is not None:
+        await flush
+    if batches:
+        await flushed(batches, offsets)
+    spent = _cpu() - before
+    await consumer.stop()
+    await producer.stop()
+    return spent
+
+
+async def express(bootstrap: str, run: str, events: int, delivery: str) -> float:
+    """The same through the real parts of a worker. The CPU seconds from the first record to the last commit."""
+    from express.config import load
+    from express.service.build import build
+    from express.service.prepare import prepare as job_of
+
+    with tempfile.TemporaryDirectory() as folder:
+        workflow = Path(folder) / "w2.asl.json"
+        definition = json.loads((Path(__file__).parent / "workloads" / "w2.json").read_text())["definition"]
+        workflow.write_text(json.dumps(definition))
+        file = Path(folder) / "express.toml"
+        text = CONFIG.format(bootstrap=bootstrap, run=run, topic=INPUT, workflow=workflow, delivery=delivery)
+        file.write_text(text)
+        built = build(job_of(load([str(file)]).config))
+    processor = built.processors[0]
+    counters = processor.counters
+    running = asyncio.create_task(processor.run())
+    while not counters.records:  # noqa: ASYNC110 - counters are plain integers, nobody waits on the hot path for us
+        await asyncio.sleep(0.001)
+    before = _cpu()
+    while counters.succeeded + counters.failed < events:  # noqa: ASYNC110 - the same
+        await asyncio.sleep(0.02)
+    processor.stop()
+    await running
+    spent = _cpu() - before
+    assert counters.succeeded == events, (counters.succeeded, counters.failed)
+    await built.close()
+    return spent
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def child(variant: str, bootstrap: str, run: str, events: int) -> None:
+    """One run of one variant; prints its CPU and wall seconds."""
+    started = time.perf_counter()
+    if variant in ("consume", "ceiling"):
+        spent = uvloop.run(pump(bootstrap, run, events, write=variant == "ceiling"))
+    else:
+        delivery = "exactly_once" if variant == "exactly_once" else "at_least_once"
+        spent = uvloop.run(express(bootstrap, run, events, delivery))
+    print(json.dumps({"cpu": spent, "wall": time.perf_counter() - started}))
+
+
+# The parent ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def broker(address: str | None) -> Iterator[str]:
+    """The broker asked for, or a real one of our own."""
+    if address is not None:
+        yield address
+        return
+    from tests.kafka.real import RealKafka
+
+    kafka = RealKafka()
+    kafka.start()
+    try:
+        yield kafka.address
+    finally:
+        kafka.stop()
+
+
+def measure(bootstrap: str, events: int, rounds: int, variants: list[str]) -> dict[str, list[float]]:
+    """Microseconds of CPU per event, by variant and round."""
+    found: dict[str, list[float]] = {variant: [] for variant in variants}
+    for number in range(rounds):
+        for variant in variants:
+            run = f"{variant}-{number}-{time.time_ns()}"
+            command = [sys.executable, "-m", "benchmarks.pump", "--child", variant, run]
+            command += ["--kafka", bootstrap, "--events", str(events)]
+            answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300).stdout)
+            found[variant].append(answer["cpu"] / events * 1e6)
+            print(f"  {variant:13}{answer['cpu'] / events * 1e6:8.2f} us/event", file=sys.stderr)
+    return found
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer events and rounds")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there")
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="a broker that runs already")
+    parser.add_argument("--events", type=int, help="events in the topic")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--child", nargs=2, metavar=("VARIANT", "RUN"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    events = options.events or (60_000 if options.quick else 300_000)
+    if options.child:
+        child(options.child[0], options.kafka, options.child[1], events)
+        return
+    with broker(options.kafka) as bootstrap:
+        asyncio.run(prepare(bootstrap, events))
+        found = measure(bootstrap, events, 2 if options.quick else 5, options.only)
+    report(found, options.json)
+
+
+def report(found: dict[str, list[float]], file: str | None) -> None:
+    """Print the table, write the file."""
+    best = {variant: min(times) for variant, times in found.items()}
+    ceiling = best.get("ceiling")
+    print(f"{'':13}{'best us':>10}{'median':>10}{'events/CPU s':>14}{'of ceiling':>12}")
+    for variant, times in found.items():
+        share = f"{ceiling / best[variant]:12.2f}" if ceiling else ""
+        print(f"{variant:13}{best[variant]:10.2f}{statistics.median(times):10.2f}{1e6 / best[variant]:14,.0f}{share}")
+    if file:
+        row = {"us_per_event": {variant: round(value, 2) for variant, value in best.items()}}
+        if ceiling and "express" in best:
+            row["share_of_ceiling"] = round(ceiling / best["express"], 3)
+            row["events_per_cpu_second"] = round(1e6 / best["express"])
+        if "express" in best and "exactly_once" in best:
+            row["exactly_once_share"] = round(best["express"] / best["exactly_once"], 3)
+        Path(file).write_text(json.dumps(row, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
