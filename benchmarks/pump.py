@@ -101,6 +101,51 @@ def _consumer(bootstrap: str, group: str) -> AIOKafkaConsumer:
     )
 
 
+class Writer:
+    """Results in whole batches, one flush in flight: batches, acknowledgements, then offsets."""
+
+    def __init__(self, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
+        self._producer = producer
+        self._consumer = consumer
+        self._batches: dict[int, Any] = {}
+        self._offsets: dict[TopicPartition, int] = {}
+        self._flush: asyncio.Future[None] | None = None
+
+    async def take(self, partition: TopicPartition, records: list[Any]) -> None:
+        """Decode, encode and append the records of one slice."""
+        number = partition.partition
+        for record in records:
+            value = orjson.dumps(orjson.loads(record.value))
+            batch = self._batches.get(number)
+            if batch is None:
+                batch = self._batches[number] = self._producer.create_batch()
+            if batch.append(key=record.key, value=value, timestamp=None) is None:
+                await self.drain()
+                batch = self._batches[number] = self._producer.create_batch()
+                batch.append(key=record.key, value=value, timestamp=None)
+        self._offsets[partition] = records[-1].offset + 1
+
+    def flush(self) -> None:
+        """Begin a flush unless one is under way."""
+        if self._batches and (self._flush is None or self._flush.done()):
+            self._flush = asyncio.ensure_future(self._write(self._batches, dict(self._offsets)))
+            self._batches = {}
+
+    async def drain(self) -> None:
+        """Write everything."""
+        if self._flush is not None:
+            await self._flush
+        if self._batches:
+            batches, self._batches = self._batches, {}
+            await self._write(batches, dict(self._offsets))
+
+    async def _write(self, batches: dict[int, Any], offsets: dict[TopicPartition, int]) -> None:
+        sent = [await self._producer.send_batch(batch, "bench.results", partition=p) for p, batch in batches.items()]
+        await asyncio.gather(*sent)
+        if offsets:
+            await self._consumer.commit(offsets)
+
+
 async def pump(bootstrap: str, group: str, events: int, *, write: bool) -> float:
     """Read everything; `write`: decode, encode, write and commit it too. The CPU seconds that took."""
     consumer = _consumer(bootstrap, group)
@@ -109,41 +154,17 @@ async def pump(bootstrap: str, group: str, events: int, *, write: bool) -> float
     )
     await consumer.start()
     await producer.start()
-    seen, flush, before = 0, None, 0.0
-    batches: dict[int, Any] = {}
-    offsets: dict[TopicPartition, int] = {}
-
-    async def flushed(ready: dict[int, Any], done: dict[TopicPartition, int]) -> None:
-        sent = [await producer.send_batch(batch, "bench.results", partition=p) for p, batch in ready.items()]
-        await asyncio.gather(*sent)
-        await consumer.commit(done)
-
+    writer = Writer(producer, consumer)
+    seen, before = 0, 0.0
     while seen < events:
         for partition, records in (await consumer.getmany(timeout_ms=200, max_records=SLICE)).items():
             before = before or _cpu()
             seen += len(records)
-            if not write:
-                continue
-            for record in records:
-                value = orjson.dumps(orjson.loads(record.value))
-                batch = batches.get(partition.partition)
-                if batch is None:
-                    batch = batches[partition.partition] = producer.create_batch()
-                if batch.append(key=record.key, value=value, timestamp=None) is None:
-                    if flush is not None:
-                        await flush
-                    flush = asyncio.ensure_future(flushed(batches, dict(offsets)))
-                    batches = {partition.partition: producer.create_batch()}
-                    batches[partition.partition].append(key=record.key, value=value, timestamp=None)
-            offsets[partition] = records[-1].offset + 1
+            if write:
+                await writer.take(partition, records)
         await asyncio.sleep(0)
-        if write and batches and (flush is None or flush.done()):
-            flush = asyncio.ensure_future(flushed(batches, dict(offsets)))
-            batches = {}
-    if flush is not None:
-        await flush
-    if batches:
-        await flushed(batches, offsets)
+        writer.flush()
+    await writer.drain()
     spent = _cpu() - before
     await consumer.stop()
     await producer.stop()
