@@ -1,0 +1,101 @@
+"""Activities and task callbacks (spec/api.md §5).
+
+Express workflows may neither have activities nor wait for tokens, so that no token ever comes from here and no
+activity ever has a task. Activities can be registered all the same: definitions name them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from express.api import jsontext
+from express.api.arns import check_name, parse_arn
+from express.api.errors import already_exists, does_not_exist, invalid_token
+from express.api.host import Api, Members
+from express.api.settings import check_settings, read_tags
+from express.errors import ApiError
+from express.stores.records import Activity
+
+MOST_ACTIVITIES = 100_000
+
+
+async def send_task_success(api: Api, request: Members) -> Members:
+    """No token is known here."""
+    try:
+        jsontext.parse(request["output"])
+    except jsontext.NotJson as error:
+        raise ApiError("InvalidOutput", f"Invalid Output: '{error}'") from error
+    raise invalid_token()
+
+
+async def send_task_failure(api: Api, request: Members) -> Members:
+    """No token is known here."""
+    raise invalid_token()
+
+
+async def send_task_heartbeat(api: Api, request: Members) -> Members:
+    """No token is known here."""
+    raise invalid_token()
+
+
+async def create_activity(api: Api, request: Members) -> Members:
+    """Register an activity; one of the same name is the same one."""
+    name = request["name"]
+    check_name(name)
+    check_settings(request)
+    arn = f"{api.registry.prefix}:activity:{name}"
+    tags = read_tags(request.get("tags") or [], arn)
+    encryption = request.get("encryptionConfiguration")
+    async with api.registry.changing:
+        activity = api.registry.activities.get(arn)
+        if activity is None:
+            if len(api.registry.activities) >= MOST_ACTIVITIES:
+                raise ApiError("ActivityLimitExceeded", f"There are {MOST_ACTIVITIES} activities already")
+            now = round(api.clock.wall(), 3)
+            activity = Activity(arn=arn, name=name, created=now, encryption=encryption, tags=tags)
+            await api.registry.put_activity(activity)
+        elif activity.encryption != encryption:
+            raise already_exists("Activity", arn)
+    return {"activityArn": arn, "creationDate": activity.created}
+
+
+async def delete_activity(api: Api, request: Members) -> Members:
+    """Forget an activity; one that is not there is gone already."""
+    arn = parse_arn(request["activityArn"], "activity")
+    async with api.registry.changing:
+        await api.registry.delete_activity(arn.text)
+    return {}
+
+
+async def describe_activity(api: Api, request: Members) -> Members:
+    """An activity."""
+    activity = _find(api, request)
+    members: Members = {"activityArn": activity.arn, "name": activity.name, "creationDate": activity.created}
+    return members if activity.encryption is None else {**members, "encryptionConfiguration": activity.encryption}
+
+
+async def list_activities(api: Api, request: Members) -> Members:
+    """Every activity, newest first."""
+    activities = sorted(api.registry.activities.values(), key=_newest)
+    page, more = api.pages.page("ListActivities", request, activities, _newest)
+    items = [{"activityArn": a.arn, "name": a.name, "creationDate": a.created} for a in page]
+    return {"activities": items, **more}
+
+
+async def get_activity_task(api: Api, request: Members) -> Members:
+    """Hold the worker as AWS does, then tell it that there is nothing to do."""
+    _find(api, request)
+    await asyncio.sleep(api.activity_wait)
+    return {}
+
+
+def _newest(activity: Activity) -> list[object]:
+    return [-activity.created, activity.arn]
+
+
+def _find(api: Api, request: Members) -> Activity:
+    arn = parse_arn(request["activityArn"], "activity")
+    activity = api.registry.activities.get(arn.text)
+    if activity is None:
+        raise does_not_exist("Activity", arn.text)
+    return activity

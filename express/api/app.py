@@ -1,0 +1,132 @@
+"""The API on aiohttp: one address, `POST /`, behind the guard.
+
+The application may be given further routes (the studio's); they find the guard under `GUARD` and must ask it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from express.api.guard import CONTENT_TYPE, Guard
+from express.api.host import Api
+from express.api.wire import Answer, answer, failure
+from express.errors import ApiError, ConfigError
+
+BODY_LIMIT = 1_114_112
+"""Bytes of a request: AWS's 1 MB for a definition, and some for what is around it."""
+
+HEADER_SECONDS = 10.0
+"""How long a connection may take to send the headers of a request, and idle between two."""
+
+BODY_SECONDS = 30.0
+CONNECTIONS = 4_096
+"""Connections at once; more are closed as they come."""
+
+GUARD = web.AppKey("guard", Guard)
+
+Observe = Callable[[str, str, float], None]
+"""(action, error code or "", seconds): told of every request. Must be quick and never raise."""
+
+
+def make_app(api: Api, guard: Guard, observe: Observe | None = None) -> web.Application:
+    """The application, ready to be served."""
+    app = web.Application(client_max_size=BODY_LIMIT)
+    app[GUARD] = guard
+    app.router.add_post("/", _handler(api, guard, observe or (lambda action, code, seconds: None)))
+    return app
+
+
+def _handler(api: Api, guard: Guard, observe: Observe) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        began = time.monotonic()
+        action = ""
+        try:
+            guard.admit(request)
+            action = guard.action(request)
+            body = await _body(request)
+            result = await answer(api, guard.caller(request, body, action), action, body)
+        except ApiError as error:
+            result = failure(error)
+        observe(action, result.code, time.monotonic() - began)
+        return _response(result)
+
+    return handle
+
+
+async def _body(request: web.Request) -> bytes:
+    if request.raw_path != "/":
+        raise ApiError("UnknownOperationException", "The API has no query", 404)
+    try:
+        if request.content.is_eof():
+            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise ApiError("RequestEntityTooLargeException", f"A request has at most {BODY_LIMIT} bytes", 413) from None
+    except TimeoutError:
+        raise ApiError("RequestTimeoutException", "The body took too long", 408) from None
+
+
+def _response(result: Answer) -> web.Response:
+    headers = {"x-amzn-RequestId": secrets.token_hex(16), "Content-Type": CONTENT_TYPE, "Server": "express"}
+    if result.code:
+        headers["x-amzn-ErrorType"] = result.code
+    return web.Response(status=result.status, body=result.body, headers=headers)
+
+
+class Listener:
+    """Serves an application on one address, within limits, until it is closed."""
+
+    def __init__(self, app: web.Application, connections: int = CONNECTIONS) -> None:
+        self._runner = web.AppRunner(
+            app,
+            handler_cancellation=True,  # a caller that goes away takes its StartSyncExecution with it
+            access_log=None,
+            keepalive_timeout=HEADER_SECONDS,
+            handle_signals=False,
+        )
+        self._most = connections
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> str:
+        """Listen; the URL. Raises ConfigError where the port can't be had."""
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "the runner is set up"
+
+        def connected() -> asyncio.Protocol:
+            return _Full() if len(server._connections) >= self._most else server()
+
+        try:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(connected, host, port, ssl=tls, backlog=1024, reuse_address=True)
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(
+                f"can't serve the API on {host}:{port}: {error.strerror}. Another process may have the port: set "
+                "api.port, 0 for any free one"
+            ) from error
+        host, port = self._server.sockets[0].getsockname()[:2]
+        scheme = "http" if tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Take no more connections, let requests end, close."""
+        if self._server is not None:
+            self._server.close()
+            await self._runner.cleanup()
+            await self._server.wait_closed()
+            self._server = None
+
+
+class _Full(asyncio.Protocol):
+    """Closes a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()

@@ -1,0 +1,278 @@
+"""Executions that the API starts: run on the worker's executor, logged, billed, and kept to be looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import msgspec
+import orjson
+
+from express.api.arns import check_name
+from express.api.registry import Registry, Target
+from express.engine import About, Execution, History, Program
+from express.engine.effects import Finish
+from express.engine.fast import Ended as AtOnce
+from express.errors import RUNTIME, ApiError
+from express.metering import billed_duration_ms, billed_memory_mb, used_memory
+from express.ports import Clock, Ending, Observer
+from express.runtime.executor import Executor, Run
+from express.stores.ring import Ended, Ring
+from express.telemetry.logs import log_events, log_lines
+from express.values import JSON, text
+
+RUNNING_LIMIT = 100_000
+"""Executions that may run at once in one server; above, callers are told to slow down."""
+
+_ERROR_LENGTH, _CAUSE_LENGTH = 256, 32_768
+
+
+class LogSink(Protocol):
+    """Where execution logs go. Must be quick and never raise; what it can't take it counts and drops."""
+
+    def write(self, lines: bytes) -> None:
+        """Take the log lines of one execution."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller wants started. `text` is the input as it came, `data` the same parsed."""
+
+    target: Target
+    name: str | None = None
+    text: str = "{}"
+    data: JSON = msgspec.field(default_factory=dict)
+    trace_header: str | None = None
+    sync: bool = False
+
+
+class Started:
+    """An execution of this server, from its start to its end.
+
+    `output` is the text of the output once there is one; `finish` how the execution ended, as its caller is told.
+    """
+
+    __slots__ = ("about", "done", "finish", "output", "program", "request", "run", "seconds", "x")
+
+    def __init__(self, request: Request, program: Program, about: About) -> None:
+        self.request = request
+        self.program = program
+        self.about = about
+        self.x: Execution | AtOnce
+        self.run: Run | None = None
+        self.done: asyncio.Future[None] | None = None
+        self.finish: Finish
+        self.output: str | None = None
+        self.seconds = 0.0
+
+    @property
+    def stopped(self) -> float:
+        """When it ended, in wall-clock seconds."""
+        return self.about.started + self.seconds
+
+
+class Executions:
+    """Starts executions and knows those that run, and of those that have ended the ones that are kept."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        executor: Executor,
+        clock: Clock,
+        *,
+        ring: Ring | None = None,
+        logs: LogSink | None = None,
+        observer: Observer | None = None,
+        include_data: bool = False,
+    ) -> None:
+        """`ring` None: no execution can be looked at. `include_data`: keep payloads whatever a machine says."""
+        self.ring = ring
+        self.running: dict[str, Started] = {}
+        self._registry = registry
+        self._executor = executor
+        self._clock = clock
+        self._logs = logs
+        self._observer = observer
+        self._include_data = include_data
+
+    async def run(self, request: Request) -> Started:
+        """Run an execution to its end. When the caller is cancelled it is stopped, and nobody starts it again."""
+        started = self.start(request)
+        if started.run is not None and started.x.finished is None:
+            started.done = asyncio.get_running_loop().create_future()
+            try:
+                await started.done
+            except asyncio.CancelledError:
+                self._executor.stop(started.run)
+                raise
+        return started
+
+    def start(self, request: Request) -> Started:
+        """Begin an execution. Raises ApiError for a bad name, and when too many run already."""
+        if request.name is not None:
+            check_name(request.name)
+        if self._executor.running >= RUNNING_LIMIT:
+            code = "ThrottlingException" if request.sync else "ExecutionLimitExceeded"
+            raise ApiError(code, f"{RUNNING_LIMIT} executions are running")
+        started = Started(request, self._registry.program(request.target), self._about(request))
+        wanted = self.ring is not None or request.target.log_level != "OFF"
+        started.x, started.run = self._executor.submit(
+            started.program,
+            request.data,
+            started.about,
+            self._done,
+            started,
+            size=len(request.text),
+            history=History() if wanted else None,
+        )
+        if started.run is None:
+            self._ended(started, started.x.finished)
+        else:
+            self.running[started.about.execution_arn] = started
+        return started
+
+    def stop(self, started: Started, error: str | None, cause: str | None) -> None:
+        """End a running execution as ABORTED."""
+        if started.run is not None:
+            self._executor.stop(started.run, error, cause)
+
+    def of(self, machine_arn: str) -> Iterator[Started | Ended]:
+        """The executions of a machine: running ones, then those that are kept."""
+        for started in self.running.values():
+            if started.about.state_machine_arn == machine_arn:
+                yield started
+        kept = () if self.ring is None else self.ring
+        yield from (ended for ended in kept if ended.machine_arn == machine_arn)
+
+    def events(self, started: Started) -> list[dict[str, JSON]]:
+        """The log events of a running execution so far."""
+        x, include = started.x, self.include_data(started.request.target)
+        return log_events(x, "ALL", include_data=include) if isinstance(x, Execution) else []
+
+    def include_data(self, target: Target) -> bool:
+        """Whether payloads of a machine's executions may be kept and shown."""
+        return self._include_data or target.include_data
+
+    # Beginning and end ---------------------------------------------------------------------------------
+
+    def _about(self, request: Request) -> About:
+        machine = request.target.machine
+        name = request.name or str(uuid.uuid4())
+        return About(
+            execution_arn=f"{self._registry.prefix}:express:{machine.name}:{name}:{uuid.uuid4()}",
+            name=name,
+            role_arn=request.target.revision.role_arn,
+            state_machine_arn=machine.arn,
+            state_machine_name=machine.name,
+            started=self._clock.wall(),
+            redrive_count=None if request.sync else 0,
+        )
+
+    def _done(self, run: Run, finish: Finish) -> None:
+        started: Started = run.item
+        self.running.pop(started.about.execution_arn, None)
+        self._ended(started, finish)
+        if started.done is not None and not started.done.done():
+            started.done.set_result(None)
+
+    def _ended(self, started: Started, finish: Finish | None) -> None:
+        assert finish is not None, "only what has ended comes here"
+        started.seconds = self._clock.monotonic() - started.x.started
+        started.finish, started.output = told(finish)
+        about = started.about
+        if self.ring is not None:
+            self.ring.offer(
+                failed=finish.status != "SUCCEEDED",
+                started=about.started,
+                stopped=started.stopped,
+                render=lambda: self._render(started),
+            )
+        self._log(started)
+        if self._observer is not None:
+            name = about.state_machine_name
+            self._observer.ended(
+                Ending(name, about.execution_arn, finish.status, finish.error, about.started, started.stopped)
+            )
+
+    def _log(self, started: Started) -> None:
+        target, x = started.request.target, started.x
+        if self._logs is not None and target.log_level != "OFF" and isinstance(x, Execution):
+            level: Any = target.log_level
+            self._logs.write(log_lines(x, level, include_data=target.include_data))
+
+    def _render(self, started: Started) -> Ended:
+        """An ended execution as the ring keeps it."""
+        request, about, finish = started.request, started.about, started.finish
+        include = self.include_data(request.target)
+        return Ended(
+            arn=about.execution_arn,
+            machine_arn=about.state_machine_arn,
+            name=about.name,
+            status=finish.status,
+            started=about.started,
+            stopped=started.stopped,
+            error=finish.error,
+            cause=finish.cause,
+            input=request.text if include else None,
+            output=started.output if include else None,
+            trace_header=request.trace_header,
+            revision=request.target.revision.id,
+            version_arn=request.target.version_arn,
+            alias_arn=request.target.alias_arn,
+            history=orjson.dumps(self.events(started)),
+        )
+
+
+def told(finish: Finish) -> tuple[Finish, str | None]:
+    """An end as the API can tell it: within the model's lengths and UTF-8; and the text of the output, if any."""
+    if finish.status == "SUCCEEDED":
+        try:
+            return finish, text(finish.output)
+        except TypeError as unwritable:
+            finish = Finish("FAILED", error=RUNTIME, cause=f"The output can't be written as JSON: {unwritable}")
+    error, cause = _clean(finish.error, _ERROR_LENGTH), _clean(finish.cause, _CAUSE_LENGTH)
+    return Finish(finish.status, error=error, cause=cause), None
+
+
+def _clean(value: str | None, length: int) -> str | None:
+    """A text of at most `length` characters, with lone surrogates, which no UTF-8 can hold, written out."""
+    return value if value is None else value.encode("utf-8", "backslashreplace").decode()[:length]
+
+
+def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:
+    """The members of the StartSyncExecution answer (spec/express.md §3)."""
+    about, finish, request = started.about, started.finish, started.request
+    response: dict[str, JSON] = {
+        "executionArn": about.execution_arn,
+        "stateMachineArn": about.state_machine_arn,
+        "name": about.name,
+        "startDate": milliseconds(about.started),
+        "stopDate": milliseconds(started.stopped),
+        "status": finish.status,
+        "billingDetails": _billing(started),
+    }
+    if finish.error is not None:
+        response["error"] = finish.error
+    if finish.cause is not None:
+        response["cause"] = finish.cause
+    if request.trace_header is not None:
+        response["traceHeader"] = request.trace_header
+    if include_data:
+        response |= {"input": request.text, "inputDetails": {"included": True}}
+        if started.output is not None:
+            response |= {"output": started.output, "outputDetails": {"included": True}}
+    return response
+
+
+def _billing(started: Started) -> dict[str, JSON]:
+    used = used_memory(started.program.size, len(started.request.text) + len(started.output or ""))
+    return {
+        "billedDurationInMilliseconds": billed_duration_ms(started.seconds),
+        "billedMemoryUsedInMB": billed_memory_mb(used),
+    }
+
+
+def milliseconds(seconds: float) -> float:
+    """A time as the wire has it: epoch seconds with milliseconds."""
+    return round(seconds, 3)

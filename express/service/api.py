@@ -1,0 +1,155 @@
+"""The API server wired: store, executor, integrations, log and guard, from the `[api]` section."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from express.api.app import Listener, make_app
+from express.api.executions import Executions
+from express.api.guard import Guard, is_loopback
+from express.api.host import Api
+from express.api.principals import Principal, Principals, Rule
+from express.api.registry import Registry
+from express.api.sigv4 import Verifier
+from express.api.tokens import Pages
+from express.config import Api as Settings
+from express.config import Function, reveal
+from express.config.model import Principal as PrincipalRow
+from express.errors import ConfigError
+from express.integrations import Integrations, LocalFunctions, table
+from express.runtime.clock import SystemClock
+from express.runtime.executor import Executor
+from express.stores.memory import MemoryStore
+from express.stores.records import Store
+from express.stores.ring import Limits, Ring
+from express.stores.sqlite import SqliteStore
+from express.telemetry.logfile import LogFile
+
+
+class ApiServer:
+    """Serves the API until it is stopped. Made and started on its loop."""
+
+    def __init__(self, settings: Settings, functions: Mapping[str, Function], *, threads: int = 32) -> None:
+        """Raises ConfigError for settings that are not safe, and for handlers that can't be had."""
+        self._settings = settings
+        principals = Principals(_principal(row) for row in settings.principals)
+        check_bind(settings, principals)
+        clock = SystemClock()
+        self._functions = LocalFunctions(functions, threads=threads)
+        integrations = Integrations(table(self._functions))
+        self._executor = Executor(clock, integrations)
+        store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
+        self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
+        self._log = _log(settings)
+        self.executions = Executions(
+            self._registry,
+            self._executor,
+            clock,
+            ring=_ring(settings),
+            logs=self._log,
+            include_data=settings.include_execution_data,
+        )
+        self.api = Api(
+            registry=self._registry,
+            executions=self.executions,
+            integration=integrations,
+            clock=clock,
+            pages=Pages(),
+            strict=settings.strict,
+        )
+        guard = Guard(principals, Verifier(principals, settings.region, clock.wall), settings.hosts, settings.origins)
+        self.app = make_app(self.api, guard)
+        self._listener = Listener(self.app, settings.connections)
+        self.url = ""
+
+    async def start(self) -> str:
+        """Open the store and listen; the URL. Raises ConfigError and StoreError."""
+        await self._registry.open()
+        try:
+            self.url = await self._listener.start(self._settings.host, self._settings.port, _tls(self._settings))
+        except BaseException:
+            await self._registry.close()
+            raise
+        return self.url
+
+    async def stop(self) -> None:
+        """Take no more requests, let go of everything."""
+        await self._listener.stop()
+        await self._executor.close()
+        await self._functions.close()
+        await self._registry.close()
+        if self._log is not None:
+            self._log.close()
+
+
+def check_bind(settings: Settings, principals: Principals) -> None:
+    """Refuse to listen where strangers can reach an API without a door (reliability.md S8).
+
+    A key in the clear is no door either: API keys need TLS, ours or that of a proxy in front.
+    """
+    if is_loopback(settings.host):
+        return
+    if not principals:
+        raise ConfigError(
+            f"api.host {settings.host!r} can be reached from other machines: name who may call in [[api.principals]], "
+            "or listen on 127.0.0.1"
+        )
+    keys = any(row.api_key_sha256 for row in settings.principals)
+    if keys and not (settings.tls_certificate or settings.tls_elsewhere):
+        raise ConfigError(
+            f"API keys would cross the network to {settings.host!r} in the clear: set api.tls_certificate and "
+            "api.tls_key, or api.tls_elsewhere = true behind a proxy that speaks TLS"
+        )
+
+
+def _principal(row: PrincipalRow) -> Principal:
+    return Principal(
+        name=row.name,
+        rules=tuple(Rule(actions=tuple(rule.actions), resources=tuple(rule.resources)) for rule in row.allow),
+        access_key_id=row.access_key_id or None,
+        secret_access_key=reveal(row.secret_access_key) if row.secret_access_key else None,
+        api_key=row.api_key_sha256 or None,
+        certificate=row.certificate or None,
+    )
+
+
+def _ring(settings: Settings) -> Ring | None:
+    if not settings.history:
+        return None
+    kept = settings.kept
+    return Ring(
+        Limits(
+            failures=kept.failures,
+            slowest=kept.slowest,
+            samples=kept.samples,
+            samples_per_second=kept.samples_per_second,
+            bytes=int(kept.size),
+        )
+    )
+
+
+def _log(settings: Settings) -> LogFile | None:
+    if not settings.log_file:
+        return None
+    return LogFile(settings.log_file, size=int(settings.log_size), files=settings.log_files)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer; with `tls_client_ca` every caller must show a certificate of that authority."""
+    if not settings.tls_certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
+        if settings.tls_client_ca:
+            context.load_verify_locations(settings.tls_client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except (OSError, ssl.SSLError) as error:
+        names = ", ".join(
+            str(Path(name)) for name in (settings.tls_certificate, settings.tls_key, settings.tls_client_ca) if name
+        )
+        raise ConfigError(f"TLS can't be set up with {names}: {error}") from error
+    return context
