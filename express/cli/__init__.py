@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("express.cli.explain:command", "Explain a code of `express validate`, with examples."),
     "run": ("express.cli.run:command", "Drain Kafka topics through workflows, for good."),
     "validate": ("express.cli.validate:command", "Find every mistake in state machine definitions."),
+    "verify": ("express.cli.verify:command", "Check that no record is missing or doubled."),
 }
 """Command → (module:object, the line of `express --help`). A new command is its module and one row here."""
 

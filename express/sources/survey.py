@@ -1,0 +1,123 @@
+"""Reads topics and commits as they stand, without joining a group: for whoever checks what others have written.
+
+Nothing here is shared with the source that feeds the runtime, so that a mistake there is not repeated here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from express.errors import SourceError
+from express.kafka import CLOSE_SECONDS, mapped, within
+from express.ports import Event, Partition, Position
+
+Range = tuple[int, int]
+"""First offset, and the one after the last."""
+
+STUCK_SECONDS = 30.0
+"""A partition that gives nothing for so long although its end is not reached can't be read."""
+
+NO_COMMIT = -1
+
+
+class Survey:
+    """One look at a cluster. `properties` are aiokafka's for a consumer. Every method may raise SourceError."""
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        self._properties = properties
+        fixed = {"isolation_level": "read_committed", "enable_auto_commit": False, "group_id": None}
+        self._options = {**properties, **fixed}
+        self._consumer: AIOKafkaConsumer
+        self._admin: AIOKafkaAdminClient
+
+    async def __aenter__(self) -> Self:
+        self._consumer = AIOKafkaConsumer(**self._options)
+        self._admin = AIOKafkaAdminClient(**_known(AIOKafkaAdminClient, self._properties))
+        try:
+            with mapped(SourceError, f"connecting to {self._properties['bootstrap_servers']}"):
+                await self._consumer.start()
+                await self._admin.start()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        await within(CLOSE_SECONDS, self._consumer.stop())
+        await within(CLOSE_SECONDS, self._admin.close())
+
+    async def committed(self, group: str) -> dict[Partition, Position]:
+        """Everything that a group has committed, with its metadata."""
+        with mapped(SourceError, f"asking for what group {group} has committed"):
+            found = await self._admin.list_consumer_group_offsets(group)
+        return {Partition(*tp): Position(at.offset, at.metadata) for tp, at in found.items() if at.offset != NO_COMMIT}
+
+    async def bounds(self, topics: Collection[str]) -> dict[Partition, Range]:
+        """First offset and last stable offset of every partition. Raises SourceError for a topic that is missing."""
+        with mapped(SourceError, "asking for topics"):
+            # All topics are asked for: asking for one that is missing may create it.
+            known = {topic["topic"]: topic["partitions"] for topic in await self._admin.describe_topics()}
+            missing = [topic for topic in topics if topic not in known]
+            if missing:
+                raise SourceError(f"there is no topic {', '.join(missing)}")
+            found = [TopicPartition(topic, partition["partition"]) for topic in topics for partition in known[topic]]
+            # Offsets are asked by assignment: the consumer must know of the topics before it is asked.
+            self._consumer.assign(found)
+            first = await self._consumer.beginning_offsets(found)
+            end = await self._consumer.end_offsets(found)
+        return {Partition(*tp): (first[tp], end[tp]) for tp in sorted(found)}
+
+    async def compacted(self, topics: Collection[str]) -> set[str]:
+        """Which of `topics` are compacted, so that offsets may be missing anywhere; none where we may not ask."""
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": ""}) for topic in topics]
+        try:
+            responses = await self._admin.describe_configs(asked)
+        except KafkaError:
+            return set()
+        return {
+            name
+            for response in responses
+            for _, _, _, name, entries in response.resources
+            for entry in entries
+            if entry[0] == "cleanup.policy" and "compact" in (entry[1] or "")
+        }
+
+    async def read(self, ranges: Mapping[Partition, Range]) -> AsyncIterator[tuple[Partition, Sequence[Event]]]:
+        """All committed records of `ranges`, in the order of each partition."""
+        left = {TopicPartition(*at): end for at, (first, end) in ranges.items() if first < end}
+        consumer = self._consumer
+        consumer.assign(list(left))
+        for tp in left:
+            consumer.seek(tp, ranges[Partition(*tp)][0])
+        with mapped(SourceError, "reading"):
+            async with asyncio.timeout(STUCK_SECONDS) as patience:
+                while left:
+                    polled = await consumer.getmany(timeout_ms=200, max_records=5_000)
+                    for tp, records in polled.items():
+                        patience.reschedule(asyncio.get_running_loop().time() + STUCK_SECONDS)
+                        end = ranges[Partition(*tp)][1]
+                        yield Partition(*tp), [record for record in records if record.offset < end]
+                    for tp in list(left):
+                        if await consumer.position(tp) >= left[tp]:
+                            del left[tp]
+                            consumer.pause(tp)
+
+
+def _known(client: type, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties that a client takes."""
+    names = inspect.signature(client).parameters
+    return {name: value for name, value in properties.items() if name in names}
