@@ -14,6 +14,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from express.ports import Partition
+from express.sources.topics import leave
 
 RESULT = ("express.source-topic", "express.source-partition", "express.source-offset")
 DEAD_LETTER = ("__express.errors.topic", "__express.errors.partition", "__express.errors.offset")
@@ -65,7 +66,7 @@ async def tally(
                     del left[at]
                     consumer.pause(at)
     finally:
-        await consumer.stop()
+        await leave(consumer)
     return counting.result()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,4 +47,12 @@ async def ends(properties: Mapping[str, Any], topics: Iterable[str]) -> dict[Par
     except KafkaError as error:
         raise SourceError(f"the topics can't be measured: {error}") from error
     finally:
-        await consumer.stop()
+        await leave(consumer)
+
+
+async def leave(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer. One that is stopped at once raises CancelledError for a task of its own that had not begun."""
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([stopping])
+    if not stopping.cancelled():
+        stopping.result()

@@ -1,0 +1,202 @@
+"""Whole services, on the development broker and on a real Kafka: drained, killed, drained again, told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from express.errors import ConfigError
+from express.service.prepare import BrokenWorkflow, prepare
+from express.service.running import Service
+from tests.service.kit import BLOCK, DOUBLE, Gate, Lab, get, until
+
+
+def numbers(count: int) -> list[bytes]:
+    return [b'{"n": %d}' % n if n % 50 else b"poison" for n in range(1, count + 1)]
+
+
+def ended(service: Service) -> int:
+    data = service.totals.overall()
+    return int(sum(data.get(name, 0) for name in ("succeeded", "failed", "poison")))
+
+
+async def scraped(service: Service) -> Iterator[tuple[str, float]]:
+    """The samples of /metrics, labels and all."""
+    lines = (await get(f"{service.url}/metrics"))[1].splitlines()
+    return ((name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#"))
+
+
+async def adds_up(service: Service) -> bool:
+    """Whether started = ended + in flight in one scrape."""
+    started = accounted = 0.0
+    for name, value in await scraped(service):
+        if name.startswith("express_executions_started_total"):
+            started += value
+        elif name.startswith(("express_executions_total", "express_in_flight_executions")):
+            accounted += value
+    return started == accounted
+
+
+async def test_every_record_gets_its_terminal_record(address: str, tmp_path: Path) -> None:
+    """Two workers drain a topic: a result or a dead letter for each record, none twice after a clean stop."""
+    lab = Lab(address, tmp_path, DOUBLE)
+    await lab.prepare()
+    async with lab.service(2) as service:
+        assert await service.ready(20), lab.logs
+        await lab.produce(numbers(2_000))
+        await until(lambda: ended(service) == 2_000)
+        assert await adds_up(service)
+    found = await lab.count()
+
+    assert lab.exit_code == 0
+    assert (found.expected, found.found, found.duplicates, found.dead_letters) == (2_000, 2_000, 0, 40)
+    assert found.statuses == {"SUCCEEDED": 1_960}
+
+
+async def test_kill_minus_nine_loses_nothing(address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that is killed in the middle is replaced, what it had is done again, and the counters add up."""
+    lab = Lab(address, tmp_path, DOUBLE)
+    await lab.prepare()
+    async with lab.service(2) as service:
+        assert await service.ready(20), lab.logs
+        producing = asyncio.create_task(lab.produce(numbers(20_000)))
+        await until(lambda: ended(service) > 2_000)
+        os.kill(service.supervisor.pids[0], signal.SIGKILL)
+        await until(lambda: service.totals.deaths == {0: 1})
+        assert await adds_up(service)
+        await producing
+        while (await lab.count()).missing:
+            assert await adds_up(service)
+    found = await lab.count()
+
+    assert (found.expected, found.missing, lab.exit_code) == (20_000, 0, 0)
+    assert "worker 0 ended with -9; starts again" in caplog.text
+
+
+async def test_a_stop_finishes_what_runs(devbroker_process: str, tmp_path: Path) -> None:
+    """Told to stop, a service is not ready any more within a second, finishes its executions, commits, ends with 0."""
+    lab = Lab(devbroker_process, tmp_path, BLOCK)
+    await lab.prepare(1)
+    async with Gate() as gate, lab.service(1) as service:
+        assert await service.ready(20), lab.logs
+        assert (await get(f"{service.url}/readyz"))[0] == 200
+        await lab.produce([gate.record])
+        await gate.knocked.wait()
+        service.stop()
+        status, body = await get(f"{service.url}/readyz")
+        assert (status, "draining" in body) == (503, True)
+        assert (await get(f"{service.url}/startupz"))[0] == 200
+        gate.open()
+    found = await lab.count()
+
+    assert (lab.exit_code, found.statuses) == (0, {"SUCCEEDED": 1})
+    assert service.totals.overall()["commits"] >= 1
+
+
+async def test_a_second_stop_does_not_wait(devbroker_process: str, tmp_path: Path) -> None:
+    """The second order to stop kills: nothing is committed that was not finished, and the exit code says so."""
+    lab = Lab(devbroker_process, tmp_path, BLOCK)
+    await lab.prepare(1)
+    async with Gate() as gate, lab.service(1) as service:
+        assert await service.ready(20), lab.logs
+        await lab.produce([gate.record])
+        await gate.knocked.wait()
+        service.stop()
+        service.stop()
+
+    assert lab.exit_code == 1
+    assert (await lab.count()).found == 0
+
+
+async def test_executions_that_do_not_end_are_replayed(devbroker_process: str, tmp_path: Path) -> None:
+    """What does not finish within `workers.drain` is given up without a terminal record, and runs again next time."""
+    lab = Lab(devbroker_process, tmp_path, BLOCK)
+    await lab.prepare(1)
+    async with Gate() as gate:
+        async with lab.service(1, "workers.drain=100ms") as service:
+            assert await service.ready(20), lab.logs
+            await lab.produce([gate.record])
+            await gate.knocked.wait()
+        assert (await lab.count()).found == 0
+
+        gate.open()
+        async with lab.service(1) as service:
+            await until(lambda: ended(service) == 1)
+    assert (await lab.count()).statuses == {"SUCCEEDED": 1}
+
+
+async def test_a_worker_dies_with_its_parent(devbroker_process: str, tmp_path: Path) -> None:
+    """A worker whose parent is gone drains and ends by itself."""
+    lab = Lab(devbroker_process, tmp_path, DOUBLE)
+    await lab.prepare(1)
+    job = prepare(lab.config())
+    read, write = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "express.service.worker", str(write)),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        pass_fds=[write],
+    )
+    os.close(write)
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write(job.encode())
+    reports = os.fdopen(read)
+    await asyncio.to_thread(reports.readline)
+    process.stdin.close()
+
+    assert await process.wait() == 0
+    assert b"parent process is gone" in await process.stderr.read()
+    reports.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "said"),
+    [
+        ("functions.double=tests.service.nowhere:f", 104, "there is no module"),
+        ("functions.double=tests.integrations.crashing:handler", 107, "no licence"),
+        ("pipelines.numbers.workflow={folder}/unregistered.asl.json", 104, "no function is registered for 'dubble'"),
+    ],
+)
+async def test_hopeless_workers_are_not_started_again(
+    devbroker_process: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    code: int,
+    said: str,
+) -> None:
+    """A worker that can't start for want of a right configuration or handler ends the service, with its exit code."""
+    monkeypatch.setenv("EXPRESS_TEST_CRASH", "1")
+    lab = Lab(devbroker_process, tmp_path, DOUBLE)
+    other = tmp_path / "unregistered.asl.json"
+    other.write_text((tmp_path / "machine.asl.json").read_text().replace('"double"', '"dubble"'))
+    async with lab.service(2, setting.format(folder=tmp_path)) as service:
+        assert not await service.ready(20)
+
+    assert lab.exit_code == code
+    assert any(said in line for line in lab.logs)
+
+
+def test_mistakes_are_found_before_processes_start(tmp_path: Path) -> None:
+    """Definitions, client properties, price tables and empty configurations are checked in the parent."""
+    lab = Lab("127.0.0.1:1", tmp_path, {"StartAt": "A", "States": {}})
+    with pytest.raises(BrokenWorkflow) as caught:
+        prepare(lab.config())
+    assert caught.value.file == str(tmp_path / "machine.asl.json")
+
+    lab = Lab("127.0.0.1:1", tmp_path, DOUBLE)
+    with pytest.raises(ConfigError, match="did you mean 'aws'"):
+        prepare(lab.config("metering.table=awss"))
+    with pytest.raises(ConfigError, match="no client knows"):
+        prepare(lab.config("kafka.client.colour=red"))
+    with pytest.raises(ConfigError, match="no \\[\\[pipelines"):
+        prepare(lab.config("pipelines=[]"))
+    with pytest.raises(ConfigError, match="can't be read"):
+        prepare(lab.config("pipelines.numbers.workflow=/nowhere.asl.json"))
