@@ -38,6 +38,7 @@ MAX_STEPS: Final = 200_000
 MAX_RESULT: Final = 2 * 1_048_576
 """Bytes of a result as JSON; a payload may have an eighth of it."""
 
+_NONE: frozenset[str] = frozenset()
 _WRAPPING = 2  # levels of evaluation that `wrapped` adds
 _MEMORY = ("U1001", "D2015", "D2016")
 _TIME = ("D1012", "U1006")
@@ -51,13 +52,15 @@ class Exact:
     Raises JsonataError: with AWS's text and no code where a bound was hit.
     """
 
-    __slots__ = ("_expressions", "_plain", "_ranges", "_refs", "_text")
+    __slots__ = ("_expressions", "_plain", "_ranges", "_refs", "_text", "_variables")
 
     def __init__(self, text: str, node: Node, refs: References) -> None:
         self._plain = text
         self._text = bounded(text, node)
         self._refs = refs
         self._ranges = Ranges() if RANGE_END in self._text else None
+        names = enumerate(sorted(refs.free))
+        self._variables = tuple((f"v{number}", name, name in FUNCTIONS) for number, name in names)
         self._expressions: dict[frozenset[str], jlens.Expression] = {}
 
     def evaluate(self, states: Mapping[str, JSON], scope: Scope) -> JSON:
@@ -83,14 +86,14 @@ class Exact:
 
     def _expression(self, document: dict[str, JSON], scope: Scope) -> jlens.Expression:
         """The compiled form for the variables that are set; an unset one that is a function stays that."""
-        free = self._refs.free
-        shadowing: frozenset[str] = frozenset()
-        if free:
+        shadowing = _NONE
+        if self._variables:
             variables = scope.variables()
-            for number, name in enumerate(sorted(free)):
+            for key, name, standard in self._variables:
                 if name in variables:
-                    document[f"v{number}"] = variables[name]
-            shadowing = frozenset(name for name in free & FUNCTIONS if name in variables)
+                    document[key] = variables[name]
+                    if standard:
+                        shadowing |= {name}
         expression = self._expressions.get(shadowing)
         if expression is None:
             expression = self._expressions[shadowing] = self._compile(shadowing)
@@ -98,21 +101,17 @@ class Exact:
 
     def _compile(self, shadowing: frozenset[str]) -> jlens.Expression:
         refs = self._refs
-        bound = [
-            f"${name}:=$$.v{number};"
-            for number, name in enumerate(sorted(refs.free))
-            if name not in FUNCTIONS or name in shadowing
-        ]
+        bound = [f"${name}:=$$.{key};" for key, name, standard in self._variables if not standard or name in shadowing]
         text = self._plain if "replace" in shadowing else self._text
         expression = compile_text(wrapped(text, "".join(bound)))
         for name, function in functions.PURE.items():
             if name in refs.free:
                 expression.register_function(name, _hosted(function))
+        if "replace" in refs.free:
+            expression.register_function(REPLACE, replace, "<s-(sf)(sf)n?:s>")
         if self._ranges is not None:
             expression.register_function(RANGE_START, self._ranges.start)
             expression.register_function(RANGE_END, self._ranges.end)
-        if "replace" in refs.free:
-            expression.register_function(REPLACE, replace, "<s-(sf)(sf)n?:s>")
         if "distinct" in refs.free:
             expression.register_function("distinct", functions.distinct, "<x:x>")
         return expression

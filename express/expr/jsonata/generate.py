@@ -12,7 +12,7 @@ from typing import Any
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata import support
 from express.expr.jsonata.emitter import Code, Emitter, Kind, Rule, Unsupported
-from express.expr.jsonata.generate_paths import emit_path, emit_tolerant, emit_variable
+from express.expr.jsonata.generate_paths import emit_path, emit_tolerant, emit_variable, staged
 from express.expr.jsonata.numbers import EXACT
 
 EMPTY = ", ''"
@@ -25,6 +25,16 @@ def _bare(rule: Rule) -> Rule:
         if node.stages:
             raise Unsupported
         return rule(emitter, node)
+
+    return checked
+
+
+def _predicated(rule: Rule) -> Rule:
+    """A rule for nodes that may have predicates."""
+
+    def checked(emitter: Emitter, node: n.Node) -> Code:
+        code = rule(emitter, node)
+        return staged(emitter, code, node.stages) if node.stages else code
 
     return checked
 
@@ -64,11 +74,11 @@ def _object(emitter: Emitter, node: n.Object) -> Code:
 
 
 def _block(emitter: Emitter, node: n.Block) -> Code:
-    """Variables that are bound become local names of Python."""
-    if not node.expressions:
+    """Only the last value counts; the ones before it are there for the variables they bind."""
+    if not node.expressions or not all(type(part) is n.Bind for part in node.expressions[:-1]):
         raise Unsupported
     emitter.enter({})
-    earlier = [_bind(emitter, part) for part in node.expressions[:-1]]
+    earlier = [emitter.emit(part).source for part in node.expressions[:-1]]
     code = emitter.emit(node.expressions[-1])
     emitter.leave()
     if not earlier:
@@ -76,13 +86,12 @@ def _block(emitter: Emitter, node: n.Block) -> Code:
     return Code(f"({', '.join(earlier)}, {code.source})[-1]", code.kind)
 
 
-def _bind(emitter: Emitter, node: n.Node) -> str:
-    if type(node) is not n.Bind or not node.bare() or emitter.looping:
-        raise Unsupported
+def _bind(emitter: Emitter, node: n.Bind) -> Code:
+    """A variable becomes a local name of Python."""
     code, name = emitter.emit(node.value), emitter.temporary()
     kind: Kind = "any" if code.kind in ("number", "integer") else code.kind
     emitter.bind(node.name, Code(name, kind))
-    return f"({name} := {emitter.value(code)})"
+    return Code(f"({name} := {emitter.value(code)})", kind)
 
 
 def _condition(emitter: Emitter, node: n.Condition) -> Code:
@@ -238,9 +247,10 @@ RULES: Mapping[type[n.Node], Rule] = {
     n.Negate: _bare(_negate),
     n.Array: _bare(_array),
     n.Object: _bare(_object),
-    n.Block: _bare(_block),
+    n.Block: _predicated(_block),
+    n.Bind: _bare(_bind),
     n.Condition: _bare(_condition),
-    n.Call: _bare(_call),
+    n.Call: _predicated(_call),
     n.Apply: _bare(_apply),
     n.Binary: _bare(_binary),
 }

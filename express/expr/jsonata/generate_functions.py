@@ -22,7 +22,7 @@ from express.expr.jsonata.names import FUNCTIONS as STANDARD
 from express.expr.jsonata.numbers import MAX_SAFE, normal
 from express.expr.jsonata.numbers import quote as json_text
 from express.expr.jsonata.sequences import UNDEFINED, present
-from express.values import JSON, is_number
+from express.values import JSON, is_number, parse_timestamp
 
 _BLANKS = re.compile(r"[ \t\n\r]+")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[Ee][-+]?[0-9]+)?\Z", re.ASCII)
@@ -335,9 +335,21 @@ def _lookup_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
 
 
 def _now(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """The time the state was entered, for the evaluation must give the same when it is repeated."""
     _exactly(arguments, 0)
     emitter.used.add("c")
     return Code("c['State']['EnteredTime']")
+
+
+def _millis_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    return Code(f"{emitter.helper(_millis)}({_now(emitter, arguments).source})", "integer")
+
+
+def _millis(timestamp: str) -> int:
+    moment = parse_timestamp(timestamp)
+    if moment is None:
+        raise Miss
+    return round(moment.timestamp() * 1000)
 
 
 def _drawn(function: Callable[..., JSON], kind: Kind) -> CallRule:
@@ -404,6 +416,7 @@ FUNCTIONS: Mapping[str, CallRule] = {
     "map": _loop(support.mapped, support.mapped_by_index, condition=False),
     "max": _values(_max, "any", 1),
     "merge": _merge_rule,
+    "millis": _millis_rule,
     "min": _values(_min, "any", 1),
     "not": _not,
     "now": _now,

@@ -16,7 +16,10 @@ MEMBERS = {"input": "si", "result": "sr", "errorOutput": "se", "context": "c"}
 
 
 def emit_variable(emitter: Emitter, node: n.Variable) -> Code:
-    """`$x`, `$` and `$x[0]`"""
+    """`$x`, `$` and `$x[0]`; `$states` as a whole."""
+    if node.name == "states" and not node.stages and emitter.local("states") is None:
+        emitter.used.update(("c", "states"))
+        return Code("{**states, 'context': c}", "object")
     return staged(emitter, _variable(emitter, node.name), node.stages)
 
 
