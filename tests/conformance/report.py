@@ -47,9 +47,10 @@ class Line(msgspec.Struct):
 INTRODUCTION = """\
 # Parity with AWS
 
-Each case is a state machine, its input and the answers of its tasks, with what real AWS Step Functions did. *Result* is
-the status with the output or the error name, *cause* adds the cause text, *events* the whole execution history. The
-figures are cases passed of cases that have something to say at that level.
+Each case is a state machine, its input and the answers of its tasks, with what real AWS Step Functions did; the
+recordings come from the tests of the LocalStack project (Apache-2.0). *Result* is the status with the output or the
+error name, *cause* adds the cause text, *events* the whole execution history. The figures are cases passed of cases
+that have something to say at that level.
 
 This page is written by `python -m tests.conformance FOLDER --level events --table FILE`.
 """

@@ -15,6 +15,7 @@ from .__main__ import known_deviations
 from .cases import load
 from .kinds import ask
 from .outcome import LEVELS, Outcome
+from .report import markdown
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "conformance" / "localstack"
 AREAS = sorted(file.stem for file in FOLDER.glob("*.jsonl"))
@@ -54,6 +55,13 @@ def test_only_standard_features_wait() -> None:
     compatible = {case.id for area in AREAS for case in load([FOLDER / f"{area}.jsonl"]) if case.express_compatible}
     waiting = {o.id: o.not_yet for area in AREAS for o in outcomes(area) if o.not_yet is not None}
     assert {id_: why for id_, why in waiting.items() if id_ in compatible and "DISTRIBUTED" not in why} == {}
+
+
+def test_the_parity_page_is_up_to_date() -> None:
+    """`express/docs/parity.md` shows what the runner finds: `--table` writes it anew."""
+    page = Path(__file__).parents[2] / "express" / "docs" / "parity.md"
+    found = markdown([outcome for area in AREAS for outcome in outcomes(area)], known_deviations())
+    assert page.read_text(encoding="utf-8") == found
 
 
 def _listed(id_: str, level: str) -> bool:
