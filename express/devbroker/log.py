@@ -101,6 +101,8 @@ class Log:
 
         `at_least_one` lets a first batch pass that is larger than that, or no reader would get past it (KIP-74).
         """
+        if offset >= upper:
+            return []
         first = max(bisect_right(self._bases, offset) - 1, 0)
         end = bisect_left(self._bases, upper)
         last = min(end, bisect_right(self._edges, self._edges[first] + max_bytes) - 1)

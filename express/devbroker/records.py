@@ -31,7 +31,7 @@ def first_at_time(batch: bytes, timestamp: int, start_offset: int) -> Stamp:
         for stamp in stamps(header, batch):
             if stamp.timestamp >= wanted and stamp.offset >= start_offset:
                 return stamp
-    except (MalformedError, ImportError, OSError, ValueError, zlib.error):
+    except (MalformedError, ImportError, zlib.error):
         pass
     return Stamp(header.max_timestamp, max(header.base_offset, start_offset))
 
@@ -60,23 +60,33 @@ def _snappy(data: bytes) -> bytes:
     import cramjam
 
     if not data.startswith(b"\x82SNAPPY\0"):
-        return bytes(cramjam.snappy.decompress_raw(data))
+        return _unpacked(cramjam.snappy.decompress_raw, data)
     cursor, blocks = Cursor(data, 16), []
     while cursor.pos < len(data):
-        blocks.append(bytes(cramjam.snappy.decompress_raw(cursor.take(int.from_bytes(cursor.take(4))))))
+        block = cursor.take(int.from_bytes(cursor.take(4)))
+        blocks.append(_unpacked(cramjam.snappy.decompress_raw, block))
     return b"".join(blocks)
 
 
 def _lz4(data: bytes) -> bytes:
     import cramjam
 
-    return bytes(cramjam.lz4.decompress(data))
+    return _unpacked(cramjam.lz4.decompress, data)
 
 
 def _zstd(data: bytes) -> bytes:
     import cramjam
 
-    return bytes(cramjam.zstd.decompress(data))
+    return _unpacked(cramjam.zstd.decompress, data)
+
+
+def _unpacked(decompress: Callable[[bytes], object], data: bytes) -> bytes:
+    import cramjam
+
+    try:
+        return bytes(decompress(data))  # type: ignore[call-overload, no-any-return]
+    except cramjam.DecompressionError as error:
+        raise MalformedError(f"broken compressed records: {error}") from error
 
 
 def _unknown(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import cache
-from types import NoneType, UnionType
+from types import NoneType
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -151,8 +151,25 @@ def _of(hint: Any, version: int, flexible: bool) -> Codec:
             return _integer(mark.code)
         if isinstance(mark, Joined):
             return Codec(_read_joined, _write_joined)
-    if get_origin(plain) is UnionType or NoneType in get_args(plain):
+    if NoneType in get_args(plain):
         plain = next(part for part in get_args(plain) if part is not NoneType)
+        return _plain(plain, version, flexible)
+    return _required(_plain(plain, version, flexible))
+
+
+def _required(nullable: Codec) -> Codec:
+    """The codec of a field that can't be null."""
+
+    def read(cursor: Cursor) -> Any:
+        value = nullable.read(cursor)
+        if value is None:
+            raise MalformedError("null where there must be a value")
+        return value
+
+    return Codec(read, nullable.write)
+
+
+def _plain(plain: Any, version: int, flexible: bool) -> Codec:
     if get_origin(plain) is list:
         return _array(_of(get_args(plain)[0], version, flexible), flexible)
     return _scalar(plain, version, flexible)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from express.devbroker.call import Answer, Call
 from express.devbroker.codes import Code, RefusedError
@@ -77,7 +78,7 @@ def _found(node: Node, name: str, create: bool) -> Topic:
 def create_topics(node: Node, request: CreateTopicsRequest, call: Call) -> Answer:
     """Create topics, each by itself."""
     return CreateTopicsResponse(
-        topics=[_result(new.name, lambda new=new: _create(node, new, request.validate_only)) for new in request.topics]  # type: ignore[misc]
+        topics=[_result(new.name, partial(_create, node, new, request.validate_only)) for new in request.topics]
     )
 
 
@@ -117,7 +118,7 @@ def create_partitions(node: Node, request: CreatePartitionsRequest, call: Call) 
     """Give topics more partitions."""
     return CreatePartitionsResponse(
         topics=[
-            _result(more.name, lambda more=more: node.topics.grow(more.name, more.count, dry=request.validate_only))  # type: ignore[misc]
+            _result(more.name, partial(node.topics.grow, more.name, more.count, dry=request.validate_only))
             for more in request.topics
         ]
     )
