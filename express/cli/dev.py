@@ -74,6 +74,9 @@ def command(
     With --events or --duration it ends by itself, and with 0 only if every event has its terminal record, counted
     by reading the topics. Ctrl-C drains and ends.
     """
+    from express.telemetry.applog import log_to_stderr
+
+    log_to_stderr("warning", "text", "dev")
     if rate is None:
         rate = float("inf") if events is not None else DEFAULT_RATE
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

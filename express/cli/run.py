@@ -17,6 +17,9 @@ from express.config import load
 if TYPE_CHECKING:
     from express.service.running import Service
 
+SHORT_DRAIN = 0.5
+"""A drain that takes less is not worth a word."""
+
 
 @rich_click.command()
 @rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
@@ -66,8 +69,9 @@ async def _serve(service: Service) -> int:
 
 
 async def _tell_drain(service: Service, told: asyncio.Event) -> None:
-    """Once told to stop, say every second what is left."""
+    """Once told to stop, say every second what is left, if anything is."""
     await told.wait()
+    await asyncio.sleep(SHORT_DRAIN)
     left = service.supervisor.drain_seconds
     while left > 0:
         click.echo(f"express: draining {service.supervisor.in_flight} executions, {left:.0f} s left", err=True)

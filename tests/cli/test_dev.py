@@ -1,0 +1,114 @@
+"""`express dev` as a user runs it: a process of its own, its streams, its signals, its exit codes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "express", "dev", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+def test_every_event_gets_its_terminal_record() -> None:
+    """`--events N` ends by itself, with 0 because a reader found a terminal record for each of the N offsets."""
+    code, out, err = finish(start("--events", "5000", "--workers", "2"))
+
+    assert code == 0, err
+    assert out.startswith("5,000 events, 5,000 with a terminal record: ")
+    assert "0 missing" in out
+    assert re.search(r"[\d,]+ events/s over [\d.]+ s, [\d,]+ per worker process", out)
+    assert re.search(r"GB-s; AWS Express would charge \$\d", out)
+    assert "/metrics" in err
+    assert "development broker" in err
+
+
+def test_a_seed_repeats_a_run() -> None:
+    """The same seed comes to the same results, another one to others."""
+    first, again, other = (
+        finish(start("--events", "2000", "--only", "iot", "--seed", seed))[1].splitlines()[0] for seed in "771"
+    )
+    assert first == again
+    assert first.split(": ")[1] != other.split(": ")[1]
+
+
+def test_a_duration_ends_it() -> None:
+    """`--duration` ends by itself at about that time, at the rate asked for."""
+    code, out, err = finish(start("--duration", "1s", "--rate", "500"))
+    events = int(out.partition(" ")[0].replace(",", ""))
+
+    assert code == 0, err
+    assert 400 <= events <= 500
+
+
+def test_real_kafka(kafka: str) -> None:
+    """`--kafka HOST:PORT` does the same on a broker of yours; a second run counts its own events only."""
+    for seed in "12":
+        code, out, err = finish(start("--kafka", kafka, "--events", "3000", "--seed", seed))
+        assert code == 0, err
+        assert out.startswith("3,000 events, 3,000 with a terminal record: ")
+    assert "development broker" not in err
+
+
+def until_events_flow(process: subprocess.Popen[str]) -> float:
+    """Seconds until the first figures show that something succeeded."""
+    began = time.monotonic()
+    assert process.stderr is not None
+    for line in process.stderr:
+        if re.search(r"[1-9][\d,]* succeeded", line):
+            return time.monotonic() - began
+    raise AssertionError("no events flowed")
+
+
+def test_ctrl_c_drains() -> None:
+    """Events flow within seconds; Ctrl-C makes no more of them, finishes what is there, and ends with 0."""
+    process = start()
+    seconds = until_events_flow(process)
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process)
+
+    assert code == 0, err
+    assert "terminal records when interrupted" in out
+    assert seconds < 10  # 3 on a machine that does nothing else
+
+
+def test_ctrl_c_before_the_end_is_told() -> None:
+    """A run that was to end by itself and was interrupted instead ends with 105."""
+    process = start("--events", "100000000", "--rate", "1000")
+    until_events_flow(process)
+    process.send_signal(signal.SIGINT)
+
+    assert finish(process)[0] == 105
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--kafka", "127.0.0.1:1", "--events", "1"], 1, "express: no topics can be created at 127.0.0.1:1"),
+        (["--set", "kafka.grup=x"], 104, "did you mean 'group'?"),
+        (["--rate", "fast"], 2, "neither a number"),
+        (["--duration", "10"], 2, "duration with a unit"),
+        (["--events", "0"], 2, "--events"),
+    ],
+)
+def test_mistakes_are_one_sentence(arguments: list[str], code: int, said: str) -> None:
+    """What goes wrong is told in a sentence, never as a traceback."""
+    found, out, err = finish(start(*arguments))
+
+    assert (found, out) == (code, "")
+    assert said in " ".join(err.split()).replace("│ ", "")
+    assert "Traceback" not in err
