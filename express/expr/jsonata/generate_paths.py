@@ -82,6 +82,9 @@ def _start(emitter: Emitter, path: n.Path) -> tuple[Code, list[n.Node]]:
         raise Unsupported
     if type(first) is n.Name and emitter.items and emitter.items[-1]:
         return Code(emitter.items[-1]), path.steps
+    if isinstance(first, n.Call | n.Block):
+        code = emitter.emit(first)
+        return Code(code.source) if code.kind == "object" else code, rest
     if type(first) is not n.Variable:
         raise Unsupported
     if first.name != "states" or emitter.local("states") is not None:

@@ -91,6 +91,8 @@ def _compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         _joined(st.tuples(inner, inner), "($v := {}; {})"),
         _joined(st.tuples(inner), '({} in ["a", "b"])'),
         _joined(st.tuples(inner), "(-{})"),
+        _joined(st.tuples(inner, _steps), "({}){}"),
+        _joined(st.tuples(inner, _steps), "$merge([{}]){}"),
     )
 
 
