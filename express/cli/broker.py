@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import rich_click as click
-import uvloop
 
 from express.devbroker import Broker, Settings
-from express.devbroker.serve import serve
+from express.devbroker.serve import run
 from express.errors import StoreError
 
 
@@ -37,7 +35,6 @@ def command(host: str, port: int, data: Path | None, partitions: int) -> None:
     """
     broker = Broker(host, port, data, Settings(partitions=partitions, auto_create=True))
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(broker))
+        run(broker)
     except OSError as error:
         raise StoreError(f"the broker can't start on {host}:{port}: {error}") from error

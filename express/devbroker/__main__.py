@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
 from express.devbroker.broker import Broker
 from express.devbroker.node import Settings
-from express.devbroker.serve import NOTICE, serve
+from express.devbroker.serve import NOTICE, run
 from express.errors import StoreError
 
 
@@ -28,7 +27,7 @@ def main() -> None:
         retention_bytes=arguments.retention_bytes,
     )
     try:
-        asyncio.run(serve(Broker(arguments.host, arguments.port, arguments.data, settings)))
+        run(Broker(arguments.host, arguments.port, arguments.data, settings))
     except (OSError, StoreError) as error:
         sys.exit(f"can't start: {error}")
 

@@ -6,6 +6,8 @@ import asyncio
 import signal
 import sys
 
+import uvloop
+
 from express.devbroker.broker import Broker
 
 NOTICE = "development broker: one node, no replication, no TLS, no access control; not for production"
@@ -21,3 +23,9 @@ async def serve(broker: Broker) -> None:
         print(NOTICE, file=sys.stderr)
         print(broker.address, flush=True)
         await stop.wait()
+
+
+def run(broker: Broker) -> None:
+    """Serve on a loop of its own: uvloop, which sends batches without copying them together first."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(broker))
