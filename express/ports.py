@@ -155,6 +155,7 @@ class Sink(Protocol):
     async def flush(self, positions: Mapping[Partition, Position]) -> None:
         """Write what was appended before this call. When it returns, all is acknowledged by the broker.
 
+        What is to be written is taken before the first turn of the loop: `positions` cover that and no more.
         Not called while another flush runs; `append` may be.
         """
 

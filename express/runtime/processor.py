@@ -116,6 +116,11 @@ class Processor:
         """The partitions that are ours."""
         return self._lanes.keys()
 
+    @property
+    def committed(self) -> dict[Partition, Position]:
+        """What was committed last of each partition that is ours."""
+        return {partition: lane.committed for partition, lane in self._lanes.items()}
+
     def lag(self) -> dict[Partition, int]:
         """Records of each of our partitions that are not polled yet, as far as known."""
         return {partition: lag for partition, lag in self._source.lag().items() if partition in self._lanes}

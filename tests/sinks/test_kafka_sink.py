@@ -104,7 +104,7 @@ async def test_an_unreachable_cluster_is_a_sink_error() -> None:
 
 async def test_a_refused_batch_is_a_sink_error_and_a_new_start_repairs_it(address: str) -> None:
     """A batch over the topic's limit breaks the sequence of an idempotent producer; `start` makes a new one."""
-    out = await new_topic(address, **{"max.message.bytes": "2000"})
+    out = await new_topic(address, 1, **{"max.message.bytes": "2000"})
 
     async with opened(address, out, origin=out) as sink:
         sink.append(out, Partition(out, 0), 1, None, b"x" * 5000, [])
