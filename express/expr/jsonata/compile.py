@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import nan
 from typing import NoReturn, Protocol, TypeAlias, cast
 
 from express.errors import EvaluationError, ExpressionError
@@ -17,7 +18,7 @@ from express.expr.jsonata.evaluator import Exact, compile_text
 from express.expr.jsonata.fast import Fast, call_form, constant_form, fast_form, function_of, joined
 from express.expr.jsonata.generate_paths import bare_path
 from express.expr.jsonata.nodes import Node, Pattern, walk
-from express.expr.jsonata.numbers import compact, normal
+from express.expr.jsonata.numbers import compact, normal, number_text
 from express.expr.jsonata.parser import parse
 from express.expr.jsonata.references import references
 from express.expr.jsonata.sequences import UNDEFINED, follow
@@ -202,6 +203,8 @@ def _exact(source: str, node: Node, field: str, expect: str | None) -> Function:
             nothing = not exact.is_function(states, scope)
             outcome = "returned nothing (undefined)." if nothing else "returned an unsupported result type."
             raise _failed(source, field, outcome)
+        if value is None and walk is None and exact.is_nan(states, scope):
+            value = number_text(nan)
         if expect is not None and type(value) not in _PYTHON[expect]:
             raise _failed(source, field, _unexpected(value, expect))
         return value

@@ -76,13 +76,21 @@ class Exact:
 
     def is_function(self, states: Mapping[str, JSON], scope: Scope) -> bool:
         """Whether an expression that gave nothing gave a function (AWS tells the two apart)."""
+        return bool(self._probe("type", states, scope) == "function")
+
+    def is_nan(self, states: Mapping[str, JSON], scope: Scope) -> bool:
+        """Whether an expression that gave null gave what is no number (AWS tells the two apart)."""
+        return bool(self._probe("string", states, scope) == "D3001")
+
+    def _probe(self, function: str, states: Mapping[str, JSON], scope: Scope) -> JSON:
+        """What a function says about the value, or the code of its error."""
         probe = copy(self)
         probe._expressions = {}
-        probe._plain, probe._text = f"$type({self._plain})", f"$type({self._text})"
+        probe._plain, probe._text = f"${function}({self._plain})", f"${function}({self._text})"
         try:
-            return bool(probe.evaluate(states, scope) == "function")
-        except JsonataError:
-            return False
+            return probe.evaluate(states, scope)
+        except JsonataError as error:
+            return error.code
 
     def _expression(self, document: dict[str, JSON], scope: Scope) -> jlens.Expression:
         """The compiled form for the variables that are set; an unset one that is a function stays that."""

@@ -182,6 +182,7 @@ def test_assignments_stay_in_their_evaluation() -> None:
         ("-1/0", "-Infinity"),
         ("1e308 * 10", "Infinity"),
         ("0/0", "NaN"),
+        ('$parseInteger("abc", "0")', "NaN"),
         ("[1/0]", ["Infinity"]),
         ('{"a": [1, -1/0]}', {"a": [1, "-Infinity"]}),
         ("1.0", 1),
