@@ -1,0 +1,67 @@
+"""The broker of a fault test: a real Kafka with a second listener that leads through fault proxies."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from tests.faults.proxy import FaultProxy
+from tests.kafka.jars import DEFAULT_VERSION
+from tests.kafka.real import RealKafka, _free_ports
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What cluster a fault wants; trials with equal ones share it."""
+
+    version: str = DEFAULT_VERSION
+    brokers: int = 1
+
+
+class ProxiedKafka(RealKafka):
+    """Real nodes, each of which can also be reached by a listener that is advertised as a proxy's port."""
+
+    def __init__(self, brokers: int, version: str) -> None:
+        super().__init__(brokers, version)
+        ports = _free_ports(2 * brokers)
+        self.inner = dict(zip(self._nodes, ports[:brokers], strict=True))
+        self.outer = dict(zip(self._nodes, ports[brokers:], strict=True))
+
+    def _config(self, node: int) -> str:
+        lines = dict(line.split("=", 1) for line in super()._config(node).splitlines())
+        lines["listeners"] += f",PROXIED://127.0.0.1:{self.inner[node]}"
+        lines["advertised.listeners"] += f",PROXIED://127.0.0.1:{self.outer[node]}"
+        lines["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
+        return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+class Cluster:
+    """A running cluster. `address` is the straight way, `proxied` the one through `proxies`."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.kafka = ProxiedKafka(shape.brokers, shape.version)
+        self.address = self.kafka.address
+        self.proxied = ",".join(f"127.0.0.1:{port}" for port in self.kafka.outer.values())
+        self.proxies = [FaultProxy(self.kafka.outer[node], self.kafka.inner[node], node) for node in self.kafka.inner]
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.kafka.start)
+        for proxy in self.proxies:
+            await self._stack.enter_async_context(proxy)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+        await asyncio.to_thread(self.kafka.stop)
+
+    def heal(self) -> None:
+        """End what the proxies do."""
+        for proxy in self.proxies:
+            proxy.heal()

@@ -1,0 +1,100 @@
+"""The events of a trial: `{"id", "key", "seq" (per key), "hold", "pad"}`, in the shape of Kafka's own verifiers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+import orjson
+from aiokafka import AIOKafkaProducer
+
+TICK = 0.02
+
+POISON: list[Callable[[random.Random], bytes | None]] = [
+    lambda _: None,
+    lambda _: b"",
+    lambda _: b"{",
+    lambda _: b'{"a":1,}',
+    lambda _: b"\xff\xfe\x00",
+    lambda _: b'{"a":"\xc3\x28"}',
+    lambda _: b"NaN",
+    lambda _: b'{"a":Infinity}',
+    lambda _: b"[" * 300 + b"]" * 300,
+    lambda _: b"[" * 2_000,
+    lambda _: b'{"a":18446744073709551616}',
+    lambda _: b'{"a":-99999999999999999999}',
+    lambda _: b"'single'",
+    lambda _: b'{"a":"\\ud800',
+    lambda _: b'{"a" 1}',
+    lambda _: b"\x00",
+    lambda _: b"\xef\xbb\xbf{}",
+    lambda _: b'"' + b"x" * 262_144 + b'"',
+    lambda _: b"[" + b"1," * 60_000 + b"1]",
+    lambda rng: b"{" + rng.randbytes(40),
+]
+"""What no execution can be started with, made with the chance of the trial."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a trial is fed."""
+
+    rate: int = 1_000
+    """Events per second."""
+    keys: int = 200
+    slow: float = 0.05
+    """Share of events whose task takes `hold` seconds."""
+    hold: tuple[float, float] = (0.05, 0.5)
+    poison: float = 0.0
+    pad: int = 100
+    compression: str = ""
+    partitions: int = 6
+
+
+class Load:
+    """Feeds one topic. What was acknowledged by the broker is in the log; only that is judged."""
+
+    def __init__(self, plan: Plan, topic: str, seed: int) -> None:
+        self.plan = plan
+        self.sent = 0
+        self.poison = 0
+        self._topic = topic
+        self._random = random.Random(seed)
+        self._sequence: Counter[str] = Counter()
+
+    async def feed(self, address: str, seconds: float) -> None:
+        """Produce at the rate of the plan for so long, and wait for every acknowledgement."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=address, enable_idempotence=True, compression_type=self.plan.compression or None
+        )
+        await producer.start()
+        try:
+            began = time.monotonic()
+            before = self.sent
+            while (spent := time.monotonic() - began) < seconds:
+                await self._send(producer, int(spent * self.plan.rate) - (self.sent - before))
+                await asyncio.sleep(TICK)
+            await self._send(producer, int(seconds * self.plan.rate) - (self.sent - before))
+        finally:
+            await producer.stop()
+
+    async def _send(self, producer: AIOKafkaProducer, count: int) -> None:
+        for _ in range(count):
+            key, value = self.event()
+            await producer.send(self._topic, value, key=key)
+
+    def event(self, **fixed: float) -> tuple[bytes, bytes | None]:
+        """Key and value of the next event; `fixed` goes before chance."""
+        rng, plan = self._random, self.plan
+        key = f"key-{rng.randrange(plan.keys)}"
+        self.sent += 1
+        if rng.random() < plan.poison:
+            self.poison += 1
+            return key.encode(), rng.choice(POISON)(rng)
+        self._sequence[key] += 1
+        hold = rng.uniform(*plan.hold) if rng.random() < plan.slow else 0.0
+        event = {"id": self.sent, "key": key, "seq": self._sequence[key], "hold": hold, "pad": "x" * plan.pad}
+        return key.encode(), orjson.dumps({**event, **fixed})

@@ -1,0 +1,104 @@
+"""A TCP proxy that delays, slows down, holds back or breaks what passes through it.
+
+The kernel's own means (netem) are not to be had everywhere; a proxy on the broker's second listener is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+CHUNK = 65_536
+LINGER_OFF = b"\1\0\0\0\0\0\0\0"
+"""struct linger: close with RST, throw away what is not sent."""
+
+
+class FaultProxy:
+    """Listens on `port` and passes everything on to `target`, both on 127.0.0.1."""
+
+    def __init__(self, port: int, target: int, seed: int = 0) -> None:
+        self.port = port
+        self.delay = 0.0
+        """Seconds that each chunk waits, in each direction."""
+        self.jitter = 0.0
+        """Up to so many seconds more or less."""
+        self.bytes_per_second = 0
+        """Of each direction of each connection; 0 is without limit."""
+        self.resets = 0
+        self._target = target
+        self._random = random.Random(seed)
+        self._open = asyncio.Event()
+        self._open.set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._server: asyncio.Server
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        tasks = list(self._connections)
+        self.reset()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def hold(self) -> None:
+        """Let nothing through any more, without closing anything: as when a cable is cut."""
+        self._open.clear()
+
+    def heal(self) -> None:
+        """End `hold` and every delay."""
+        self.delay = self.jitter = 0.0
+        self.bytes_per_second = 0
+        self._open.set()
+
+    def reset(self) -> None:
+        """Break every connection with RST."""
+        import socket
+
+        for task, writer in list(self._connections.items()):
+            raw = writer.get_extra_info("socket")
+            with suppress(OSError, AttributeError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_OFF)
+            writer.transport.abort()
+            task.cancel()
+            self.resets += 1
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = writer
+        there: asyncio.StreamWriter | None = None
+        try:
+            back, there = await asyncio.open_connection("127.0.0.1", self._target)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, there))
+                group.create_task(self._pump(back, writer))
+        except* (OSError, _Closed):
+            pass
+        finally:
+            del self._connections[task]
+            writer.close()
+            if there is not None:
+                there.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(CHUNK):
+            await self._open.wait()
+            wait = self.delay + self._random.uniform(-self.jitter, self.jitter)
+            if self.bytes_per_second:
+                wait += len(data) / self.bytes_per_second
+            if wait > 0:
+                await asyncio.sleep(wait)
+            writer.write(data)
+            await writer.drain()
+        raise _Closed
+
+
+class _Closed(Exception):
+    """One side has closed: the other is to be closed as well."""

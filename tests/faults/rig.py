@@ -1,0 +1,241 @@
+"""What a fault works with in one trial: topics, load, services, the watch, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka.admin import NewTopic
+
+from express.ports import Partition
+from express.service.verify import Target, Verdict, verify
+from express.sources.survey import Survey
+from tests.faults.cluster import Cluster
+from tests.faults.load import Load, Plan
+from tests.faults.service import Service
+from tests.faults.watch import Watch
+from tests.kafka.clients import admin, served
+from tests.kafka.wire import unique
+
+SESSION_SECONDS = 6
+"""Of the groups under test: the least that a broker allows unless configured otherwise."""
+
+RECOVERY_SECONDS = 90.0
+"""A trial that takes longer to catch up has failed."""
+
+WORKFLOW = {
+    "StartAt": "IsSlow",
+    "States": {
+        "IsSlow": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.hold", "NumericGreaterThan": 0, "Next": "Work"}],
+            "Default": "Done",
+        },
+        "Work": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:work", "End": True},
+        "Done": {"Type": "Pass", "End": True},
+    },
+}
+
+CONFIG = """
+[kafka]
+bootstrap_servers = "{address}"
+group = "{group}"
+[kafka.client]
+session_timeout_ms = {session}
+heartbeat_interval_ms = 1000
+rebalance_timeout_ms = 40000
+metadata_max_age_ms = 5000
+{client}
+[functions]
+work = "tests.faults.handlers:work"
+[[pipelines]]
+name = "faults"
+topics = ["{topic}"]
+workflow = "{workflow}"
+output = "{topic}.results"
+dead_letter = "{topic}.dead-letters"
+{pipeline}
+[workers]
+drain = "20s"
+restart_delay = "100ms"
+[metrics]
+port = 0
+interval = "200ms"
+"""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a trial found. `problems` empty: it passed."""
+
+    fault: str
+    trial: int
+    seed: int
+    records: int = 0
+    disruptions: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    dead_letters: int = 0
+    recoveries: list[float] = []
+    seconds: float = 0.0
+    notes: dict[str, float] = {}
+    problems: list[str] = []
+
+
+class Rig:
+    """One trial. `delivery` and `client` go into the configuration of the services."""
+
+    def __init__(self, cluster: Cluster, plan: Plan, outcome: Outcome, seconds: float, delivery: str) -> None:
+        self.cluster = cluster
+        self.plan = plan
+        self.outcome = outcome
+        self.seconds = seconds
+        self.random = random.Random(outcome.seed)
+        self.topic = unique("in")
+        self.group = f"{unique('group')}-faults"
+        self.load = Load(plan, self.topic, outcome.seed)
+        self.services: list[Service] = []
+        self.watch: Watch
+        self._delivery = delivery
+        self._folder = Path(tempfile.mkdtemp(prefix="express-faults-"))
+        self._fed_until = 0.0
+
+    # Set up and tear down ---------------------------------------------------------------------------
+
+    async def open(self, *, dead_letters: bool = True) -> None:
+        """Create the topics and begin to watch."""
+        names = [self.topic, f"{self.topic}.results", *([f"{self.topic}.dead-letters"] if dead_letters else [])]
+        for name in names:
+            await self.create(name)
+        self.begin_watch()
+
+    def begin_watch(self) -> None:
+        """Follow the commits from now on."""
+        self.watch = Watch(self.cluster.address, self.group)
+
+    async def create(self, topic: str) -> None:
+        """A topic with as many partitions and copies as the trial has."""
+        copies = min(3, self.cluster.shape.brokers)
+        async with admin(self.cluster.address) as client:
+            await client.create_topics([NewTopic(topic, self.plan.partitions, copies)])
+        if copies == 1:
+            await served(self.cluster.address, topic, self.plan.partitions)
+
+    async def delete(self, topic: str) -> None:
+        """Remove a topic."""
+        async with admin(self.cluster.address) as client:
+            await client.delete_topics([topic])
+
+    async def close(self, *, keep: bool) -> None:
+        """End everything; `keep` the folder with the logs."""
+        for service in self.services:
+            service.kill()
+        if hasattr(self, "watch"):
+            await self.watch.stop()
+        if keep:
+            self.outcome.problems.append(f"logs in {self._folder}")
+        else:
+            shutil.rmtree(self._folder)
+
+    def service(self, workers: int = 1, *, proxied: bool = False, **client: Any) -> Service:
+        """Start an `express run`. `client` are Kafka client properties."""
+        number = len(self.services)
+        workflow = self._folder / "faults.asl.json"
+        workflow.write_text(json.dumps(WORKFLOW))
+        config = self._folder / f"express-{number}.toml"
+        text = CONFIG.format(
+            address=self.cluster.proxied if proxied else self.cluster.address,
+            group=self.group.removesuffix("-faults"),
+            session=SESSION_SECONDS * 1000,
+            client="\n".join(f"{name} = {json.dumps(value)}" for name, value in client.items()),
+            topic=self.topic,
+            workflow=workflow,
+            pipeline=f'delivery = "{self._delivery}"',
+        )
+        config.write_text(text)
+        service = Service(config, self._folder / f"express-{number}.log", workers)
+        self.services.append(service)
+        return service
+
+    async def start(self, workers: int = 1, *, proxied: bool = False, **client: Any) -> Service:
+        """Start an `express run` and wait until it drains."""
+        service = self.service(workers, proxied=proxied, **client)
+        await service.ready()
+        return service
+
+    # While it runs ----------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def feeding(self, seconds: float | None = None) -> AsyncIterator[None]:
+        """Feed meanwhile, and until the time is over."""
+        seconds = self.seconds if seconds is None else seconds
+        self._fed_until = time.monotonic() + seconds
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.load.feed(self.cluster.address, seconds))
+            yield
+
+    @property
+    def feeding_left(self) -> float:
+        """Seconds for which events still come."""
+        return self._fed_until - time.monotonic()
+
+    async def ends(self) -> Mapping[Partition, int]:
+        """The ends of the input."""
+        async with Survey({"bootstrap_servers": self.cluster.address}) as survey:
+            return {at: end for at, (_, end) in (await survey.bounds([self.topic])).items()}
+
+    def disrupt(self, count: int = 1) -> None:
+        """Note that something was broken, for the bound of duplicates."""
+        self.outcome.disruptions += count
+
+    async def recovered(self) -> None:
+        """Wait until everything that is in the input now is committed; note how long that took, and verify."""
+        ends = await self.ends()
+        self.outcome.recoveries.append(round(await self.watch.reached(ends, RECOVERY_SECONDS), 1))
+        verdict = await self.verify()
+        if not verdict.ok:
+            self.problem(f"while it ran: {'; '.join(verdict.reasons)}")
+
+    def problem(self, text: str) -> None:
+        """Note what must not be."""
+        self.outcome.problems.append(text)
+
+    def expect(self, what: str, found: float, low: float, high: float) -> None:
+        """Note a figure, and that it is wrong unless it lies between the limits."""
+        self.outcome.notes[what] = round(found, 2)
+        if not low <= found <= high:
+            self.problem(f"{what}: {found:g}, expected {low:g} to {high:g}")
+
+    # The end ----------------------------------------------------------------------------------------
+
+    async def finish(self) -> Verdict:
+        """Wait for the rest, stop what runs in order, and read it all."""
+        ends = await self.ends()
+        try:
+            await self.watch.reached(ends, RECOVERY_SECONDS)
+        except TimeoutError:
+            self.problem(f"not drained within {RECOVERY_SECONDS:.0f} s")
+        for service in self.services:
+            if service.process.poll() is None:
+                self.expect("exit code of the last stop", await service.drain(), 0, 0)
+        return await self.verify(drained=True)
+
+    async def verify(self, *, drained: bool = False) -> Verdict:
+        """What an independent reader says."""
+        target = Target(
+            name="faults",
+            inputs=[self.topic],
+            output=f"{self.topic}.results",
+            dead_letters=f"{self.topic}.dead-letters",
+            group=self.group,
+        )
+        properties = {"bootstrap_servers": self.cluster.address}
+        return await verify(properties, target, exactly_once=self._delivery == "exactly_once", drained=drained)

@@ -1,0 +1,77 @@
+"""Runs trials one after the other, sharing clusters, and judges them."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+
+from express.service.verify import Verdict
+from tests.faults.cluster import Cluster
+from tests.faults.rig import Outcome, Rig
+from tests.faults.table import FAULTS, Fault
+
+COMMIT_RECORDS = 500
+"""A commit is due after so many terminal records, or a second."""
+
+FLUSH_SECONDS = 1.0
+"""What one flush holds at the most, in seconds of load; more while a worker catches up."""
+
+
+async def trials(names: Sequence[str], count: int, seconds: float, seed: int) -> AsyncIterator[Outcome]:
+    """Run every fault `count` times, those with the same cluster together; outcomes as they come."""
+    for shape in dict.fromkeys(FAULTS[name].shape for name in names):
+        async with AsyncExitStack() as stack:
+            cluster = await stack.enter_async_context(Cluster(shape))
+            for name in (name for name in names if FAULTS[name].shape == shape):
+                for number in range(count):
+                    yield await trial(cluster, name, number, seconds, seed + number)
+
+
+async def trial(cluster: Cluster, name: str, number: int, seconds: float, seed: int) -> Outcome:
+    """One trial; whatever goes wrong in it is in its outcome."""
+    fault = FAULTS[name]
+    outcome = Outcome(fault=name, trial=number + 1, seed=seed)
+    rig = Rig(cluster, fault.plan, outcome, seconds, fault.delivery)
+    began = time.monotonic()
+    try:
+        await rig.open(dead_letters=fault.dead_letters)
+        await fault.run(rig)
+        cluster.heal()
+        judge(fault, rig, await rig.finish())
+    except Exception as error:
+        cluster.heal()
+        rig.problem(f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}")
+    finally:
+        outcome.seconds = round(time.monotonic() - began, 1)
+        await rig.close(keep=bool(outcome.problems))
+    return outcome
+
+
+def judge(fault: Fault, rig: Rig, verdict: Verdict) -> None:
+    """Hold the verdict against what the fault allows."""
+    outcome, totals = rig.outcome, verdict.totals
+    outcome.records = totals["records"]
+    outcome.lost = totals["lost"] + totals["open"]
+    outcome.duplicated = totals["duplicates"]
+    outcome.dead_letters = totals["dead_letters"]
+    for reason in verdict.reasons:
+        rig.problem(reason)
+    if outcome.records != rig.load.sent:
+        rig.problem(f"{rig.load.sent} records were fed, {outcome.records} are in the log")
+    if (most := bound(fault, outcome)) < outcome.duplicated:
+        rig.problem(f"{outcome.duplicated} duplicates, at most {most} allowed")
+    if not outcome.duplicated and outcome.dead_letters != rig.load.poison:
+        rig.problem(f"{outcome.dead_letters} dead letters for {rig.load.poison} poisoned records")
+    if rig.watch.steps_back:
+        rig.problem(f"commits went back: {', '.join(rig.watch.steps_back[:5])}")
+    if verdict.strangers:
+        rig.problem(f"{verdict.strangers} records of the output name no input")
+
+
+def bound(fault: Fault, outcome: Outcome) -> int:
+    """How many duplicates a fault may cause (reliability.md §3, I5): what was written since the last commit."""
+    if not fault.doubles:
+        return fault.extra
+    return fault.extra + int(outcome.disruptions * (COMMIT_RECORDS + FLUSH_SECONDS * fault.plan.rate))

@@ -1,0 +1,88 @@
+"""What happens to topics, commits and records."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from tests.faults.rig import Rig
+
+FOREIGN = ["\x01garbage", "x1", "x1!!!!", "x1gICAgICAgIA=", "l" + "A" * 4_000, "ünïcode", "x1BQM=" + "=" * 3]
+REWIND = 100
+
+
+async def smoke(rig: Rig) -> None:
+    """Nothing happens. For versions and codecs."""
+    await rig.start(workers=2)
+    async with rig.feeding():
+        await asyncio.sleep(rig.seconds / 2)
+        await rig.recovered()
+
+
+async def dead_letters_missing(rig: Rig) -> None:
+    """The dead-letter topic is not there at the start, and created later: it waits, and skips nothing."""
+    rig.service(workers=2)
+    async with rig.feeding():
+        await asyncio.sleep(rig.seconds / 2)
+        if sum(rig.watch.committed.values()):
+            rig.problem("something was committed without a dead-letter topic")
+        await rig.create(f"{rig.topic}.dead-letters")
+        await rig.recovered()
+
+
+async def dead_letters_deleted(rig: Rig) -> None:
+    """The dead-letter topic goes while it runs; poison comes, then the topic is there again."""
+    await rig.start(workers=2)
+    async with rig.feeding(2):
+        await asyncio.sleep(1)
+    await rig.recovered()
+    topic = f"{rig.topic}.dead-letters"
+    await rig.delete(topic)
+    rig.disrupt(2)
+    rig.load.plan = msgspec.structs.replace(rig.plan, poison=0.05)
+    async with rig.feeding():
+        await asyncio.sleep(rig.seconds - 2)
+        await rig.create(topic)
+        await rig.recovered()
+
+
+async def foreign_metadata(rig: Rig) -> None:
+    """Another program's metadata, or broken one, stands at the commits: replayed from there, and said so."""
+    service = await rig.start()
+    async with rig.feeding():
+        await asyncio.sleep(1)
+    await rig.recovered()
+    await service.drain()
+    await rig.watch.stop()
+    await _commit_foreign(rig)
+    service = await rig.start()
+    rig.begin_watch()
+    await rig.recovered()
+    rig.outcome.notes["replayed on purpose"] = REWIND * rig.plan.partitions
+    rig.expect("told in the log", service.text().count("with metadata that is not ours"), rig.plan.partitions, 1_000)
+
+
+async def _commit_foreign(rig: Rig) -> None:
+    """Put each partition's commit back by REWIND offsets, with metadata that is not ours."""
+    client = AIOKafkaConsumer(bootstrap_servers=rig.cluster.address, group_id=rig.group, enable_auto_commit=False)
+    await client.start()
+    try:
+        positions = {
+            TopicPartition(*at): OffsetAndMetadata(end - REWIND, FOREIGN[at.number % len(FOREIGN)])
+            for at, end in (await rig.ends()).items()
+        }
+        client.assign(list(positions))
+        await client.commit(positions)
+    finally:
+        await client.stop()
+
+
+async def poison(rig: Rig) -> None:
+    """Twenty kinds of what can't be run among good records: as many dead letters, byte for byte, and no stop."""
+    await rig.start(workers=2)
+    async with rig.feeding():
+        await asyncio.sleep(rig.seconds / 2)
+        await rig.recovered()
