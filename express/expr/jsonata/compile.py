@@ -190,11 +190,11 @@ def _exact(source: str, node: Node, field: str, expect: str | None) -> Function:
     """The complete evaluation of an expression, with its result checked."""
     exact = Exact(source, node, references(node))
     refused = _refusal(source, field)
-    walk = _walker(node)
+    follow_path = _walker(node)
 
     def evaluate(states: States, scope: Scope) -> JSON:
         try:
-            value = UNDEFINED if walk is None else walk(states, scope)
+            value = UNDEFINED if follow_path is None else follow_path(states, scope)
             if value is UNDEFINED:
                 value = exact.evaluate(states, scope)
         except JsonataError as error:
@@ -203,7 +203,7 @@ def _exact(source: str, node: Node, field: str, expect: str | None) -> Function:
             nothing = not exact.is_function(states, scope)
             outcome = "returned nothing (undefined)." if nothing else "returned an unsupported result type."
             raise _failed(source, field, outcome)
-        if value is None and walk is None and exact.is_nan(states, scope):
+        if value is None and follow_path is None and exact.is_nan(states, scope):
             value = number_text(nan)
         if expect is not None and type(value) not in _PYTHON[expect]:
             raise _failed(source, field, _unexpected(value, expect))

@@ -1,0 +1,244 @@
+"""Functions of JSONata as generated code calls them: right for the usual arguments, Miss for the others.
+
+Each gives exactly what the complete evaluator gives, or raises Miss so that it decides.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from express.expr.jsonata.bounds import MAX_ITEMS
+from express.expr.jsonata.errors import JsonataError, Miss
+from express.expr.jsonata.numbers import MAX_SAFE, normal
+from express.expr.jsonata.numbers import quote as json_text
+from express.expr.jsonata.sequences import UNDEFINED
+from express.expr.jsonata.support import looped, one
+from express.values import JSON, is_number, parse_timestamp
+
+_BLANKS = re.compile(r"[ \t\n\r]+")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[Ee][-+]?[0-9]+)?\Z", re.ASCII)
+
+
+# Strings
+
+
+def trim(text: str) -> str:
+    """`$trim`: runs of blanks become one, those at the ends go."""
+    return _BLANKS.sub(" ", text).strip(" ")
+
+
+def upper(text: str) -> str:
+    """`$uppercase` of ASCII."""
+    if not text.isascii():  # JavaScript and Python differ in a few letters
+        raise Miss
+    return text.upper()
+
+
+def lower(text: str) -> str:
+    """`$lowercase` of ASCII."""
+    if not text.isascii():
+        raise Miss
+    return text.lower()
+
+
+def before(text: str, mark: str) -> str:
+    """`$substringBefore`; the whole text where the mark is not in it."""
+    return text.partition(mark)[0] if mark else ""
+
+
+def after(text: str, mark: str) -> str:
+    """`$substringAfter`; the whole text where the mark is not in it."""
+    return text[text.index(mark) + len(mark) :] if mark in text else text
+
+
+def substring(text: str, start: JSON, length: JSON = None) -> str:
+    """`$substring`, counted in characters; a negative start counts from the end."""
+    if type(start) is not int or (length is not None and type(length) is not int):
+        raise Miss
+    if len(text) + start < 0:
+        start = 0
+    if length is None:
+        return text[start:]
+    if length <= 0:
+        return ""
+    return text[start : (start if start >= 0 else len(text) + start) + length]
+
+
+def encode_url(text: str) -> str:
+    """`$encodeUrl`"""
+    return _encoded(text, "encodeUrl", "-_.!~*'();/?:@&=+$,#")
+
+
+def encode_url_component(text: str) -> str:
+    """`$encodeUrlComponent`"""
+    return _encoded(text, "encodeUrlComponent", "-_.!~*'()")
+
+
+def _encoded(text: str, function: str, safe: str) -> str:
+    """URL encoding but for the `safe` characters; D3140 where UTF-8 can't carry the text."""
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError:
+        raise JsonataError("D3140", f"Malformed URL passed to ${function}(): {json_text(text)}") from None
+
+
+def has(text: str, token: str) -> bool:
+    """`$contains` of a plain text."""
+    return token in text
+
+
+def split(text: str, separator: str) -> list[str]:
+    """`$split` at a plain text."""
+    if not separator:
+        raise Miss
+    return text.split(separator)
+
+
+def join(items: JSON, separator: str = "") -> str:
+    """`$join` of strings."""
+    if type(items) is str:
+        return items
+    if type(items) is not list:
+        raise Miss
+    return separator.join(items)
+
+
+def number(value: JSON) -> int | float:
+    """`$number` of decimal text, booleans and numbers."""
+    if type(value) is str and _NUMBER.match(value):
+        number = normal(float(value))
+        if not -MAX_SAFE <= number <= MAX_SAFE:
+            raise Miss
+        return number
+    if type(value) is bool:
+        return int(value)
+    if is_number(value) and -MAX_SAFE <= value <= MAX_SAFE:
+        return normal(value)
+    raise Miss
+
+
+def type_name(value: JSON) -> str:
+    """`$type`"""
+    kind = type(value)
+    if kind is bool:
+        return "boolean"
+    if value is None:
+        return "null"
+    return {str: "string", int: "number", float: "number", dict: "object", list: "array"}[kind]
+
+
+# Arrays and objects
+
+
+def numbers(value: JSON) -> Any:
+    """The array if it holds nothing but numbers that are exact."""
+    if type(value) is not list:
+        raise Miss
+    for item in value:
+        if not is_number(item) or not -MAX_SAFE <= item <= MAX_SAFE:
+            raise Miss
+    return value
+
+
+def total(value: JSON) -> int | float:
+    """`$sum`"""
+    result: int | float = 0
+    for item in numbers(value):  # not sum(): newer Pythons add floats more exactly than JavaScript
+        result += item
+    return result
+
+
+def largest(value: JSON) -> JSON:
+    """`$max`"""
+    return max(numbers(value))
+
+
+def smallest(value: JSON) -> JSON:
+    """`$min`"""
+    return min(numbers(value))
+
+
+def average(value: JSON) -> float:
+    """`$average`"""
+    return total(value) / len(value)
+
+
+def count(value: JSON) -> int:
+    """`$count` of an array."""
+    if type(value) is not list:
+        raise Miss
+    return len(value)
+
+
+def append(a: JSON, b: JSON) -> JSON:
+    """`$append` of two values, arrays or not."""
+    a = a if type(a) is list else [a]
+    b = b if type(b) is list else [b]
+    if len(a) + len(b) > MAX_ITEMS or len(a) + len(b) < 2:
+        raise Miss
+    return a + b
+
+
+def merge(value: JSON) -> dict[str, JSON]:
+    """`$merge` of an array of objects."""
+    if type(value) is dict:
+        return value
+    merged: dict[str, JSON] = {}
+    for part in looped(value):
+        if type(part) is not dict:
+            raise Miss
+        merged.update(part)
+    return merged
+
+
+def keys(value: JSON) -> JSON:
+    """`$keys` of an object."""
+    if type(value) is not dict:
+        raise Miss
+    return one(list(value))
+
+
+def lookup(value: JSON, key: str) -> JSON:
+    """`$lookup` in an object."""
+    if type(value) is not dict:
+        raise Miss
+    return value[key]
+
+
+def reversed_items(value: JSON) -> JSON:
+    """`$reverse` of an array."""
+    if type(value) is not list or len(value) < 2:
+        raise Miss
+    return value[::-1]
+
+
+def floor(value: int | float) -> int:
+    """`$floor`"""
+    return int(value // 1)
+
+
+def ceil(value: int | float) -> int:
+    """`$ceil`"""
+    return -int(-value // 1)
+
+
+def rounded_whole(value: int | float) -> int | float:
+    """`$round` without digits: half to even."""
+    return round(value)
+
+
+def defined(value: JSON) -> JSON:
+    """A value that must not be nothing."""
+    if value is UNDEFINED:
+        raise Miss
+    return value
+
+
+def millis(timestamp: str) -> int:
+    """`$millis` at the time of a timestamp."""
+    moment = parse_timestamp(timestamp)
+    if moment is None:
+        raise Miss
+    return round(moment.timestamp() * 1000)
