@@ -1,7 +1,8 @@
 """Configuration: TOML files, environment and command line into strict structs, each value with its origin."""
 
+from express.config.describe import schema
 from express.config.load import Loaded, choose, flat, load
-from express.config.model import Api, Config, Function, Kafka, Log, Metering, Metrics, Pipeline, Workers, schema
+from express.config.model import Api, Config, Function, Kafka, Log, Metering, Metrics, Pipeline, Workers
 from express.config.quantities import Duration, Secret, Size, reveal
 from express.config.rules import flat_properties, property_name
 

@@ -197,12 +197,8 @@ def encode_custom(value: object) -> object:
     raise TypeError(f"no encoder for {type(value)}")
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a configuration file, for editors."""
-    return msgspec.json.schema(Config, schema_hook=_schema_of)
-
-
-def _schema_of(kind: type) -> dict[str, Any]:
+def schema_of(kind: type) -> dict[str, Any]:
+    """The JSON Schema of a quantity."""
     if kind is Duration:
         return {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)$"}
     return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+\s*([kKMG]i?B|B)?$"}]}

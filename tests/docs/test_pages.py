@@ -1,0 +1,82 @@
+"""The documentation agrees with the code: tables, tests it names, links, and what it says of files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from express.config import load
+from express.config.describe import MEANINGS, keys, sections
+from express.docs.samples import shipped
+from tests.docs.tables import PAGES, filled, marked
+
+ROOT = Path(__file__).parents[2]
+ALL = sorted([*PAGES.glob("*.md"), ROOT / "README.md"])
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
+def test_tables_are_the_codes(page: Path) -> None:
+    """Every marked table is what the code makes; `python -m tests.docs` writes them anew."""
+    text = page.read_text(encoding="utf-8")
+
+    assert filled(text) == text
+
+
+def test_every_key_is_described() -> None:
+    """Each configuration key has its meaning, none is described that is not there, and the page has all sections."""
+    assert {key.name for key in keys()} == set(MEANINGS)
+    assert marked((PAGES / "configuration.md").read_text(encoding="utf-8")) == sections()
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link names a file that is there."""
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_named_tests_exist() -> None:
+    """Each test that a promise names is there."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (PAGES / "guarantees.md").read_text(encoding="utf-8"))
+
+    assert named
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+
+
+def test_the_shipped_configuration_names_defaults_truly() -> None:
+    """What stands commented out in the shipped file is the default, as the file says."""
+    text = shipped("express.toml").read_text(encoding="utf-8")
+    section, commented = "", []
+    for line in text.splitlines():
+        if header := re.match(r"\[+([\w.]+)\]+", line):
+            section = header[1]
+        elif (entry := re.match(r"# (\w+) = ([^#]+?)\s*(#.*)?$", line)) and section not in (
+            "functions",
+            "kafka.client",
+        ):
+            commented.append((section.replace("pipelines", "pipelines.*"), entry[1], entry[2]))
+    defaults = {key.name: key.default for key in keys()}
+
+    assert len(commented) > 15
+    for section, key, value in commented:
+        if (section, key) != ("metering", "prices"):
+            assert defaults[f"{section}.{key}"] == value, (section, key)
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    """The shipped file loads as it is, and with its profile."""
+    assert load([shipped("express.toml")], environ={}).config.kafka.group == "express"
+    assert load([shipped("express.toml")], environ={}, profile="local").config.kafka.group == "express-local"
+
+
+def test_optional_parts_are_not_imported() -> None:
+    """A worker's modules import no command line and no web server: they cost memory in every process."""
+    code = "import sys, express.service.worker; print(*({'click', 'rich', 'aiohttp'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert answer.stdout.strip() == ""
