@@ -6,12 +6,14 @@ The application may be given further routes (the studio's); they find the guard 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import ssl
 import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from express.api.guard import CONTENT_TYPE, Guard
 from express.api.host import Api
@@ -88,6 +90,7 @@ class Listener:
             app,
             handler_cancellation=True,  # a caller that goes away takes its StartSyncExecution with it
             access_log=None,
+            logger=_http_log(),
             keepalive_timeout=HEADER_SECONDS,
             handle_signals=False,
         )
@@ -123,6 +126,14 @@ class Listener:
             await self._runner.cleanup()
             await self._server.wait_closed()
             self._server = None
+
+
+def _http_log() -> logging.Logger:
+    """The web library's log without what strangers make it say: a request that can't be read is not our error."""
+    log = logging.getLogger("express.api.http")
+    if not log.filters:
+        log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+    return log
 
 
 class _Full(asyncio.Protocol):

@@ -20,13 +20,11 @@ from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import Clock, Ending, Observer
 from express.runtime.executor import Executor, Run
 from express.stores.ring import Ended, Ring
-from express.telemetry.logs import log_events, log_lines
+from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, clipped, log_events, log_lines
 from express.values import JSON, text
 
 RUNNING_LIMIT = 100_000
 """Executions that may run at once in one server; above, callers are told to slow down."""
-
-_ERROR_LENGTH, _CAUSE_LENGTH = 256, 32_768
 
 
 class LogSink(Protocol):
@@ -231,13 +229,9 @@ def told(finish: Finish) -> tuple[Finish, str | None]:
             return finish, text(finish.output)
         except TypeError as unwritable:
             finish = Finish("FAILED", error=RUNTIME, cause=f"The output can't be written as JSON: {unwritable}")
-    error, cause = _clean(finish.error, _ERROR_LENGTH), _clean(finish.cause, _CAUSE_LENGTH)
+    error = None if finish.error is None else clipped(finish.error, ERROR_LENGTH)
+    cause = None if finish.cause is None else clipped(finish.cause, CAUSE_LENGTH)
     return Finish(finish.status, error=error, cause=cause), None
-
-
-def _clean(value: str | None, length: int) -> str | None:
-    """A text of at most `length` characters, with lone surrogates, which no UTF-8 can hold, written out."""
-    return value if value is None else value.encode("utf-8", "backslashreplace").decode()[:length]
 
 
 def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:

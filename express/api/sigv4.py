@@ -1,8 +1,11 @@
 """AWS Signature Version 4, the server's side (reliability.md S9).
 
 The API has one address, `POST /` without a query, so that there is no path or query to canonicalise and none to get
-wrong. What a signature must cover, how old it may be and for whom it is meant is decided here; a mutating request
-is accepted once.
+wrong. What a signature must cover, how old it may be and for whom it is meant is decided here.
+
+A mutating request is accepted once. But signatures are dated to the second and botocore leaves its id of each
+attempt unsigned: two honest equal calls within a second have one signature. So a signature may come again, under
+another id, for as long as an honest client could have made it, and not for the five minutes it is valid.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from express.api.principals import Principal, Principals
 from express.errors import ApiError
 
 SKEW_SECONDS = 300
+SAME_MOMENT_SECONDS = 2.0
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "states"
 MUST_SIGN = frozenset({"host", "x-amz-date", "x-amz-target"})
@@ -47,7 +51,7 @@ class Verifier:
         self._principals = principals
         self._region = region
         self._wall = wall
-        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[float, set[str]]] = OrderedDict()
 
     def verify(self, request: Signed, authorization: str, action: str) -> Principal:
         """Who signed the request. Raises ApiError for anything that is not exactly as it should be."""
@@ -74,7 +78,7 @@ class Verifier:
         if not hmac.compare_digest(expected, signature) or not _body_matches(headers, request.body):
             raise _mismatch()
         if not action.startswith(_READING):
-            self._once(signature)
+            self._once(signature, headers.get("amz-sdk-invocation-id", "") + headers.get("amz-sdk-request", ""))
         return principal
 
     def _check_time(self, moment: str) -> None:
@@ -87,14 +91,17 @@ class Verifier:
         if abs(then - self._wall()) > SKEW_SECONDS:
             raise _refused("InvalidSignatureException", f"Signature expired or not yet valid: {moment}.")
 
-    def _once(self, signature: str) -> None:
-        """Refuse a signature that was used before. SDKs sign an id of each attempt, so that none of theirs is."""
+    def _once(self, signature: str, attempt: str) -> None:
+        """Refuse a signature that was used before, unless it is another attempt's within the same moments."""
         now = self._wall()
-        while self._seen and next(iter(self._seen.values())) < now - 2 * SKEW_SECONDS:
+        while self._seen and next(iter(self._seen.values()))[0] < now - 2 * SKEW_SECONDS:
             self._seen.popitem(last=False)
-        if signature in self._seen or len(self._seen) >= MOST_REMEMBERED:
+        first, attempts = self._seen.get(signature, (now, set()))
+        known = bool(attempts) and (not attempt or attempt in attempts or now - first > SAME_MOMENT_SECONDS)
+        if known or len(self._seen) + len(attempts) >= MOST_REMEMBERED:
             raise _refused("InvalidSignatureException", "This request was received before.")
-        self._seen[signature] = now
+        attempts.add(attempt)
+        self._seen[signature] = (first, attempts)
 
 
 def sign(secret: str, scope: str, moment: str, headers: Sequence[tuple[str, str]], body: bytes) -> str:

@@ -66,7 +66,7 @@ class Pages:
 
     def _read(self, token: str, action: str, request: dict[str, JSON]) -> JSON:
         try:
-            raw = base64.urlsafe_b64decode(token.encode("ascii"))
+            raw = base64.b64decode(token.encode("ascii"), b"-_", validate=True)
             signature, body = raw[:16], raw[16:]
             if not hmac.compare_digest(signature, self._sign(body, action, request)):
                 raise invalid_token()

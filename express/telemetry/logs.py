@@ -63,7 +63,8 @@ BARE = frozenset(
 """Event types that have no details on AWS (spec/api.md §7)."""
 
 _PAYLOADS = ("input", "output", "parameters")
-_LONGEST = {"error": 256, "cause": 32_768}
+ERROR_LENGTH, CAUSE_LENGTH = 256, 32_768
+_LONGEST = {"error": ERROR_LENGTH, "cause": CAUSE_LENGTH}
 
 # Legal in JSON, and line ends to many a tool that reads logs: escaped, so that a value can't forge a log line.
 _LINE_ENDS = (("\x85".encode(), b"\\u0085"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
@@ -89,10 +90,15 @@ def event_members(
             if include_data:
                 room = _add_variables(members, value, room)
         elif name in _LONGEST and value is not None:
-            members[name] = value[: _LONGEST[name]]
+            members[name] = clipped(value, _LONGEST[name])
         else:
             members[name] = value
     return members
+
+
+def clipped(value: str, length: int) -> str:
+    """A text of at most `length` characters, with lone surrogates, which no UTF-8 can hold, written out."""
+    return value.encode("utf-8", "backslashreplace").decode()[:length]
 
 
 def _add_payload(members: dict[str, JSON], name: str, value: JSON, room: int) -> int:
@@ -118,7 +124,7 @@ def _text(value: JSON, room: int) -> tuple[str, bool, int]:
     try:
         raw = orjson.dumps(value)
     except (TypeError, RecursionError):
-        raw = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+        raw = json.dumps(value, separators=(",", ":"), default=str).encode()
     if len(raw) <= room:
         return raw.decode(), False, room - len(raw)
     return raw[:room].decode(errors="ignore"), True, 0
