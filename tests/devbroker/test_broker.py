@@ -20,9 +20,15 @@ from express.devbroker.messages.admin import ApiVersionsRequest, MetadataRequest
 from express.devbroker.messages.records import FetchRequest
 from express.devbroker.wire import encode
 from tests.kafka.clients import consumer, end_offset, new_topic, producer, read_all
-from tests.kafka.test_admin import created, creating, sample
-from tests.kafka.test_groups import until
-from tests.kafka.test_records import fetch, produce, produced
+from tests.kafka.requests import (
+    created,
+    creating,
+    fetch,
+    produce,
+    produced,
+    sample,
+    until,
+)
 from tests.kafka.wire import API_OF, Wire, record_batch
 
 GARBAGE = [

@@ -22,8 +22,16 @@ from express.devbroker.messages.records import (
 )
 from express.errors import StoreError
 from tests.kafka.clients import admin, consumer, end_offset, new_topic, producer, read, read_all
-from tests.kafka.test_groups import commit, committed
-from tests.kafka.test_transactions import add, batch_of, begun, commit_positions, end, write
+from tests.kafka.requests import (
+    add,
+    batch_of,
+    begun,
+    commit,
+    commit_positions,
+    committed,
+    end,
+    write,
+)
 from tests.kafka.wire import Wire
 
 

@@ -8,7 +8,9 @@ from express.devbroker.apis import APIS, Api
 from express.devbroker.messages.admin import MetadataRequest
 from express.devbroker.messages.groups import HeartbeatRequest
 from express.devbroker.wire import Cursor, MalformedError, decode, encode, read_varint, skip_tags, varint
-from tests.kafka.test_admin import sample
+from tests.kafka.requests import (
+    sample,
+)
 
 
 @pytest.mark.parametrize("api", APIS, ids=lambda api: api.request.__name__)

@@ -18,7 +18,6 @@ from express.devbroker.messages.admin import (
     ApiVersionsRequest,
     ConfigChange,
     CreatePartitionsRequest,
-    CreateTopicsRequest,
     DeleteTopicsRequest,
     DescribeConfigsRequest,
     IncrementalAlterConfigsRequest,
@@ -27,69 +26,17 @@ from express.devbroker.messages.admin import (
     ReplicaAssignment,
 )
 from express.devbroker.messages.admin import ConfigResource as Resource
-from express.devbroker.messages.admin import NewTopic as Topic
-from express.devbroker.messages.groups import (
-    DeleteGroupsRequest,
-    DescribeGroupsRequest,
-    FindCoordinatorRequest,
-    HeartbeatRequest,
-    JoinGroupRequest,
-    JoinProtocol,
-    LeaveGroupRequest,
-    LeavingMember,
-    ListGroupsRequest,
-    MemberAssignment,
-    SyncGroupRequest,
-)
-from express.devbroker.messages.offsets import (
-    CommitPartition,
-    CommitTopic,
-    OffsetCommitRequest,
-    OffsetFetchRequest,
-    OffsetFetchTopic,
-)
-from express.devbroker.messages.records import (
-    DeleteRecordsPartition,
-    DeleteRecordsRequest,
-    DeleteRecordsTopic,
-    ListOffsetsPartition,
-    ListOffsetsRequest,
-    ListOffsetsTopic,
-)
-from express.devbroker.messages.transactions import (
-    AddOffsetsToTxnRequest,
-    AddPartitionsToTxnRequest,
-    EndTxnRequest,
-    InitProducerIdRequest,
-    TransactionTopic,
-    TxnCommitPartition,
-    TxnCommitTopic,
-    TxnOffsetCommitRequest,
-)
-from express.devbroker.wire import Message
 from tests.kafka.clients import admin, consumer, new_topic, producer, read_all, served
-from tests.kafka.test_groups import commit, committed, until
-from tests.kafka.test_records import fetch, produce
-from tests.kafka.wire import TRANSACTION, Wire, record_batch, unique
-
-TOPIC = 2
-
-
-def creating(name: str, partitions: int = 1, **more: Any) -> CreateTopicsRequest:
-    """A request to create one topic."""
-    topic = Topic(
-        name=name,
-        partitions=partitions,
-        replication_factor=more.get("replicas", 1),
-        assignments=more.get("assignments", []),
-        configs=[],
-    )
-    return CreateTopicsRequest(topics=[topic], timeout_ms=10_000, validate_only=more.get("dry", False))
-
-
-async def created(wire: Wire, request: CreateTopicsRequest) -> int:
-    """The code that creating a topic is answered with."""
-    return int((await wire.call(request)).topics[0].error)
+from tests.kafka.requests import (
+    TOPIC,
+    commit,
+    committed,
+    created,
+    creating,
+    sample,
+    until,
+)
+from tests.kafka.wire import TRANSACTION, Wire, unique
 
 
 async def test_topics_that_cannot_be_are_refused(address: str) -> None:
@@ -269,68 +216,3 @@ async def test_every_version_is_spoken_alike(address: str, api: Api) -> None:
         for version in range(max(api.first, ranges[api.key].first), min(api.last, ranges[api.key].last) + 1):
             answer = await wire.settled(sample(api.request, topic), version)
             assert type(answer).__name__ == api.request.__name__.removesuffix("Request") + "Response"
-
-
-def sample(kind: type[Message], topic: str) -> Message:
-    """A request of this kind, with every list filled."""
-    partition = TransactionTopic(name=topic, partitions=[0])
-    stranger: dict[str, Any] = {"group": "versions", "generation": 1, "member_id": "nobody"}
-    transaction: dict[str, Any] = {"transactional_id": "versions", "producer_id": 1, "epoch": 0}
-    requests: list[Message] = [
-        produce(topic, record_batch(b"x")),
-        fetch(topic, 0),
-        ListOffsetsRequest(
-            replica_id=-1,
-            topics=[ListOffsetsTopic(name=topic, partitions=[ListOffsetsPartition(index=0, timestamp=-2)])],
-        ),
-        MetadataRequest(topics=[topic]),
-        OffsetCommitRequest(
-            **stranger, topics=[CommitTopic(name=topic, partitions=[CommitPartition(index=0, offset=1)])]
-        ),
-        OffsetFetchRequest(group="versions", topics=[OffsetFetchTopic(name=topic, partitions=[0])]),
-        FindCoordinatorRequest(key="versions"),
-        JoinGroupRequest(
-            group="versions",
-            session_timeout_ms=1,
-            member_id="nobody",
-            protocol_type="consumer",
-            protocols=[JoinProtocol(name="range", metadata=b"")],
-        ),
-        HeartbeatRequest(**stranger),
-        LeaveGroupRequest(group="versions", member_id="nobody", members=[LeavingMember(member_id="nobody")]),
-        SyncGroupRequest(**stranger, assignments=[MemberAssignment(member_id="nobody", assignment=b"x")]),
-        DescribeGroupsRequest(groups=["versions"]),
-        ListGroupsRequest(states=["Stable"]),
-        ApiVersionsRequest(),
-        creating(topic, assignments=[]),
-        DeleteTopicsRequest(names=[unique("missing")], timeout_ms=1000),
-        DeleteRecordsRequest(
-            topics=[DeleteRecordsTopic(name=topic, partitions=[DeleteRecordsPartition(index=0, offset=0)])],
-            timeout_ms=1000,
-        ),
-        InitProducerIdRequest(transactional_id=None, timeout_ms=1000),
-        AddPartitionsToTxnRequest(**transaction, topics=[partition]),
-        AddOffsetsToTxnRequest(**transaction, group="versions"),
-        EndTxnRequest(**transaction, committed=True),
-        TxnOffsetCommitRequest(
-            **transaction,
-            group="versions",
-            topics=[TxnCommitTopic(name=topic, partitions=[TxnCommitPartition(index=0, offset=1)])],
-        ),
-        DescribeConfigsRequest(resources=[Resource(kind=TOPIC, name=topic, keys=None)]),
-        CreatePartitionsRequest(
-            topics=[MorePartitions(name=topic, count=2, assignments=[[1]])], timeout_ms=1000, validate_only=True
-        ),
-        DeleteGroupsRequest(groups=["missing"]),
-        IncrementalAlterConfigsRequest(
-            resources=[
-                AlteredResource(
-                    kind=TOPIC,
-                    name=topic,
-                    changes=[ConfigChange(name="retention.bytes", operation=0, value="1000")],
-                )
-            ],
-            validate_only=True,
-        ),
-    ]
-    return next(request for request in requests if type(request) is kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,111 +13,27 @@ from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 from express.devbroker.codes import Code
 from express.devbroker.messages.groups import (
     DeleteGroupsRequest,
-    DescribedGroup,
-    DescribeGroupsRequest,
-    HeartbeatRequest,
-    JoinGroupRequest,
     JoinGroupResponse,
-    JoinProtocol,
     LeaveGroupRequest,
     LeavingMember,
     ListGroupsRequest,
-    MemberAssignment,
-    SyncGroupRequest,
-    SyncGroupResponse,
 )
 from express.devbroker.messages.offsets import (
-    CommitPartition,
-    CommitTopic,
-    OffsetCommitRequest,
     OffsetFetchRequest,
-    OffsetFetchTopic,
 )
 from tests.kafka.clients import consumer, new_topic, producer, read
+from tests.kafka.requests import (
+    MEMBER_ID_REQUIRED,
+    commit,
+    committed,
+    described,
+    heartbeat,
+    join,
+    joining,
+    sync,
+    until,
+)
 from tests.kafka.wire import Wire, unique
-
-MEMBER_ID_REQUIRED = 79
-
-
-def joining(group: str, member_id: str = "", instance_id: str | None = None, **more: object) -> JoinGroupRequest:
-    """A join request with one assignor."""
-    name, metadata = str(more.get("protocol", "range")), more.get("metadata", b"meta")
-    assert isinstance(metadata, bytes)
-    return JoinGroupRequest(
-        group=group,
-        session_timeout_ms=int(str(more.get("session_ms", 10_000))),
-        rebalance_timeout_ms=int(str(more.get("rebalance_ms", 10_000))),
-        member_id=member_id,
-        instance_id=instance_id,
-        protocol_type="consumer",
-        protocols=[JoinProtocol(name=name, metadata=metadata)],
-    )
-
-
-async def join(wire: Wire, request: JoinGroupRequest) -> JoinGroupResponse:
-    """Join, a second time with the id that a new member is given first."""
-    await wire.find(request.group)
-    response: JoinGroupResponse = await wire.settled(request)
-    if response.error == MEMBER_ID_REQUIRED:
-        request.member_id = response.member_id
-        response = await wire.call(request)
-    return response
-
-
-async def sync(wire: Wire, group: str, joined: JoinGroupResponse, instance_id: str | None = None) -> SyncGroupResponse:
-    """Assign as the leader (to each member its own id), or be told as a follower."""
-    assignments = [
-        MemberAssignment(member_id=member.member_id, assignment=member.member_id.encode()) for member in joined.members
-    ]
-    request = SyncGroupRequest(
-        group=group,
-        generation=joined.generation,
-        member_id=joined.member_id,
-        instance_id=instance_id,
-        assignments=assignments,
-    )
-    response: SyncGroupResponse = await wire.call(request)
-    return response
-
-
-async def heartbeat(wire: Wire, group: str, joined: JoinGroupResponse, **other: object) -> int:
-    """The code that a heartbeat is answered with."""
-    generation, instance = other.get("generation", joined.generation), other.get("instance_id")
-    assert isinstance(generation, int)
-    request = HeartbeatRequest(
-        group=group,
-        generation=generation,
-        member_id=joined.member_id,
-        instance_id=str(instance) if instance else None,
-    )
-    return int((await wire.call(request)).error)
-
-
-async def commit(wire: Wire, group: str, where: TopicPartition, offset: int, **who: object) -> int:
-    """The code that a commit of a position is answered with."""
-    asked = CommitPartition(index=where.partition, offset=offset, metadata=str(who.get("metadata", "")))
-    request = OffsetCommitRequest(
-        group=group,
-        generation=int(str(who.get("generation", -1))),
-        member_id=str(who.get("member_id", "")),
-        topics=[CommitTopic(name=where.topic, partitions=[asked])],
-    )
-    return int((await wire.settled(request)).topics[0].partitions[0].error)
-
-
-async def committed(wire: Wire, group: str, where: TopicPartition) -> tuple[int, str | None]:
-    """Offset and metadata of a committed position."""
-    asked = OffsetFetchTopic(name=where.topic, partitions=[where.partition])
-    response = await wire.settled(OffsetFetchRequest(group=group, topics=[asked]))
-    found = response.topics[0].partitions[0]
-    assert found.error == Code.NONE
-    return found.offset, found.metadata
-
-
-async def described(wire: Wire, group: str) -> DescribedGroup:
-    """The description of a group."""
-    found: DescribedGroup = (await wire.settled(DescribeGroupsRequest(groups=[group]))).groups[0]
-    return found
 
 
 async def polling(client: AIOKafkaConsumer) -> None:
@@ -136,16 +52,6 @@ async def members(*clients: AIOKafkaConsumer) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 20) -> None:
-    """Wait until something holds that others bring about."""
-    async with asyncio.timeout(seconds):
-        while True:
-            held = holds()
-            if held if isinstance(held, bool) else await held:
-                return
-            await asyncio.sleep(0.02)
 
 
 async def test_a_consumer_resumes_at_its_position(address: str) -> None:

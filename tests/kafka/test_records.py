@@ -15,55 +15,19 @@ from express.devbroker.messages.records import (
     DeleteRecordsPartition,
     DeleteRecordsRequest,
     DeleteRecordsTopic,
-    FetchedPartition,
-    FetchPartition,
     FetchRequest,
-    FetchTopic,
-    ProducedPartition,
-    ProducePartition,
-    ProduceRequest,
-    ProduceTopic,
 )
 from tests.kafka.clients import consumer, end_offset, new_topic, producer, read, read_all
+from tests.kafka.requests import (
+    START,
+    fetch,
+    fetched,
+    produce,
+    produced,
+)
 from tests.kafka.wire import Wire, record_batch, unique
 
 CODECS = ["gzip", "snappy", "lz4", "zstd"]
-START = 1_700_000_000_000
-
-
-def produce(topic: str, batch: bytes | None, partition: int = 0, acks: int = -1) -> ProduceRequest:
-    """A produce request with one batch."""
-    asked = ProducePartition(index=partition, records=batch)
-    topics = [ProduceTopic(name=topic, partitions=[asked])]
-    return ProduceRequest(transactional_id=None, acks=acks, timeout_ms=10_000, topics=topics)
-
-
-async def produced(wire: Wire, topic: str, batch: bytes | None, partition: int = 0) -> ProducedPartition:
-    """What becomes of one batch."""
-    response = await wire.call(produce(topic, batch, partition))
-    answer: ProducedPartition = response.topics[0].partitions[0]
-    return answer
-
-
-def fetch(topic: str, offset: int, *, partitions: int = 1, wait_ms: int = 0, **limits: int) -> FetchRequest:
-    """A fetch request for the same offset of the first partitions."""
-    one = limits.get("partition_bytes", 1 << 20)
-    asked = [FetchPartition(index=index, fetch_offset=offset, max_bytes=one) for index in range(partitions)]
-    return FetchRequest(
-        replica_id=-1,
-        max_wait_ms=wait_ms,
-        min_bytes=limits.get("min_bytes", 1),
-        max_bytes=limits.get("max_bytes", 1 << 24),
-        isolation_level=limits.get("isolation", 0),
-        topics=[FetchTopic(name=topic, partitions=asked)],
-    )
-
-
-async def fetched(wire: Wire, request: FetchRequest) -> list[FetchedPartition]:
-    """What is read of each partition."""
-    response = await wire.call(request)
-    partitions: list[FetchedPartition] = response.topics[0].partitions if response.topics else []
-    return partitions
 
 
 async def test_a_topic_has_the_partitions_asked_for(address: str) -> None:

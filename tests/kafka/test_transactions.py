@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -11,64 +10,29 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from express.devbroker.codes import Code
 from express.devbroker.messages.offsets import OffsetFetchRequest, OffsetFetchTopic
-from express.devbroker.messages.records import ProducePartition, ProduceRequest, ProduceTopic
 from express.devbroker.messages.transactions import (
-    AddOffsetsToTxnRequest,
-    AddPartitionsToTxnRequest,
-    EndTxnRequest,
     InitProducerIdRequest,
     InitProducerIdResponse,
-    TransactionTopic,
-    TxnCommitPartition,
-    TxnCommitTopic,
-    TxnOffsetCommitRequest,
 )
 from tests.kafka.clients import consumer, end_offset, new_topic, producer, read, read_all
-from tests.kafka.test_groups import committed, join, joining, sync, until
-from tests.kafka.test_records import fetch, fetched
-from tests.kafka.wire import GROUP, TRANSACTION, Wire, record_batch, unique
+from tests.kafka.requests import (
+    add,
+    batch_of,
+    begun,
+    commit_positions,
+    committed,
+    end,
+    fetch,
+    fetched,
+    join,
+    joining,
+    sync,
+    until,
+    write,
+)
+from tests.kafka.wire import GROUP, TRANSACTION, Wire, unique
 
 COMMITTED = {"isolation_level": "read_committed"}
-
-
-async def begun(wire: Wire, name: str | None, timeout_ms: int = 60_000) -> InitProducerIdResponse:
-    """A producer id and an epoch."""
-    if name is not None:
-        await wire.find(name, TRANSACTION)
-    response: InitProducerIdResponse = await wire.settled(
-        InitProducerIdRequest(transactional_id=name, timeout_ms=timeout_ms)
-    )
-    assert response.error == Code.NONE
-    return response
-
-
-async def add(wire: Wire, name: str, who: InitProducerIdResponse, topic: str, version: int = 2) -> int:
-    """The code of adding partition 0 of a topic to the transaction."""
-    topics = [TransactionTopic(name=topic, partitions=[0])]
-    request = AddPartitionsToTxnRequest(
-        transactional_id=name, producer_id=who.producer_id, epoch=who.epoch, topics=topics
-    )
-    return int((await wire.settled(request, version)).topics[0].partitions[0].error)
-
-
-async def write(wire: Wire, topic: str, name: str | None, batch: bytes) -> Any:
-    """What becomes of a batch."""
-    topics = [ProduceTopic(name=topic, partitions=[ProducePartition(index=0, records=batch)])]
-    request = ProduceRequest(transactional_id=name, acks=-1, timeout_ms=5000, topics=topics)
-    return (await wire.settled(request)).topics[0].partitions[0]
-
-
-async def end(wire: Wire, name: str, who: InitProducerIdResponse, committed: bool, version: int = 2) -> int:
-    """The code of ending a transaction."""
-    request = EndTxnRequest(transactional_id=name, producer_id=who.producer_id, epoch=who.epoch, committed=committed)
-    return int((await wire.settled(request, version)).error)
-
-
-def batch_of(who: InitProducerIdResponse, sequence: int, *values: bytes, transactional: bool = True) -> bytes:
-    """A batch of this producer."""
-    return record_batch(
-        *values, producer_id=who.producer_id, epoch=who.epoch, sequence=sequence, transactional=transactional
-    )
 
 
 async def test_idempotent_producers_have_their_own_ids(address: str) -> None:
@@ -201,19 +165,6 @@ async def test_undecided_positions_can_be_waited_for(address: str) -> None:
         assert open_.error == Code.UNSTABLE_OFFSET_COMMIT
         assert await end(wire, name, who, True) == Code.NONE
         await until(lambda: has_position(wire, group, TopicPartition(topic, 0), 7))
-
-
-async def commit_positions(
-    wire: Wire, name: str, who: InitProducerIdResponse, group: str, topic: str, offset: int, **member: Any
-) -> int:
-    """The code of sending a position to a transaction."""
-    request = AddOffsetsToTxnRequest(transactional_id=name, producer_id=who.producer_id, epoch=who.epoch, group=group)
-    assert (await wire.settled(request)).error == Code.NONE
-    topics = [TxnCommitTopic(name=topic, partitions=[TxnCommitPartition(index=0, offset=offset)])]
-    commit = TxnOffsetCommitRequest(
-        transactional_id=name, group=group, producer_id=who.producer_id, epoch=who.epoch, topics=topics, **member
-    )
-    return int((await wire.settled(commit)).topics[0].partitions[0].error)
 
 
 async def test_positions_of_a_stale_member_are_refused(address: str) -> None:
