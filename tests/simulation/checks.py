@@ -1,0 +1,180 @@
+"""What must hold (reliability.md §3, I1 to I5), looked at from outside: inputs, logs, commits, and who runs what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from express.ports import Partition, Position
+from express.runtime.lane import Lane
+from express.runtime.offset_map import decode
+from express.values import loads
+from tests.simulation.ledger import Entry, Ledger
+from tests.simulation.loop import PROCESS, Process
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+Place = tuple[int, int]
+"""Number of an input partition, and an offset."""
+
+
+class Violation(Exception):
+    """An invariant that did not hold."""
+
+
+class Input:
+    """One record of the input topic."""
+
+    __slots__ = ("end", "key", "number", "value")
+
+    def __init__(self, number: int, key: bytes | None, value: bytes, end: str) -> None:
+        self.number = number
+        self.key = key
+        self.value = value
+        self.end = end
+
+
+def finished(position: Position | None, offset: int) -> bool:
+    """Whether a committed position says that the record at `offset` is finished."""
+    if position is None:
+        return False
+    if offset < position.offset:
+        return True
+    found = decode(*position)
+    return found is not None and offset <= found.highest and offset not in found.unfinished
+
+
+class Checks:
+    """Collects violations; the first one is what counts."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.found: list[str] = []
+        self.inputs: dict[Place, Input] = {}
+        self.terminals: dict[Place, list[Entry]] = defaultdict(list)
+        self._known: dict[tuple[Process, int], Position | None] = {}
+        self._begun: dict[Lane, set[int]] = defaultdict(set)
+        self._running: dict[Lane, dict[int, bytes | None]] = defaultdict(dict)
+
+    def fail(self, invariant: str, text: str) -> None:
+        """Note a violation."""
+        self.found.append(f"{invariant} at {self.world.loop.time():.3f} s: {text}")
+
+    # While it runs ----------------------------------------------------------------------------------
+
+    def appended(self, ledger: Ledger, entry: Entry) -> None:
+        """A terminal record reached its log. I2: it is about a record there is, with that key and content."""
+        if ledger.topic == "in":
+            return
+        headers = dict(entry.headers)
+        prefix = "express.source-" if ledger.topic == "out" else "__express.errors."
+        place = int(headers[prefix + "partition"]), int(headers[prefix + "offset"])
+        given = self.inputs.get(place)
+        if given is None:
+            self.fail("I2", f"a terminal record names {place}, which does not exist")
+            return
+        self.terminals[place].append(entry)
+        if ledger.topic == "dead":
+            if given.end != "poison" or (entry.key, entry.value) != (given.key, given.value):
+                self.fail("I2", f"the dead letter of {place} is not what came in")
+        elif entry.key != given.key or not _fits(given, entry, headers["express.status"]):
+            self.fail("I2", f"the result of {place} is {entry.key!r}: {entry.value!r}")
+
+    def committed(self, partition: Partition, position: Position) -> None:
+        """A commit takes effect. I3: it covers only what is durably written, and takes nothing back."""
+        before = self.world.broker.positions.get(partition)
+        shrunk = self.world.draw.metadata_limit == 0
+        for number, offset in self.inputs:
+            if number != partition.number:
+                continue
+            done = finished(position, offset)
+            if done and not any(entry.committed for entry in self.terminals.get((number, offset), ())):
+                self.fail("I3", f"{partition.number}: {position} covers {offset}, which has no terminal record")
+            if not done and finished(before, offset) and not shrunk:
+                self.fail("I3", f"{partition.number}: {position} takes {offset} back, which {before} covered")
+        if before is not None and position.offset < before.offset:
+            self.fail("I3", f"{partition.number}: {position} is behind {before}")
+
+    def fetched(self, partitions: Collection[Partition], found: Mapping[Partition, Position]) -> None:
+        """A worker learns where to begin."""
+        process = PROCESS.get()
+        assert process is not None
+        for partition in partitions:
+            self._known[process, partition.number] = found.get(partition)
+
+    def began(self, lane: Lane, offset: int) -> None:
+        """A worker runs a record. I5: once per assignment, and not what was finished when that began. I4: no overlap."""
+        process = PROCESS.get()
+        assert process is not None
+        number = lane.partition.number
+        if offset in self._begun[lane]:
+            return  # its task is tried again
+        self._begun[lane].add(offset)
+        if finished(self._known.get((process, number)), offset):
+            self.fail("I5", f"{process.name} runs {number}/{offset} again, which was committed when it began")
+        order = self._order(self.inputs[number, offset])
+        running = self._running[lane]
+        if order is not None and order in running.values():
+            self.fail("I4", f"{process.name} runs {number}/{offset} beside another one of {order!r}")
+        running[offset] = order
+
+    def ended(self, lane: Lane, offset: int) -> None:
+        """An execution ended."""
+        if self._running[lane].pop(offset, b"?") == b"?" and offset in self._begun[lane]:
+            self.fail("I5", f"{lane.partition.number}/{offset} ended twice in one assignment")
+
+    def _order(self, given: Input) -> bytes | None:
+        ordering = self.world.draw.ordering
+        return given.key if ordering == "key" else b"" if ordering == "partition" else None
+
+    # At the end -------------------------------------------------------------------------------------
+
+    def at_end(self) -> None:
+        """I1: every record has a terminal record, or exactly one. I4: in the order of their offsets."""
+        draw = self.world.draw
+        single = draw.mode == "eos" or draw.gentle
+        for place in self.inputs:
+            count = sum(entry.committed for entry in self.terminals.get(place, ()))
+            if not count:
+                self.fail("I1", f"{place} has no terminal record")
+            elif count > 1 and single:
+                self.fail("I1" if draw.mode == "eos" else "I5", f"{place} has {count} terminal records")
+        self._check_order()
+
+    def _check_order(self) -> None:
+        firsts: list[tuple[int, Place]] = []
+        for place, entries in self.terminals.items():
+            arrivals = [entry.arrived for entry in entries if entry.committed]
+            if arrivals and self.inputs[place].end != "poison":
+                firsts.append((min(arrivals), place))
+        last: dict[Any, int] = {}
+        for _, (number, offset) in sorted(firsts):
+            given = self.inputs[number, offset]
+            order = self._order(given)
+            if order is None or (order == b"" and self.world.draw.outputs != self.world.draw.partitions):
+                continue  # one order over several output topics' partitions can't be seen
+            if offset < last.get((number, order), -1):
+                self.fail("I4", f"{number}/{offset} of {order!r} comes after {last[number, order]}")
+            last[number, order] = max(offset, last.get((number, order), -1))
+
+    @property
+    def duplicates(self) -> int:
+        """Terminal records beyond the first of each input."""
+        return sum(max(0, sum(entry.committed for entry in found) - 1) for found in self.terminals.values())
+
+
+def _fits(given: Input, entry: Entry, status: bytes) -> bool:
+    """Whether a result is one that the input can have."""
+    value = loads(entry.value or b"")
+    assert isinstance(value, dict)
+    if given.end == "error":
+        return status == b"FAILED" and value == {"Error": "Broken", "Cause": f"{given.number}"}
+    if given.end == "large":
+        return status == b"FAILED" and value["Error"] == "States.DataLimitExceeded"
+    if given.end == "hang":
+        return status == b"SUCCEEDED" and value["n"] == given.number and value["why"]["Error"] == "States.Timeout"
+    if given.end == "flaky" and status == b"FAILED":
+        return bool(value["Error"] == "Flaky")
+    return status == b"SUCCEEDED" and bool(value["n"] == given.number)

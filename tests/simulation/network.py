@@ -1,0 +1,125 @@
+"""Requests between clients and brokers: they take time, get lost, are done without an answer, or arrive late.
+
+Requests of one connection arrive in order. What was sent before a process was killed still arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVar
+
+import msgspec
+from aiokafka.errors import KafkaConnectionError
+
+from tests.simulation.loop import PROCESS, SimLoop
+
+T = TypeVar("T")
+
+
+class Odds(msgspec.Struct):
+    """How often what goes wrong, between 0 and 1, and how long things take in seconds."""
+
+    lost: float = 0.0
+    """The request never arrives."""
+    unanswered: float = 0.0
+    """The request is performed and its answer is lost."""
+    late: float = 0.0
+    """The request, or its answer, takes up to `late_seconds`."""
+    late_seconds: float = 2.0
+    latency: float = 0.005
+
+
+class Network:
+    """Carries requests. `odds` are by kind of request: produce, commit, transaction, group, ask."""
+
+    def __init__(self, loop: SimLoop, chance: random.Random) -> None:
+        self.loop = loop
+        self.chance = chance
+        self.odds: dict[str, Odds] = {}
+        self.calm = Odds()
+        self.down = False
+        """No broker answers."""
+        self.cut: set[str] = set()
+        """Names of processes that reach no broker."""
+        self.closed = False
+        """The world ends: everything fails at once."""
+
+    async def call(self, lines: dict[str, float], kind: str, step: Callable[..., T], *arguments: Any) -> T:
+        """Perform `step` at the broker; `lines` belongs to the client and says until when its connections are busy."""
+        if self.closed:
+            raise KafkaConnectionError("the simulation is over")
+        odds = self.odds.get(kind, self.calm)
+        chance = self.chance.random
+        draw = chance()
+        if self._is_cut() or draw < odds.lost:
+            await self._fail(lines, kind, odds)
+        answer: asyncio.Future[Any] = self.loop.create_future()
+        silent = draw < odds.lost + odds.unanswered
+        arrival = max(self.loop.time() + self._delay(odds), lines.get(kind, 0.0))
+        lines[kind] = arrival
+        self._at(arrival, self._perform, answer, odds, silent, step, arguments)
+        try:
+            return await answer  # type: ignore[no-any-return]
+        except KafkaConnectionError:
+            lines.pop(kind, None)
+            raise
+
+    def _is_cut(self) -> bool:
+        process = PROCESS.get()
+        return self.down or (process is not None and process.name in self.cut)
+
+    async def _fail(self, lines: dict[str, float], kind: str, odds: Odds) -> None:
+        lines.pop(kind, None)
+        await asyncio.sleep(0.05 + self._delay(odds))
+        raise KafkaConnectionError("the request was lost")
+
+    def _delay(self, odds: Odds) -> float:
+        chance = self.chance.random
+        if odds.late and chance() < odds.late:
+            return chance() * odds.late_seconds
+        return odds.latency * chance()
+
+    def _at(self, when: float, step: Callable[..., None], *arguments: Any) -> None:
+        """Run in the context of nobody, so that a stopped client does not stop its request."""
+        self.loop.call_at(when, step, *arguments, context=NOBODY)
+
+    def _perform(
+        self, answer: asyncio.Future[Any], odds: Odds, silent: bool, step: Callable[..., Any], arguments: Any
+    ) -> None:
+        outcome: Any
+        failure: Exception | None = None
+        try:
+            outcome = step(*arguments)
+        except Exception as error:
+            outcome, failure = None, error
+        if silent:
+            failure = KafkaConnectionError("the answer was lost")
+        if isinstance(outcome, asyncio.Future) and failure is None:
+            outcome.add_done_callback(lambda done: self._relay(done, answer, odds), context=NOBODY)
+            return
+        self._at(self.loop.time() + self._delay(odds), _answer, answer, outcome, failure)
+
+    def _relay(self, done: asyncio.Future[Any], answer: asyncio.Future[Any], odds: Odds) -> None:
+        if done.cancelled():
+            _answer(answer, None, KafkaConnectionError("the request was given up"))
+        else:
+            self._at(self.loop.time() + self._delay(odds), _answer, answer, done.result(), None)
+
+
+def _answer(answer: asyncio.Future[Any], outcome: Any, failure: Exception | None) -> None:
+    if answer.done():
+        return
+    if failure is not None:
+        answer.set_exception(failure)
+    else:
+        answer.set_result(outcome)
+
+
+
+
+
+NOBODY = Context()
+"""The context of brokers and network."""
