@@ -10,7 +10,6 @@ from express.errors import ExpressError
 class Code(IntEnum):
     """An error code of the protocol; NONE is success."""
 
-    UNKNOWN_SERVER_ERROR = -1
     NONE = 0
     OFFSET_OUT_OF_RANGE = 1
     CORRUPT_MESSAGE = 2

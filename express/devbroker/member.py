@@ -30,8 +30,8 @@ class Clock(Protocol):
     def time(self) -> float:
         """Now."""
 
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        """Call back after `delay` seconds."""
+    def call_later(self, _delay: float, _callback: Callable[[], None], /) -> Timer:
+        """Call back after a delay in seconds."""
 
 
 class Client(NamedTuple):
