@@ -343,6 +343,13 @@ class SimConsumer(Client):
     # The group --------------------------------------------------------------------------------------
 
     async def _coordinate(self) -> None:
+        try:
+            await self._coordinate_until_closed()
+        except Exception as error:
+            self.world.loop.failures.append(f"simulated client: {error!r}")
+            raise
+
+    async def _coordinate_until_closed(self) -> None:
         prepared = False
         while not self.closed:
             if not prepared:

@@ -62,9 +62,9 @@ class Draw(msgspec.Struct, kw_only=True):
 
 
 def draw(seed: int, mode: Mode | None = None) -> Draw:
-    """The decisions of `seed`; both modes take the same seed differently."""
+    """The decisions of `seed`; the mode changes nothing else."""
     chance = random.Random(f"draw {seed}")  # noqa: S311 - reproducible, not secret
-    chosen: Mode = mode or chance.choice(("alo", "eos"))
+    either: Mode = chance.choice(("alo", "eos"))
     gentle = chance.random() < 0.2
     partitions = chance.choice((1, 1, 2, 3, 4, 6))
     weights = {end: chance.random() * chance.choice((0, 0, 1)) for end in ENDS}
@@ -72,7 +72,7 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
     weights["soon"] += 0.2
     return Draw(
         seed=seed,
-        mode=chosen,
+        mode=mode or either,
         gentle=gentle,
         workers=chance.choice((1, 2, 2, 3)),
         partitions=partitions,

@@ -61,11 +61,11 @@ class Group:
         member.heard = self.loop.time()
         if member.joining is not None:
             member.joining.cancel()
-        member.joining = self.loop.create_future()
+        joining = member.joining = self.loop.create_future()
         if not self.rebalancing:
             self.rebalance()
         self._complete_if_all()
-        return member.joining
+        return joining
 
     def heartbeat(self, name: str, generation: int) -> None:
         """Heartbeat: says that the member lives, and whether it has to join anew."""

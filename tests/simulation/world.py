@@ -201,9 +201,11 @@ class World:
         await feeding
         self.network.odds = {}
         await self._recover()
-        if not self.checks.found:
+        if not self.checks.found and not self.loop.failures:
             await self._stop()
             self.checks.at_end()
+        if self.loop.failures:
+            self.checks.fail("bug", self.loop.failures[0])
 
     def add_worker(self) -> Worker:
         """Start one more."""
@@ -237,7 +239,7 @@ class World:
     async def _recover(self) -> None:
         """Nothing goes wrong any more: all has to be done within LIVE_SECONDS."""
         began = self.loop.time()
-        while not self.checks.found and not self._done():
+        while not self.checks.found and not self.loop.failures and not self._done():
             if not any(worker.alive for worker in self.workers):
                 self.add_worker()
             if self.loop.time() - began > LIVE_SECONDS:
@@ -266,8 +268,6 @@ class World:
         left = [task for process, task in self.tasks if process in living and not task.done()]
         if left:
             self.checks.fail("leak", f"{len(left)} tasks, the first: {left[0].get_coro()}")
-        if self.loop.failures:
-            self.checks.fail("bug", self.loop.failures[0])
 
     def check_stopped(self, worker: Worker) -> None:
         """A worker that was stopped has ended, without a bug, and holds nothing any more."""
