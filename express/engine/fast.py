@@ -71,6 +71,31 @@ class Ended:
         self.finished: Finish | None = Finish("SUCCEEDED", point[1])
 
 
+class Parked(Ended):
+    """An execution that waits between two segments, in a few hundred bytes over its data.
+
+    `point` has a row ≥ 0: where it waits. `deadline` is the engine time of its cap.
+    """
+
+    __slots__ = ("data", "deadline", "point", "program")
+
+    def __init__(self, program: Program, data: JSON, about: About, started: float, deadline: float | None) -> None:
+        self.program = program
+        self.data = data
+        self.about = about
+        self.started = started
+        self.deadline = deadline
+        self.point: Point = ()
+        self.transitions = 0
+        self.finished = None
+
+    def end(self, point: Point, finished: Finish) -> Finish:
+        """It is over, at `point`."""
+        self.transitions = transitions(point)
+        self.finished = finished
+        return finished
+
+
 Call: TypeAlias = Callable[[Row, JSON, int], Any]
 """(row, payload, counts) → the task's result, or PENDING; raises StatesError when the task fails."""
 

@@ -17,10 +17,10 @@ from express.engine import About, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import Event, Stopped, TaskFailed, TaskSucceeded, TimerFired
 from express.engine.execution import Entropy, Execution
-from express.engine.fast import PENDING, Ended, begin, inflate, step_key
+from express.engine.fast import PENDING, Call, Ended, Parked, Point, begin, drive, inflate, resumed, step_key
 from express.engine.history import History
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
-from express.errors import RUNTIME, StatesError
+from express.errors import RUNTIME, TIMEOUT, StatesError
 from express.ports import Clock, Integration, TaskContext
 from express.runtime.clock import SystemEntropy
 from express.runtime.wheel import TimerWheel
@@ -37,21 +37,23 @@ _JSON_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
 log = logging.getLogger(__name__)
 
 Done: TypeAlias = Callable[["Run", Finish], None]
+Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON]]]
 
 
 class Run:
     """An execution that waits, and what it owns: the slots of its timers and its tasks, both by seq.
 
-    `item` belongs to the caller.
+    `item` belongs to the caller. A `Parked` execution has one timer at most, in `slot`.
     """
 
-    __slots__ = ("done", "item", "queued", "tasks", "timers", "x")
+    __slots__ = ("done", "item", "queued", "slot", "tasks", "timers", "x")
 
-    def __init__(self, x: Execution, done: Done, item: Any) -> None:
+    def __init__(self, x: Execution | Parked, done: Done, item: Any) -> None:
         self.x = x
         self.done = done
         self.item = item
-        self.timers: dict[int, int] = {}
+        self.slot: int | None = None
+        self.timers: dict[int, int] | None = None
         self.tasks: dict[int, asyncio.Task[None]] | None = None
         self.queued = False
 
@@ -143,8 +145,19 @@ class Executor:
         size: int,
     ) -> tuple[Execution | Ended, Run | None]:
         """Start on the generated segments; what they do not bring to its end goes on on the table."""
-        deadline = cap(program, limit, now)
-        late: list[tuple[StartTask, Awaitable[JSON]]] = []
+        parked = Parked(program, data, about, now, cap(program, limit, now))
+        late: Late = []
+        point = begin(program, program.segments, data, size or len(dumps(data)), self._caller(parked, late))
+        if point[0] == END:
+            return Ended(about, now, point), None
+        run = Run(parked, done, item)
+        self.running += 1
+        ended = self._settle(run, parked, point, late) is not None
+        return run.x, None if ended else run
+
+    def _caller(self, parked: Parked, late: Late) -> Call:
+        """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`."""
+        about, deadline = parked.about, parked.deadline
 
         def call(row: Row, payload: JSON, counts: int) -> JSON:
             plan = row.plan
@@ -156,20 +169,68 @@ class Executor:
             late.append((task, output))
             return PENDING
 
-        point = begin(program, program.segments, data, size or len(dumps(data)), call)
+        return call
+
+    def _settle(self, run: Run, parked: Parked, point: Point, late: Late) -> Finish | None:
+        """Leave an execution where its segments have left it: ended, parked, or on the table. The end, if it ended."""
         if point[0] == END:
-            return Ended(about, now, point), None
-        x, effects = inflate(program, point, data, self._clock.monotonic(), about, self._entropy, deadline, now)
-        if x.finished is not None:
-            self._report(x)
-            return x, None
-        run = Run(x, done, item)
-        self.running += 1
+            return self._end(run, parked.end(point, Finish("SUCCEEDED", point[1])))
+        if point[0] >= 0:
+            row = parked.program.scope.rows[point[0]]
+            if row.kind == "Wait" or (row.plan.timeout is None and row.plan.heartbeat is None):
+                self._park(run, parked, point, late)
+                return None
+        return self._perform(run, self._inflate(run, parked, point, late), INLINE_ANSWERS // 8)
+
+    def _park(self, run: Run, parked: Parked, point: Point, late: Late) -> None:
+        """Wait for the one thing that comes next: the end of a Wait or an answer, or else the deadline."""
+        parked.point = point
+        at = parked.deadline
         for task, output in late:
             self._await(run, task, output)
-        if self._perform(run, effects, INLINE_ANSWERS // 8) is None:
-            return x, run
-        return x, None
+        if not late:
+            due: float = self._clock.monotonic() + point[5]
+            at = due if at is None else min(at, due)
+        if at is not None:
+            run.slot = self._wheel.add(run, 0, at)
+
+    def _inflate(self, run: Run, parked: Parked, point: Point, late: Late) -> list[Effect]:
+        """Go on on the table; the effects that has."""
+        now = self._clock.monotonic()
+        x, effects = inflate(
+            parked.program, point, parked.data, now, parked.about, self._entropy, parked.deadline, parked.started
+        )
+        run.x = x
+        for task, output in late:
+            self._await(run, task, output)
+        return effects
+
+    def _wake(self, run: Run, parked: Parked, event: Event | None) -> Finish | None:
+        """What a parked execution waited for has come; the end, if it leads there."""
+        point, segments = parked.point, parked.program.segments
+        kind = type(event)
+        late: Late = []
+        if kind is TimerFired and parked.deadline is not None and self._clock.monotonic() >= parked.deadline:
+            return self._end(run, parked.end(point, Finish("TIMED_OUT", error=TIMEOUT)))
+        if kind is TimerFired:
+            point = resumed(segments, point, None)
+        elif kind is TaskSucceeded:
+            point = resumed(segments, point, cast(TaskSucceeded, event).output)
+        elif kind is TaskFailed:
+            failed = cast(TaskFailed, event)
+            point = (-2 - point[0], *point[1:5], StatesError(failed.error, failed.cause), 0)
+        else:
+            self._unpark(run)
+            finish = self._perform(run, self._inflate(run, parked, point, late))
+            return finish if finish is not None else self._perform(run, self._deliver(run.x, event))
+        self._unpark(run)
+        point = drive(parked.program, segments, point, self._caller(parked, late))
+        return self._settle(run, parked, point, late)
+
+    def _unpark(self, run: Run) -> None:
+        if run.slot is not None:
+            self._wheel.remove(run, 0, run.slot)
+            run.slot = None
 
     def tell(self, run: Run, event: Event) -> None:
         """Hand an event from outside to an execution: an answer by task token, a heartbeat."""
@@ -196,7 +257,10 @@ class Executor:
 
     def _fired(self, run: Run, seq: int) -> None:
         """A timer came due. It waits its turn, since thousands may come due together."""
-        del run.timers[seq]
+        if run.timers is None:
+            run.slot = None
+        else:
+            del run.timers[seq]
         self._queue(run, TimerFired(seq))
 
     def _queue(self, run: Run, event: Event | None) -> None:
@@ -225,12 +289,13 @@ class Executor:
             return
         if event is None:
             run.queued = False
-        finish = self._perform(run, self._deliver(x, event))
+        finish = self._wake(run, x, event) if type(x) is Parked else self._perform(run, self._deliver(x, event))
         if finish is not None:
             run.done(run, finish)
 
-    def _deliver(self, x: Execution, event: Event | None) -> list[Effect]:
+    def _deliver(self, x: Execution | Parked, event: Event | None) -> list[Effect]:
         """What the engine answers to an event, or to its next turn. A bug ends the execution, not the process."""
+        assert type(x) is Execution, "a parked execution is woken"
         now = self._clock.monotonic()
         try:
             return advance(x, now) if event is None else deliver(x, event, now)
@@ -256,8 +321,11 @@ class Executor:
             effects = self._deliver(run.x, answers.popleft())
         for answer in answers:
             self._queue(run, answer)
-        for seq, at in timers.items():
-            run.timers[seq] = self._wheel.add(run, seq, at)
+        if timers:
+            if run.timers is None:
+                run.timers = {}
+            for seq, at in timers.items():
+                run.timers[seq] = self._wheel.add(run, seq, at)
         return None
 
     def _apply(self, run: Run, effects: list[Effect], answers: deque[Event], timers: dict[int, float]) -> Finish | None:
@@ -336,7 +404,7 @@ class Executor:
             self._step(run, event)
 
     def _cancel(self, run: Run, seq: int) -> None:
-        slot = run.timers.pop(seq, None)
+        slot = None if run.timers is None else run.timers.pop(seq, None)
         if slot is not None:
             self._wheel.remove(run, seq, slot)
         elif run.tasks is not None:
@@ -352,15 +420,16 @@ class Executor:
     def _release(self, run: Run) -> None:
         """Take back all that a run still owns."""
         self.running -= 1
-        for seq, slot in run.timers.items():
+        self._unpark(run)
+        for seq, slot in (run.timers or {}).items():
             self._wheel.remove(run, seq, slot)
-        run.timers.clear()
+        run.timers = None
         tasks, run.tasks = run.tasks, None
         for task in (tasks or {}).values():
             task.cancel()
 
     @staticmethod
-    def _report(x: Execution) -> None:
+    def _report(x: Execution | Parked) -> None:
         if x.bug is not None:
             log.error("internal error in %s", x.about.execution_arn, exc_info=x.bug)
 
