@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -137,7 +138,8 @@ async def _watch(development: Development, view: View) -> None:
         await development.finish()
     finally:
         showing.cancel()
-        await asyncio.wait([showing])
+        with contextlib.suppress(asyncio.CancelledError):
+            await showing
 
 
 async def _conclude(development: Development, view: View) -> int:
@@ -210,5 +212,5 @@ class View:
 
         with Live(console=self._console, auto_refresh=False, transient=False) as live:
             while True:
-                live.update(table(development, sampler.rows()), refresh=True)
+                live.update(table(development, sampler.rows(), self._console.width), refresh=True)
                 await asyncio.sleep(pause)

@@ -46,7 +46,12 @@ class Sampler:
     def __init__(self, development: Development, prices: PriceTable) -> None:
         self._development = development
         self._prices = prices
-        self._samples: deque[tuple[float, dict[str, Data]]] = deque([(time.monotonic(), {})])
+        self._samples: deque[tuple[float, dict[str, Data]]] = deque()
+        self.begin(time.monotonic())
+
+    def begin(self, at: float) -> None:
+        """Nothing was counted at that time."""
+        self._samples = deque([(at, {})])
 
     def rows(self) -> list[Row]:
         """The figures now: one row per workflow, then the sum."""
@@ -55,7 +60,7 @@ class Sampler:
         machines["total"] = totals.overall()
         now = time.monotonic()
         self._samples.append((now, machines))
-        while now - self._samples[0][0] > WINDOW_SECONDS:
+        while len(self._samples) > 2 and now - self._samples[0][0] > WINDOW_SECONDS:
             self._samples.popleft()
         return [self._row(name, data, now) for name, data in machines.items()]
 
@@ -119,20 +124,28 @@ def _cells(row: Row) -> tuple[str, ...]:
 HEADINGS = ("workflow", "in/s", "out/s", "in flight", "lag", "p50", "p99", "succeeded", "failed", "dead", "GB-s", "AWS")
 
 
-def table(development: Development, rows: list[Row]) -> RenderableType:
-    """A frame of the live view."""
+NARROW = ((112, ("GB-s", "p50", "in/s")), (96, ("in flight", "AWS")))
+"""Below so many columns of the terminal these are left out."""
+
+
+def table(development: Development, rows: list[Row], width: int) -> RenderableType:
+    """A frame of the live view for a terminal of `width` columns."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    made = development.progress.acknowledged
+    hidden = {heading for limit, headings in NARROW if width < limit for heading in headings}
+    shown = [index for index, heading in enumerate(HEADINGS) if heading not in hidden]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in HEADINGS:
-        grid.add_column(heading, justify="left" if heading == "workflow" else "right", no_wrap=True)
-    for row in rows:
-        grid.add_row(*_cells(row), style="bold" if row.name == "total" else "", end_section=row is rows[-2])
-    return Group(Text(f"{made:,} events made"), grid, *(Text(line, style="dim") for line in worker_lines(development)))
+    for index in shown:
+        grid.add_column(HEADINGS[index], justify="right" if index else "left", no_wrap=True)
+    *machines, total = rows
+    for row in machines:
+        grid.add_row(*(_cells(row)[index] for index in shown), end_section=row is machines[-1])
+    grid.add_row(*(_cells(total)[index] for index in shown), style="bold")
+    made = Text(f"{development.progress.acknowledged:,} events made")
+    return Group(made, grid, *(Text(line, style="dim") for line in worker_lines(development)))
 
 
 def worker_lines(development: Development) -> list[str]:
