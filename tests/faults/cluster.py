@@ -61,6 +61,15 @@ class Cluster:
         await self._stack.aclose()
         await asyncio.to_thread(self.kafka.stop)
 
+    @classmethod
+    def of(cls, address: str) -> Self:
+        """A cluster that others run: nothing is done to it."""
+        borrowed = cls.__new__(cls)
+        borrowed.shape = Shape()
+        borrowed.address = borrowed.proxied = address
+        borrowed.proxies = []
+        return borrowed
+
     def heal(self) -> None:
         """End what the proxies do."""
         for proxy in self.proxies:

@@ -26,13 +26,13 @@ async def trials(names: Sequence[str], count: int, seconds: float, seed: int) ->
             cluster = await stack.enter_async_context(Cluster(shape))
             for name in (name for name in names if FAULTS[name].shape == shape):
                 for number in range(count):
-                    yield await trial(cluster, name, number, seconds, seed + number)
+                    outcome = Outcome(fault=name, trial=number + 1, seed=seed + number)
+                    await trial(cluster, FAULTS[name], outcome, seconds)
+                    yield outcome
 
 
-async def trial(cluster: Cluster, name: str, number: int, seconds: float, seed: int) -> Outcome:
-    """One trial; whatever goes wrong in it is in its outcome."""
-    fault = FAULTS[name]
-    outcome = Outcome(fault=name, trial=number + 1, seed=seed)
+async def trial(cluster: Cluster, fault: Fault, outcome: Outcome, seconds: float) -> None:
+    """One trial; whatever goes wrong in it is in `outcome`."""
     rig = Rig(cluster, fault.plan, outcome, seconds, fault.delivery)
     began = time.monotonic()
     try:
@@ -46,7 +46,6 @@ async def trial(cluster: Cluster, name: str, number: int, seconds: float, seed: 
     finally:
         outcome.seconds = round(time.monotonic() - began, 1)
         await rig.close(keep=bool(outcome.problems))
-    return outcome
 
 
 def judge(fault: Fault, rig: Rig, verdict: Verdict) -> None:

@@ -108,7 +108,7 @@ async def storm(rig: Rig) -> None:
 async def stuck(rig: Rig) -> None:
     """One record takes as long as the trial: the others pass it, and a restart replays it alone."""
     service = await rig.start()
-    key, value = rig.load.event(hold=rig.seconds + 60)
+    key, value = rig.load.event(hold=rig.seconds + 15)
     await _produce(rig, key, value)
     async with rig.feeding():
         await asyncio.sleep(1)
