@@ -70,6 +70,7 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
     weights = {end: chance.random() * chance.choice((0, 0, 1)) for end in ENDS}
     weights["now"] += 0.2
     weights["soon"] += 0.2
+    limit = chance.choice((4_096, 4_096, 4_096, 0))  # exactly once needs the default
     return Draw(
         seed=seed,
         mode=mode or either,
@@ -86,7 +87,7 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
         faults=_weights(chance, GENTLE if gentle else FAULTS),
         odds={} if gentle else {kind: _odds(chance) for kind in KINDS},
         marker_seconds=chance.choice((0.0, 0.05, 1.0)),
-        metadata_limit=4_096 if gentle else chance.choice((4_096, 4_096, 4_096, 0)),
+        metadata_limit=limit if (mode or either) == "alo" and not gentle else 4_096,
         tick=chance.choice((0.0, 0.0, 0.0001, 0.001)),
         poll_seconds=chance.choice((0.1, 0.5, 1.0)),
         poll_records=chance.choice((1, 3, 500)),
