@@ -18,9 +18,9 @@ from express.config import Api as Settings
 from express.config import Function, reveal
 from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
-from express.integrations import Integrations, LocalFunctions, table
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
+from express.service.deploying import Current
 from express.stores.memory import MemoryStore
 from express.stores.records import Store
 from express.stores.ring import Limits, Ring
@@ -37,9 +37,8 @@ class ApiServer:
         principals = Principals(_principal(row) for row in settings.principals)
         check_bind(settings, principals)
         clock = SystemClock()
-        self._functions = LocalFunctions(functions, threads=threads)
-        integrations = Integrations(table(self._functions))
-        self._executor = Executor(clock, integrations)
+        self.integration = Current(functions, threads)
+        self._executor = Executor(clock, self.integration)
         store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
         self._log = _log(settings)
@@ -54,7 +53,7 @@ class ApiServer:
         self.api = Api(
             registry=self._registry,
             executions=self.executions,
-            integration=integrations,
+            integration=self.integration,
             clock=clock,
             pages=Pages(),
             strict=settings.strict,
@@ -78,7 +77,7 @@ class ApiServer:
         """Take no more requests, let go of everything."""
         await self._listener.stop()
         await self._executor.close()
-        await self._functions.close()
+        await self.integration.close()
         await self._registry.close()
         if self._log is not None:
             self._log.close()

@@ -1,0 +1,120 @@
+"""`express serve`: the Step Functions API on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+import rich_click
+import uvloop
+
+from express.cli import EXIT_HANDLER
+from express.config import Config, load
+
+if TYPE_CHECKING:
+    from express.service.api import ApiServer
+    from express.service.deploying import Refused
+
+
+@rich_click.command()
+@rich_click.argument("workflows", nargs=-1, type=click.Path(exists=True, dir_okay=False))
+@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
+@rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
+@rich_click.option("--host", help="Address to listen on. Default: api.host.")
+@rich_click.option("--port", type=click.IntRange(0, 65535), help="0: any free port. Default: api.port.")
+@rich_click.option(
+    "--store", type=click.Path(dir_okay=False), help="Where state machines are kept. Default: api.store."
+)
+@rich_click.option("--ephemeral", is_flag=True, help="Keep state machines in memory only.")
+@rich_click.option("--strict", is_flag=True, help="Hide Express executions, as AWS does.")
+@rich_click.option("--watch", is_flag=True, help="Take workflows and handlers over as they are saved.")
+@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    workflows: tuple[str, ...],
+    files: tuple[str, ...],
+    profile: str | None,
+    host: str | None,
+    port: int | None,
+    store: str | None,
+    ephemeral: bool,
+    strict: bool,
+    watch: bool,
+    settings: tuple[str, ...],
+) -> None:
+    """Serve the Step Functions API for boto3, the aws command and every SDK, with WORKFLOWS deployed.
+
+    Ends with SIGTERM or Ctrl-C. `express env` prints what the tools need to find it.
+    """
+    from express.integrations.local import HandlerError
+    from express.telemetry.applog import log_to_stderr
+
+    config = load(files, profile=profile, settings=settings).config
+    config = _overridden(config, host, port, "" if ephemeral else store, strict)
+    log_to_stderr(config.log.level, config.log.format, "api")
+    sys.path[:0] = [str(Path.cwd()), *(str(Path(file).resolve().parent) for file in files)]
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            ctx.exit(runner.run(_serve(config, workflows, watching=watch)))
+    except HandlerError as error:
+        click.echo(f"express: {error}", err=True)
+        ctx.exit(EXIT_HANDLER)
+
+
+def _overridden(config: Config, host: str | None, port: int | None, store: str | None, strict: bool) -> Config:
+    given = {"host": host, "port": port, "store": store, "strict": True if strict else None}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return msgspec.structs.replace(config, api=msgspec.structs.replace(config.api, **changes))
+
+
+async def _serve(config: Config, workflows: tuple[str, ...], *, watching: bool) -> int:
+    from express.service.api import ApiServer
+    from express.service.deploying import Refused, deploy_file, watch
+
+    server = ApiServer(config.api, config.function_table(), threads=config.workers.threads)
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await server.start()
+    try:
+        try:
+            deployed = [await deploy_file(server.api, file) for file in workflows]
+        except Refused as refusal:
+            _show(refusal)
+            return 1
+        _banner(server, [arn for arn, _ in deployed])
+        task = asyncio.create_task(watch(server.api, workflows, server.integration, _say, _show)) if watching else None
+        await ended.wait()
+        if task is not None:
+            task.cancel()
+    finally:
+        await server.stop()
+    return 0
+
+
+def _banner(server: ApiServer, arns: list[str]) -> None:
+    _say(f"the Step Functions API is at {server.url}")
+    for arn in arns:
+        _say(f"deployed {arn}")
+    _say(f'point AWS tools to it with: eval "$(express env --url {server.url})"')
+
+
+def _say(line: str) -> None:
+    click.echo(f"express: {line}", err=True)
+
+
+def _show(refusal: Refused) -> None:
+    """The findings as `express validate` shows them."""
+    from express.cli.diagnosis import Options, diagnose
+    from express.cli.rendering import FORMATS
+
+    findings = diagnose(refusal.file, refusal.text.encode(), Options(type="EXPRESS"))
+    shown = [finding for finding in findings if finding.diagnostic.severity == "ERROR"]
+    click.echo(FORMATS["text"](shown) if shown else "\n".join(d.message for d in refusal.findings), err=True)
+    _say(f"{refusal.file} can't be run")
