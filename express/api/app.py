@@ -36,22 +36,26 @@ Observe = Callable[[str, str, float], None]
 """(action, error code or "", seconds): told of every request. Must be quick and never raise."""
 
 
-def make_app(api: Api, guard: Guard, observe: Observe | None = None) -> web.Application:
+def make_app(
+    api: Api, guard: Guard, observe: Observe | None = None, *, body_seconds: float = BODY_SECONDS
+) -> web.Application:
     """The application, ready to be served."""
     app = web.Application(client_max_size=BODY_LIMIT)
     app[GUARD] = guard
-    app.router.add_post("/", _handler(api, guard, observe or (lambda action, code, seconds: None)))
+    app.router.add_post("/", _handler(api, guard, observe or (lambda action, code, seconds: None), body_seconds))
     return app
 
 
-def _handler(api: Api, guard: Guard, observe: Observe) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(
+    api: Api, guard: Guard, observe: Observe, body_seconds: float
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         began = time.monotonic()
         action = ""
         try:
             guard.admit(request)
             action = guard.action(request)
-            body = await _body(request)
+            body = await _body(request, body_seconds)
             result = await answer(api, guard.caller(request, body, action), action, body)
         except ApiError as error:
             result = failure(error)
@@ -61,13 +65,13 @@ def _handler(api: Api, guard: Guard, observe: Observe) -> Callable[[web.Request]
     return handle
 
 
-async def _body(request: web.Request) -> bytes:
+async def _body(request: web.Request, seconds: float) -> bytes:
     if request.raw_path != "/":
         raise ApiError("UnknownOperationException", "The API has no query", 404)
     try:
         if request.content.is_eof():
             return await request.read()
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise ApiError("RequestEntityTooLargeException", f"A request has at most {BODY_LIMIT} bytes", 413) from None
@@ -85,13 +89,15 @@ def _response(result: Answer) -> web.Response:
 class Listener:
     """Serves an application on one address, within limits, until it is closed."""
 
-    def __init__(self, app: web.Application, connections: int = CONNECTIONS) -> None:
+    def __init__(
+        self, app: web.Application, connections: int = CONNECTIONS, *, header_seconds: float = HEADER_SECONDS
+    ) -> None:
         self._runner = web.AppRunner(
             app,
             handler_cancellation=True,  # a caller that goes away takes its StartSyncExecution with it
             access_log=None,
             logger=_http_log(),
-            keepalive_timeout=HEADER_SECONDS,
+            keepalive_timeout=header_seconds,
             handle_signals=False,
         )
         self._most = connections

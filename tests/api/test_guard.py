@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from express.api.app import BODY_LIMIT
+from express.api.app import BODY_LIMIT, GUARD, Listener, make_app
 from express.api.guard import is_loopback
 from express.config import Api
 from express.config.model import Principal
@@ -213,6 +213,25 @@ def test_connections_beyond_the_limit_are_closed() -> None:
             connection.sendall(head(2) + b"{}")
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
             connection.close()
+
+
+async def test_who_is_too_slow_is_sent_away() -> None:
+    """Headers that drip end the connection, a body that drips is a 408."""
+    server = ApiServer(Api(port=0, store=""), {})
+    guard = server.app[GUARD]
+    listener = Listener(make_app(server.api, guard, body_seconds=0.2), header_seconds=0.2)
+    url = urlsplit(await listener.start("127.0.0.1", 0))
+    try:
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: ")
+        assert await reader.read() == b""
+        writer.close()
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(head(100) + b"{")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+    finally:
+        await listener.stop()
 
 
 # Binding ----------------------------------------------------------------------------------------------
