@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ def main() -> None:
     if arguments.list:
         print("\n".join(f"{name:<28} row {fault.row}: {_about(name)}" for name, fault in FAULTS.items()))
         return
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, while brokers are away
     sys.exit(asyncio.run(run(arguments)))
 
 

@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 
 import msgspec
 import orjson
@@ -81,8 +82,28 @@ class Load:
         finally:
             await producer.stop()
 
-    async def _send(self, producer: AIOKafkaProducer, count: int) -> None:
-        for _ in range(count):
+    async def feed_transactions(self, address: str, seconds: float) -> None:
+        """Produce in transactions, every third of which is aborted: markers and holes everywhere."""
+        producer = AIOKafkaProducer(bootstrap_servers=address, transactional_id=f"feeder-{self._topic}")
+        await producer.start()
+        try:
+            end = time.monotonic() + seconds
+            for number in count():
+                await producer.begin_transaction()
+                before = self.sent
+                await self._send(producer, self._random.randrange(1, 60))
+                if number % 3 == 2:
+                    await producer.abort_transaction()
+                    self.sent = before
+                else:
+                    await producer.commit_transaction()
+                if time.monotonic() > end and number % 3 == 2:
+                    return
+        finally:
+            await producer.stop()
+
+    async def _send(self, producer: AIOKafkaProducer, number: int) -> None:
+        for _ in range(number):
             key, value = self.event()
             await producer.send(self._topic, value, key=key)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -44,6 +45,7 @@ class FaultProxy:
     ) -> None:
         self._server.close()
         tasks = list(self._connections)
+        self.heal()
         self.reset()
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -59,14 +61,11 @@ class FaultProxy:
 
     def reset(self) -> None:
         """Break every connection with RST."""
-        import socket
-
-        for task, writer in list(self._connections.items()):
+        for writer in list(self._connections.values()):
             raw = writer.get_extra_info("socket")
             with suppress(OSError, AttributeError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_OFF)
             writer.transport.abort()
-            task.cancel()
             self.resets += 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

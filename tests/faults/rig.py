@@ -226,6 +226,9 @@ class Rig:
         for service in self.services:
             if service.process.poll() is None:
                 self.expect("exit code of the last stop", await service.drain(), 0, 0)
+        for service in self.services:
+            if "Traceback" in service.text():
+                self.problem(f"a traceback in {service.log}")
         return await self.verify(drained=True)
 
     async def verify(self, *, drained: bool = False) -> Verdict:

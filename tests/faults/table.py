@@ -17,6 +17,7 @@ OTHER_VERSION = "3.9.2"
 THREE = Shape(brokers=3)
 FEW = Plan(rate=300)
 LONG_RUNNING = Plan(rate=500, slow=0.2, hold=(0.1, 5.0), keys=2_000)
+VERY_LONG = Plan(rate=100, slow=1.0, hold=(45.0, 60.0), keys=100_000)
 WIDE = Plan(partitions=12)
 DELIVERIES = get_args(get_type_hints(Pipeline)["delivery"])
 """What this version can be told to promise."""
@@ -50,6 +51,7 @@ FAULTS: dict[str, Fault] = {
     "sigterm-twice": Fault(row=5, run=workers.sigterm_twice, plan=LONG_RUNNING),
     "zombie": Fault(row=6, run=workers.zombie),
     "rebalance-storm": Fault(row=9, run=workers.storm, doubles=False, plan=WIDE),
+    "rebalance-long": Fault(row=10, run=workers.long_running, doubles=False, plan=VERY_LONG),
     "broker-restart": Fault(row=11, run=brokers.broker_restart),
     "broker-kill": Fault(row=11, run=brokers.broker_kill),
     "broker-suspended": Fault(row=13, run=brokers.broker_suspended),
@@ -60,6 +62,8 @@ FAULTS: dict[str, Fault] = {
         row=21, run=topics.dead_letters_missing, doubles=False, plan=Plan(poison=0.05), dead_letters=False
     ),
     "dead-letters-deleted": Fault(row=21, run=topics.dead_letters_deleted),
+    "transactional-input": Fault(row=22, run=topics.transactional_input, doubles=False),
+    "truncated": Fault(row=22, run=topics.truncated, doubles=False),
     "foreign-metadata": Fault(
         row=23, run=topics.foreign_metadata, doubles=False, extra=topics.REWIND * Plan().partitions
     ),

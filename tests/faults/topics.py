@@ -6,9 +6,11 @@ import asyncio
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from tests.faults.rig import Rig
+from tests.kafka.clients import admin
 
 FOREIGN = ["\x01garbage", "x1", "x1!!!!", "x1gICAgICAgIA=", "l" + "A" * 4_000, "ünïcode", "x1BQM=" + "=" * 3]
 REWIND = 100
@@ -16,7 +18,8 @@ REWIND = 100
 
 async def smoke(rig: Rig) -> None:
     """Nothing happens. For versions and codecs."""
-    await rig.start(workers=2)
+    codec = {"compression_type": rig.plan.compression} if rig.plan.compression else {}
+    await rig.start(workers=2, **codec)
     async with rig.feeding():
         await asyncio.sleep(rig.seconds / 2)
         await rig.recovered()
@@ -86,3 +89,34 @@ async def poison(rig: Rig) -> None:
     async with rig.feeding():
         await asyncio.sleep(rig.seconds / 2)
         await rig.recovered()
+
+
+async def transactional_input(rig: Rig) -> None:
+    """The input is written in transactions, a third of them aborted, the last one too: nothing stalls at a marker."""
+    await rig.start(workers=2)
+    await rig.load.feed_transactions(rig.cluster.address, rig.seconds)
+    await rig.recovered()
+
+
+async def truncated(rig: Rig) -> None:
+    """Retention deletes records that were not read yet: counted as missing, and passed."""
+    service = await rig.start()
+    async with rig.feeding(2):
+        await asyncio.sleep(1)
+    await rig.recovered()
+    await service.drain()
+    async with rig.feeding(2):
+        await asyncio.sleep(1)
+    at = dict(rig.watch.committed)
+    ends = await rig.ends()
+    cuts = {where: (at.get(where, 0) + end) // 2 for where, end in ends.items()}
+    async with admin(rig.cluster.address) as client:
+        await client.delete_records({TopicPartition(*where): RecordsToDelete(cut) for where, cut in cuts.items()})
+    service = await rig.start()
+    async with rig.feeding(2):
+        await asyncio.sleep(1)
+    await rig.recovered()
+    unread = sum(cut - at.get(where, 0) for where, cut in cuts.items())
+    rig.load.sent -= sum(cuts.values())
+    found = await service.metric("express_kafka_offsets_missing_total")
+    rig.expect("offsets missing", found, unread, unread)

@@ -11,6 +11,9 @@ from tests.faults.rig import SESSION_SECONDS, Rig
 from tests.faults.service import Service
 from tests.kafka.clients import producer
 
+REBALANCE_DRAIN_SECONDS = 30
+"""What executions get to finish before their partition goes."""
+
 
 async def kill_worker(rig: Rig) -> None:
     """One of three workers is killed every few seconds; the parent starts it again."""
@@ -131,3 +134,14 @@ async def stuck(rig: Rig) -> None:
 async def _produce(rig: Rig, key: bytes, value: bytes | None) -> None:
     async with producer(rig.cluster.address) as client:
         await client.send_and_wait(rig.topic, value, key=key)
+
+
+async def long_running(rig: Rig) -> None:
+    """A worker joins while executions run for longer than a rebalance may wait: it has its share in time."""
+    await rig.start()
+    async with rig.feeding(3):
+        await asyncio.sleep(2)
+    began = time.monotonic()
+    await rig.start()
+    rig.expect("seconds until the partitions moved", time.monotonic() - began, 0, REBALANCE_DRAIN_SECONDS + 10)
+    await rig.recovered()
