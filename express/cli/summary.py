@@ -34,7 +34,11 @@ def _counted(development: Development, found: Tally) -> Iterator[str]:
     seconds = max(found.last_ms - found.first_ms, 1) / 1000
     rate = found.found / seconds
     workers = development.options.workers
-    yield f"{rate:,.0f} events/s over {seconds:.1f} s, {rate / workers:,.0f} per worker process"
+    cpu = development.service.totals.cpu_seconds
+    yield (
+        f"{rate:,.0f} events/s over {seconds:.1f} s, {rate / workers:,.0f} per worker process; "
+        f"{found.found / max(cpu, 0.01):,.0f} per second of a worker's processor time ({cpu:.1f} s)"
+    )
 
 
 def _latency(development: Development) -> str:

@@ -59,6 +59,7 @@ class Totals:
         self._retired_tasks: dict[str, Data] = {}
         self._retired_lag: Data = {}
         self._retired_gc: Data = {}
+        self._retired_cpu = 0.0
 
     def update(self, report: Report) -> None:
         """A worker reported."""
@@ -77,6 +78,7 @@ class Totals:
             self._retired[key] = add(self._retired.get(key, {}), closed(row.counters))
         for name, data in report.tasks.items():
             self._retired_tasks[name] = add(self._retired_tasks.get(name, {}), data)
+        self._retired_cpu += report.cpu_seconds
         self._retired_lag = add(self._retired_lag, report.loop_lag)
         self._retired_gc = add(self._retired_gc, report.gc_pause)
 
@@ -109,6 +111,11 @@ class Totals:
             for row in report.pipelines
             for topic, partition, records in row.lag
         }
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of all workers there ever were."""
+        return self._retired_cpu + sum(report.cpu_seconds for report in self.live.values())
 
     def loop_lag(self) -> Data:
         """How late the loops of the workers were."""
