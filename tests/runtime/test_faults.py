@@ -97,7 +97,7 @@ async def test_a_broker_that_keeps_little_metadata(broker: RealKafka) -> None:
         assert (await f.committed())[0] == Position(0)
         f.handler = lambda data: data
         again = f.worker()
-        await f.until_terminal(300)
+        await f.until(lambda: sum(at.offset for at in again.processor.committed.values()) == 300)
         await f.stop()
         assert again.counters.skipped == 0
         assert (await f.terminal()).keys() == once(300).keys()
