@@ -11,6 +11,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -30,7 +31,10 @@ BODY_SECONDS = 30.0
 CONNECTIONS = 4_096
 """Connections at once; more are closed as they come."""
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
 GUARD = web.AppKey("guard", Guard)
+HANDLER: web.AppKey[Handler] = web.AppKey("handler")
 
 Observe = Callable[[str, str, float], None]
 """(action, error code or "", seconds): told of every request. Must be quick and never raise."""
@@ -42,13 +46,13 @@ def make_app(
     """The application, ready to be served."""
     app = web.Application(client_max_size=BODY_LIMIT)
     app[GUARD] = guard
-    app.router.add_post("/", _handler(api, guard, observe or (lambda action, code, seconds: None), body_seconds))
+    handler = _handler(api, guard, observe or (lambda action, code, seconds: None), body_seconds)
+    app[HANDLER] = handler
+    app.router.add_post("/", handler)
     return app
 
 
-def _handler(
-    api: Api, guard: Guard, observe: Observe, body_seconds: float
-) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(api: Api, guard: Guard, observe: Observe, body_seconds: float) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         began = time.monotonic()
         action = ""
@@ -108,6 +112,7 @@ class Listener:
         await self._runner.setup()
         server = self._runner.server
         assert server is not None, "the runner is set up"
+        server.request_handler = _ahead(self._runner.app[HANDLER], server.request_handler)
 
         def connected() -> asyncio.Protocol:
             return _Full() if len(server._connections) >= self._most else server()
@@ -140,6 +145,18 @@ def _http_log() -> logging.Logger:
     if not log.filters:
         log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
     return log
+
+
+def _ahead(handler: Handler, others: Any) -> Any:
+    """The API's one address answered before the routes are searched: an eighth of what a request costs."""
+
+    async def handle(request: Any) -> web.StreamResponse:
+        if request.method == "POST" and request.raw_path == "/":
+            return await handler(request)
+        response: web.StreamResponse = await others(request)
+        return response
+
+    return handle
 
 
 class _Full(asyncio.Protocol):

