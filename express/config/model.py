@@ -64,7 +64,7 @@ class Pipeline(Section, frozen=True, kw_only=True):
     payload_limit: Size = size("256KiB")
     time_limit: Duration = duration("5m")
     ordering: Literal["key", "partition", "none"] = "key"
-    delivery: Literal["at_least_once"] = "at_least_once"
+    delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     memory: Size = size("128MiB")
 
 
@@ -162,6 +162,69 @@ class Api(Section, frozen=True, kw_only=True):
     kept: Kept = field(default_factory=Kept)
 
 
+class Aws(Section, frozen=True, kw_only=True):
+    """`[aws]`: which AWS calls Task states may make, where they go, and as whom. Credentials: the standard chain.
+
+    `allow` holds `SERVICE:ACTION` patterns; empty allows nothing. `functions` maps names of Lambda functions that no
+    row of `[functions]` serves to `aws` or to an URL. `roles` maps state machines to the roles they act as, `assume`
+    lists the roles that a state's Credentials may name.
+    """
+
+    allow: list[str] = field(default_factory=list)
+    region: Annotated[str, Meta(pattern=r"^([a-z0-9-]{1,32})?$")] = ""
+    endpoint_url: str = ""
+    endpoints: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    assume: list[str] = field(default_factory=list)
+    instance_metadata: bool = False
+    connections: Positive = 64
+    attempts: Positive = 1
+    connect_timeout: Duration = duration("5s")
+    read_timeout: Duration = duration("60s")
+
+
+class Destination(Section, frozen=True, kw_only=True):
+    """A row of `[[connections.NAME.allow]]`: an URL whose path is a prefix, and the methods that may go there."""
+
+    url: str
+    methods: list[Literal["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]] = field(
+        default_factory=lambda: ["GET", "POST"]
+    )
+
+
+class Connection(Section, frozen=True, kw_only=True):
+    """`[connections.NAME]`: what an HTTP task means by the ConnectionArn of that name.
+
+    `username` and `password` are for `basic`, `key_name` (a header) and `key` for `api_key`, the rest for `oauth`
+    (client credentials). `networks` are private networks that this connection may reach, in CIDR form.
+    """
+
+    auth: Literal["none", "basic", "api_key", "oauth"] = "none"
+    username: str = ""
+    password: str = ""
+    key_name: str = ""
+    key: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    token_url: str = ""
+    scope: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    body: dict[str, str] = field(default_factory=dict)
+    allow: list[Destination] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
+    limit: Positive = 256
+
+
+class Http(Section, frozen=True, kw_only=True):
+    """`[http]`: the bounds of HTTP tasks."""
+
+    timeout: Duration = duration("60s")
+    connect_timeout: Duration = duration("5s")
+    response_limit: Size = size("256KiB")
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
@@ -173,6 +236,9 @@ class Config(Section, frozen=True, kw_only=True):
     metering: Metering = field(default_factory=Metering)
     log: Log = field(default_factory=Log)
     api: Api = field(default_factory=Api)
+    aws: Aws = field(default_factory=Aws)
+    http: Http = field(default_factory=Http)
+    connections: dict[str, Connection] = field(default_factory=dict)
 
     def function_table(self) -> dict[str, Function]:
         """`functions` with the short form `name = "module:function"` written out."""

@@ -7,6 +7,7 @@ import msgspec
 from express.config import Config
 from express.config import Pipeline as PipelineConfig
 from express.integrations import Integrations, LocalFunctions, table
+from express.ports import Sink
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Pipeline, Workflow
@@ -15,6 +16,7 @@ from express.service.job import Job
 from express.service.measure import MeasuredIntegrations
 from express.service.workflows import compile_callable, machine_name
 from express.sinks.kafka import KafkaSink
+from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
 from express.sources.properties import ClientProperties, client_properties
 
@@ -83,6 +85,10 @@ def _processor(
         drain_seconds=config.workers.drain,
         worker=name,
     )
-    source = KafkaSource(pipeline.topics, group_of(config, pipeline), properties.consumer)
-    sink = KafkaSink([pipeline.output, pipeline.dead_letter], properties.producer)
+    group = group_of(config, pipeline)
+    source = KafkaSource(pipeline.topics, group, properties.consumer)
+    outputs = [pipeline.output, pipeline.dead_letter]
+    sink: Sink = KafkaSink(outputs, properties.producer)
+    if pipeline.delivery == "exactly_once":
+        sink = KafkaTransactions(outputs, group, properties.producer)
     return Processor(settings, source, sink, executor, clock)
