@@ -147,10 +147,6 @@ def price_tables(data: Mapping[str, Any]) -> dict[str, PriceTable]:
     """
     tables = msgspec.convert(data, dict[str, PriceTable])
     for name, table in tables.items():
-        if not table.duration or any(
-            (t.gb_hours is None) != (t is table.duration[-1]) for t in table.duration
-        ):
-            raise ValueError(
-                f"price table {name!r}: the last tier of duration, and only that, has no gb_hours"
-            )
+        if not table.duration or any((t.gb_hours is None) != (t is table.duration[-1]) for t in table.duration):
+            raise ValueError(f"price table {name!r}: the last tier of duration, and only that, has no gb_hours")
     return tables
