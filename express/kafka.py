@@ -48,6 +48,10 @@ def mapped(kind: type[ExpressError], doing: str) -> Iterator[None]:
     """Raise what a Kafka client raises as `kind`. A timeout of our own counts as one of the client's."""
     try:
         yield
+    except asyncio.CancelledError as error:
+        if _is_cancelled():
+            raise
+        raise kind(f"{doing}: the client gave up") from error
     except (KafkaError, TimeoutError, OSError) as error:
         raise kind(f"{doing}: {type(error).__name__}: {error}") from error
 
@@ -57,6 +61,16 @@ async def within(seconds: float, closing: Awaitable[object]) -> bool:
     try:
         async with asyncio.timeout(seconds):
             await closing
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise
+        return False
     except (TimeoutError, KafkaError, OSError):
         return False
     return True
+
+
+def _is_cancelled() -> bool:
+    """Whether a CancelledError is meant for us. Others come out of aiokafka, which cancels tasks and awaits them."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
