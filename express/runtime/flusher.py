@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from express.errors import CommitRefused
+from express.errors import CommitRefused, SinkError
 from express.ports import Clock, Partition, Position, Sink, Source
 from express.runtime.counters import Counters
 from express.runtime.lane import Lane
@@ -43,10 +43,15 @@ class Flusher:
         self._wanted = asyncio.Event()
         self._lock = asyncio.Lock()
         self._uncommitted = 0
+        self._unsure = False
         self.committed_at = clock.monotonic()
         """When positions were stored last."""
         self.busy_since: float | None = None
         """When the flush that is under way began."""
+
+    def begin(self) -> None:
+        """The sink has begun anew, and every lane with it."""
+        self._unsure = False
 
     def wake(self) -> None:
         """There is something to write."""
@@ -70,6 +75,9 @@ class Flusher:
 
         Raises SinkError and SourceError: then it is unknown what was written. Raises CommitRefused when the
         group has given a partition to others; what was written then will be written again by them.
+
+        A flush that failed or was cancelled took records along that the positions of the next one would cover,
+        so there is no next one until `begin`.
         """
         async with self._lock:
             self.busy_since = self._clock.monotonic()
@@ -79,13 +87,17 @@ class Flusher:
                 self.busy_since = None
 
     async def _flush(self, commit: bool) -> None:
+        if self._unsure:
+            raise SinkError("an earlier flush did not end")
         stamps = self._take_stamps()
         self._uncommitted += len(stamps)
         positions = self._positions() if commit or self._is_due() else {}
         if not stamps and not positions:
             return
         lanes = {partition: self._lanes[partition] for partition in positions}
+        self._unsure = True
         await self._sink.flush(positions)
+        self._unsure = False
         self._flushed.set()
         self._counters.flushes += 1
         self._observe(stamps)
@@ -120,4 +132,4 @@ class Flusher:
         now = self._clock.wall() * 1000
         add = self._counters.end_to_end_ms.add
         for stamp in stamps:
-            add(now - stamp)
+            add(max(0.0, now - stamp))  # the clocks of producers may be ahead

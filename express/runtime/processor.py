@@ -197,6 +197,7 @@ class Processor:
     # Flushing ---------------------------------------------------------------------------------------
 
     def _start_flushing(self) -> None:
+        self._flusher.begin()
         self._flushing = asyncio.create_task(self._flusher.run(), name=f"flush {self.pipeline.name}")
         self._flushing.add_done_callback(lambda task: self._changed.set())
 

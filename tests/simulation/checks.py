@@ -169,7 +169,9 @@ def _fits(given: Input, entry: Entry, status: bytes) -> bool:
     """Whether a result is one that the input can have."""
     value = loads(entry.value or b"")
     assert isinstance(value, dict)
-    if given.end == "error":
+    if given.end == "now":
+        return status == b"SUCCEEDED" and bool(value["n"] == given.number)
+    if given.end == "error" and status == b"FAILED":
         return status == b"FAILED" and value == {"Error": "Broken", "Cause": f"{given.number}"}
     if given.end == "large":
         return status == b"FAILED" and value["Error"] == "States.DataLimitExceeded"

@@ -59,6 +59,8 @@ class Draw(msgspec.Struct, kw_only=True):
     commit_records: int
     transaction_seconds: float
     drain_seconds: float
+    rebalance_seconds: float
+    """The group's rebalance timeout: who has not drained by then is out."""
 
 
 def draw(seed: int, mode: Mode | None = None) -> Draw:
@@ -100,7 +102,8 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
         commit_seconds=chance.choice((0.0, 0.3, 1.0)),
         commit_records=chance.choice((1, 5, 500)),
         transaction_seconds=chance.choice((0.02, 0.1)),
-        drain_seconds=20.0 if gentle else chance.choice((0.5, 2.0, 4.0)),
+        drain_seconds=(drain := 20.0 if gentle else chance.choice((0.5, 2.0, 4.0))),
+        rebalance_seconds=drain + chance.choice((6.0, 20.0)),
     )
 
 

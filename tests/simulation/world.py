@@ -190,6 +190,7 @@ class World:
         for topic, count in ((IN, draw.partitions), (OUT, draw.outputs), (DEAD, 1)):
             broker.topic(topic, count)
         broker.group.partitions = [partition for partition in broker.ledgers if partition.topic == "in"]
+        broker.group.rebalance_seconds = draw.rebalance_seconds
         broker.marker_seconds = draw.marker_seconds
         broker.on_append, broker.on_commit = self.checks.appended, self.checks.committed
         self.network.odds = dict(draw.odds)
