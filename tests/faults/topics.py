@@ -95,7 +95,7 @@ async def transactional_input(rig: Rig) -> None:
     """The input is written in transactions, a third of them aborted, the last one too: nothing stalls at a marker."""
     await rig.start(workers=2)
     await rig.load.feed_transactions(rig.cluster.address, rig.seconds)
-    await rig.recovered()
+    await rig.covered()
 
 
 async def truncated(rig: Rig) -> None:

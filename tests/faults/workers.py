@@ -144,4 +144,6 @@ async def long_running(rig: Rig) -> None:
     began = time.monotonic()
     await rig.start()
     rig.expect("seconds until the partitions moved", time.monotonic() - began, 0, REBALANCE_DRAIN_SECONDS + 10)
-    await rig.recovered()
+    await rig.covered()
+    moves = [await service.metric("express_kafka_rebalances_total") for service in rig.services]
+    rig.outcome.notes["rebalances"] = sum(moves)
