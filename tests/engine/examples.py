@@ -44,5 +44,6 @@ def states_of(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield state
         for branch in state.get("Branches", ()):
             yield from states_of(branch)
-        if "ItemProcessor" in state:
-            yield from states_of(state["ItemProcessor"])
+        for processor in ("ItemProcessor", "Iterator"):
+            if processor in state:
+                yield from states_of(state[processor])

@@ -83,8 +83,9 @@ def _padded(machine: JSON) -> JSON:
     for place in inner:
         place.update(_padded(place))
     for state in machine["States"].values():
-        if "ItemProcessor" in state:
-            state["ItemProcessor"] = _padded(state["ItemProcessor"])
+        for processor in ("ItemProcessor", "Iterator"):
+            if processor in state:
+                state[processor] = _padded(state[processor])
     added = {}
     for name, state in machine["States"].items():
         if "Next" in state:

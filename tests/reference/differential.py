@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from express.compiler import compile_definition
-from express.engine import About, History
+from express.engine import About, History, Program
 from tests.conformance.compare import difference
 from tests.conformance.host import Entropy, Host, Run
 from tests.conformance.script import Script
@@ -34,13 +34,14 @@ class Verdict(msgspec.Struct):
 def compare(example: Example) -> Verdict:
     """Run an example in both and compare. Where an instant was contested a difference is no fault."""
     before = _text(example)
-    run = run_engine(example)
+    program = compile_definition(copy.deepcopy(example.definition))
+    run = run_engine(example, program=program)
     world = Script(example.tasks)
     result = interpret(copy.deepcopy(example.definition), copy.deepcopy(example.input), world, started=STARTED)
     wrong = _difference(result, run, _forks(example.definition))
     contested = result.racy and wrong is not None
     changed = None if before == _text(example) else f"the data was changed from {before}"
-    wrong = changed or _unlike_without_history(example, run) or (None if contested else wrong)
+    wrong = changed or _unlike_without_history(example, program, run) or (None if contested else wrong)
     return Verdict(wrong, result, run, contested)
 
 
@@ -48,9 +49,9 @@ def _text(example: Example) -> str:
     return json.dumps([example.input, example.tasks])
 
 
-def run_engine(example: Example, *, history: bool = True, **options: Any) -> Run:
-    """The engine's run of an example."""
-    program = compile_definition(copy.deepcopy(example.definition))
+def run_engine(example: Example, *, history: bool = True, program: Program | None = None, **options: Any) -> Run:
+    """The engine's run of an example; `program` where it is compiled already."""
+    program = program or compile_definition(copy.deepcopy(example.definition))
     host = Host(Script(example.tasks), **options)
     return host.run(program, example.input, ABOUT, history=History() if history else None, entropy=Entropy(1))
 
@@ -84,9 +85,9 @@ def _forks(definition: dict[str, JSON]) -> bool:
     return any(state["Type"] in ("Map", "Parallel") for state in definition["States"].values())
 
 
-def _unlike_without_history(example: Example, run: Run) -> str | None:
+def _unlike_without_history(example: Example, program: Program, run: Run) -> str | None:
     """Without a history other code may run (fused blocks): it must come to the same."""
-    plain = run_engine(example, history=False)
+    plain = run_engine(example, history=False, program=program)
     for name in ("status", "output", "error", "cause", "transitions", "at"):
         if (found := difference(getattr(run, name), getattr(plain, name), name)) is not None:
             return f"without history {found}"

@@ -94,7 +94,30 @@ class Maker:
         states = {}
         for i, name in enumerate(names):
             states[name] = self.state(scope, i)
-        return {"StartAt": names[0], "States": _reachable(names[0], states)}
+        start = names[0]
+        if depth < 3 and states[names[-1]].get("End") and self.chance(0.12):
+            start = self.loop(scope, states)
+        return {"StartAt": start, "States": _reachable(start, states)}
+
+    def loop(self, scope: Scope, states: dict[str, JSON]) -> str:
+        """Make the states the body of a counted loop; where it starts."""
+        begin, check, count, done = (self.name() for _ in range(4))
+        variable = f"c{scope.depth}_{begin}"
+        first, last = scope.names[0], scope.names[-1]
+        times = self.rnd.choice([1, 2, 3])
+        del states[last]["End"]
+        states[last]["Next"] = check
+        states[begin] = {"Type": "Pass", "Assign": {variable: 0}, "Next": first}
+        if scope.language == "JSONata":
+            test: dict[str, JSON] = {"Condition": "{% $" + variable + f" < {times} %}}"}
+            add: dict[str, JSON] = {variable: "{% $" + variable + " + 1 %}"}
+        else:
+            test = {"Variable": f"${variable}", "NumericLessThan": times}
+            add = {f"{variable}.$": f"States.MathAdd(${variable}, 1)"}
+        states[check] = {"Type": "Choice", "Choices": [{**test, "Next": count}], "Default": done}
+        states[count] = {"Type": "Pass", "Assign": add, "Next": first}
+        states[done] = {"Type": "Succeed"}
+        return begin
 
     def name(self) -> str:
         """A state name nobody has."""
@@ -468,6 +491,10 @@ class Maker:
             if self.chance(0.85):
                 fields["ItemSelector"] = {**self.data_template(), "item.$": "$$.Map.Item", "it.$": item}
             fields.update(self.flow(here, "ResultSelector", "ResultPath", "OutputPath"))
+        if self.chance(0.2):
+            fields["Iterator"] = fields.pop("ItemProcessor")
+        if "ItemSelector" in fields and not here.jsonata and self.chance(0.2):
+            fields["Parameters"] = fields.pop("ItemSelector")
         return {**fields, **self.assign(here, "$states.result"), **self.guarded(here)}
 
 

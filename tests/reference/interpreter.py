@@ -68,6 +68,12 @@ class Result:
     racy: bool = False
 
 
+def check_size(value: JSON) -> None:
+    """Payloads and the variables of one Assign may have 256 KiB of JSON text."""
+    if len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()) > LIMIT:
+        raise Failure("States.DataLimitExceeded")
+
+
 def interpret(definition: dict[str, JSON], data: JSON, world: World, *, started: float = 0.0) -> Result:
     """Run a machine on a virtual clock that begins at 0; `started` is the wall time then."""
     run = Interpreter(definition, data, world, started)
@@ -173,15 +179,18 @@ class Interpreter:
         if visit.jsonata:
             states = {"input": visit.raw, "errorOutput": error}
             output = self.evaluate(catcher["Output"], states, visit) if "Output" in catcher else error
+            check_size(output)
             self.assign(visit, catcher, self.evaluate(catcher.get("Assign", {}), states, visit))
             return output
         output = write(catcher.get("ResultPath", "$"), visit.raw, error)
+        check_size(output)
         self.assign(visit, catcher, fill(catcher.get("Assign", {}), error, visit.around()))
         return output
 
     def assign(self, visit: Visit, where: dict[str, JSON], values: dict[str, JSON]) -> None:
         """New values of variables; what reads them comes later."""
         if "Assign" in where:
+            check_size(values)
             visit.place.variables.update(values)
 
     # One kind of state each --------------------------------------------------------------------------------
@@ -243,8 +252,7 @@ class Interpreter:
         yield Sleep(started + answer.delay)
         if answer.kind == "fail":
             raise Failure(answer.error, answer.cause)
-        if len(json.dumps(answer.output, separators=(",", ":"), ensure_ascii=False).encode()) > LIMIT:
-            raise Failure("States.DataLimitExceeded")
+        check_size(answer.output)
         return self.leave(visit, copy.deepcopy(answer.output))
 
     def do_parallel(self, visit: Visit) -> Any:
@@ -318,6 +326,7 @@ class Interpreter:
             if state["Type"] in ("Pass", "Task", "Parallel", "Map"):
                 output = write(state.get("ResultPath", "$"), visit.raw, output)
             output = self.output_path(visit, output)
+        check_size(output)
         self.assign(visit, assigning, values)
         return state.get("Next"), output
 
