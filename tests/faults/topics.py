@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,7 +19,7 @@ REWIND = 100
 
 async def smoke(rig: Rig) -> None:
     """Nothing happens. For versions and codecs."""
-    codec = {"compression_type": rig.plan.compression} if rig.plan.compression else {}
+    codec: dict[str, Any] = {"compression_type": rig.plan.compression} if rig.plan.compression else {}
     await rig.start(workers=2, **codec)
     async with rig.feeding():
         await asyncio.sleep(rig.seconds / 2)
