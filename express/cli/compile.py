@@ -21,7 +21,7 @@ _SPECIAL = {-1: "end", -2: "-"}
 @rich_click.argument("workflow", type=click.Path(exists=True, dir_okay=False))
 @rich_click.option(
     "--show",
-    type=click.Choice(["summary", "table", "resources"]),
+    type=click.Choice(["summary", "table", "source", "resources"]),
     default="summary",
     show_default=True,
     help="What to print.",
@@ -37,7 +37,7 @@ def command(ctx: click.Context, workflow: str, show: str) -> None:
         program = compile_definition(text)
     except DefinitionError as error:
         refuse(ctx, workflow, text, error)
-    for line in {"summary": summary, "table": table, "resources": resources}[show](program):
+    for line in {"summary": summary, "table": table, "source": source, "resources": resources}[show](program):
         click.echo(line)
 
 
@@ -66,6 +66,15 @@ def table(program: Program) -> Iterator[str]:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def source(program: Program) -> Iterator[str]:
+    """The generated segments: the second linking, which runs what the table would, as far as nothing goes wrong."""
+    if program.segments is None:
+        yield "# no segments: the first state has no fast form, so the transition table runs it all"
+        return
+    yield "# (row, data, counts, variables, bound, …): where an execution stands; see express/engine/fast.py"
+    yield program.segments.source.rstrip()
 
 
 def resources(program: Program) -> Iterator[str]:

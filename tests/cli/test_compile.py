@@ -47,3 +47,10 @@ def test_a_broken_definition_is_shown(tmp_path: Path) -> None:
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "x.asl.json:1:" in result.stderr
+
+
+def test_source_shows_the_segments() -> None:
+    """The generated Python, with a comment per state that says where it came from."""
+    lines = show("source", "iot-routing")
+    assert any(line.startswith("def enter_0(") for line in lines)
+    assert any(line.strip().startswith("# '") for line in lines)
