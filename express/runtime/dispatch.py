@@ -14,7 +14,7 @@ from express.engine import About, Execution
 from express.engine.effects import Finish
 from express.engine.fast import Ended
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
-from express.metering import billed_duration_ms, billed_memory_mb
+from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms, billed_memory_mb
 from express.ports import Clock, Ending, Event, Observer, Record, Sink
 from express.runtime.counters import Counters
 from express.runtime.executor import Executor, Run
@@ -175,25 +175,24 @@ class Dispatcher:
         """Write the result of an execution that has ended."""
         finish, value = _result(x, self._limit)
         counters = self._counters
-        stopped = self._clock.wall()
         about = x.about
+        elapsed = self._clock.monotonic() - x.started
+        stopped = about.started + elapsed  # not the wall clock, which may have been set in between
         used = self._memory + size + len(value)
-        ms = billed_duration_ms(self._clock.monotonic() - x.started)
-        mb = billed_memory_mb(used)
-        counters.totals.add(ms, mb, x.transitions)
+        billed = _bill(elapsed, used)
+        counters.totals.add(*billed, x.transitions)
         counters.memory_used_bytes += used
-        counters.execution_ms.add((stopped - about.started) * 1000)
-        self._count(finish.status)
+        counters.execution_ms.add(elapsed * 1000)
+        if finish.status == "SUCCEEDED":
+            counters.succeeded += 1
+        else:
+            self._count_failure(finish.status)
         stopped_ms = int(stopped * 1000)
-        headers = lane.naming.result_headers(
-            offset, about.execution_arn, finish, int(about.started * 1000), stopped_ms, (ms, mb)
-        )
+        arn = about.execution_arn
+        headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         if self._observer is not None:
-            self._observer.ended(
-                Ending(
-                    about.state_machine_name, about.execution_arn, finish.status, finish.error, about.started, stopped
-                )
-            )
+            name = about.state_machine_name
+            self._observer.ended(Ending(name, arn, finish.status, finish.error, about.started, stopped))
         if len(value) + len(key or b"") + RESULT_OVERHEAD > self._sink.limit:
             self._refuse_result(lane, Record(*lane.partition, offset, timestamp, key, None), len(value))
             return
@@ -239,11 +238,9 @@ class Dispatcher:
         lane.tracker.finish(offset)
         self.stamps.append(timestamp)
 
-    def _count(self, status: str) -> None:
+    def _count_failure(self, status: str) -> None:
         counters = self._counters
-        if status == "SUCCEEDED":
-            counters.succeeded += 1
-        elif status == "FAILED":
+        if status == "FAILED":
             counters.failed += 1
         elif status == "TIMED_OUT":
             counters.timed_out += 1
@@ -266,6 +263,13 @@ def _result(x: Execution | Ended, limit: int) -> tuple[Finish, bytes]:
             cause = f"The output has {len(value)} bytes, which exceeds the maximum of {limit} bytes."
             finish = Finish("FAILED", error=DATA_LIMIT_EXCEEDED, cause=cause)
     return finish, dumps({"Error": _clean(finish.error), "Cause": _clean(finish.cause)})
+
+
+def _bill(elapsed: float, used: int) -> tuple[int, int]:
+    """Milliseconds and MB that are charged; most executions are within the first step of both."""
+    ms = DURATION_STEP_MS if elapsed <= DURATION_STEP_MS / 1000 else billed_duration_ms(elapsed)
+    mb = MEMORY_STEP_MB if used <= MEMORY_STEP_MB * 1_000_000 else billed_memory_mb(used)
+    return ms, mb
 
 
 def _clean(text: str | None) -> str | None:

@@ -53,7 +53,7 @@ class Naming:
     idempotency keys.
     """
 
-    __slots__ = ("_arn_head", "_head", "_statuses", "_tail", "_uuid_head")
+    __slots__ = ("_arn_head", "_billed", "_head", "_start", "_statuses", "_stop", "_tail", "_uuid_head")
 
     def __init__(self, execution_prefix: str, partition: Partition) -> None:
         topic, number = partition
@@ -62,6 +62,9 @@ class Naming:
         self._uuid_head = f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-8{digest[15:18]}-"
         self._arn_head = execution_prefix + self._head
         self._tail = ((SOURCE_TOPIC, topic.encode()), (SOURCE_PARTITION, b"%d" % number))
+        self._start = -1, (START_TIME, b"")  # the last ones: hundreds share a millisecond
+        self._stop = -1, (STOP_TIME, b"")
+        self._billed: dict[tuple[int, int], tuple[tuple[str, bytes], tuple[str, bytes]]] = {}
         self._statuses = {
             status: (STATUS, status.encode()) for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
         }
@@ -78,13 +81,20 @@ class Naming:
         self, offset: int, arn: str, finish: Finish, started_ms: int, stopped_ms: int, billed: tuple[int, int]
     ) -> list[tuple[str, bytes]]:
         """The headers of a result; `billed` are milliseconds and MB."""
+        if self._start[0] != started_ms:
+            self._start = started_ms, (START_TIME, b"%d" % started_ms)
+        if self._stop[0] != stopped_ms:
+            self._stop = stopped_ms, (STOP_TIME, b"%d" % stopped_ms)
+        charged = self._billed.get(billed)
+        if charged is None:
+            charged = (BILLED_DURATION, b"%d" % billed[0]), (BILLED_MEMORY, b"%d" % billed[1])
+            self._billed[billed] = charged
         headers = [
             (EXECUTION_ARN, arn.encode()),
             self._statuses[finish.status],
-            (START_TIME, b"%d" % started_ms),
-            (STOP_TIME, b"%d" % stopped_ms),
-            (BILLED_DURATION, b"%d" % billed[0]),
-            (BILLED_MEMORY, b"%d" % billed[1]),
+            self._start[1],
+            self._stop[1],
+            *charged,
             *self._tail,
             (SOURCE_OFFSET, b"%d" % offset),
         ]

@@ -108,8 +108,8 @@ class KafkaSource:
             try:
                 async with asyncio.timeout(wait_seconds + STUCK_SECONDS):
                     polled = await consumer.getmany(*wanted, timeout_ms=wait, max_records=limit)
-            except ConsumerStoppedError as error:
-                raise SourceError("the consumer was stopped") from error
+            except (ConsumerStoppedError, UnicodeDecodeError) as error:  # a header's key may be any bytes
+                raise SourceError(f"polling: {type(error).__name__}: {error}") from error
         # A TopicPartition is a tuple equal to our Partition, with the same hash.
         return cast("Sequence[tuple[Partition, Sequence[Event]]]", list(polled.items()))
 
