@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -15,13 +16,16 @@ from express.api.registry import Registry, Target
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
 from express.engine.fast import Ended as AtOnce
-from express.errors import RUNTIME, ApiError
+from express.errors import RUNTIME, ApiError, SinkError
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
-from express.ports import Clock, Ending, Observer
+from express.ports import Clock, Ending, Headers, Observer, Partition
 from express.runtime.executor import Executor, Run
+from express.runtime.records import Naming
 from express.stores.ring import Ended, Ring
 from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, clipped, log_events, log_lines
 from express.values import JSON, text
+
+log = logging.getLogger(__name__)
 
 RUNNING_LIMIT = 100_000
 """Executions that may run at once in one server; above, callers are told to slow down."""
@@ -32,6 +36,29 @@ class LogSink(Protocol):
 
     def write(self, lines: bytes) -> None:
         """Take the log lines of one execution."""
+
+
+class Queue(Protocol):
+    """Where executions wait that other processes run. `put` returns once what it was given can't be lost."""
+
+    async def put(self, topic: str, value: bytes, key: bytes | None = None, headers: Headers = ()) -> Placed:
+        """Put an input in. Raises SinkError where it is not known whether it is there."""
+
+
+class Placed(Protocol):
+    """Where an input lies in its topic."""
+
+    @property
+    def partition(self) -> Partition:
+        """Topic and partition."""
+
+    @property
+    def offset(self) -> int:
+        """Its place."""
+
+    @property
+    def timestamp(self) -> float:
+        """When it came, in wall-clock seconds."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +110,13 @@ class Executions:
         logs: LogSink | None = None,
         observer: Observer | None = None,
         include_data: bool = False,
+        queue: Queue | None = None,
+        topics: Mapping[str, str] | None = None,
     ) -> None:
-        """`ring` None: no execution can be looked at. `include_data`: keep payloads whatever a machine says."""
+        """`ring` None: no execution can be looked at. `include_data`: keep payloads whatever a machine says.
+
+        `topics`: state machines whose asynchronous executions go through `queue`, with their input topic.
+        """
         self.ring = ring
         self.running: dict[str, Started] = {}
         self._registry = registry
@@ -93,6 +125,33 @@ class Executions:
         self._logs = logs
         self._observer = observer
         self._include_data = include_data
+        self._queue = queue
+        self._topics = topics or {}
+
+    def is_queued(self, target: Target) -> bool:
+        """Whether asynchronous executions of a machine are run by the workers that drain its topic."""
+        return self._queue is not None and target.machine.name in self._topics
+
+    async def enqueue(self, request: Request) -> tuple[str, float]:
+        """Put an execution into its machine's topic: its ARN and when it came. Raises ApiError if that fails.
+
+        The ARN is that of the record, as the workers make it. The name that a caller gives is the record's key:
+        executions of one name run one after the other.
+        """
+        assert self._queue is not None, "is_queued was asked"
+        name = request.target.machine.name
+        if request.name is not None:
+            check_name(request.name)
+        key = None if request.name is None else request.name.encode()
+        trace = request.trace_header
+        headers = [] if trace is None else [("X-Amzn-Trace-Id", trace.encode())]
+        try:
+            placed = await self._queue.put(self._topics[name], request.text.encode(), key, headers)
+        except SinkError as error:
+            log.warning("an execution of %s could not be queued: %s", name, error)
+            raise ApiError("ServiceUnavailable", "The execution could not be queued; it may run or not", 503) from error
+        naming = Naming(f"{self._registry.prefix}:express:{name}:", placed.partition)
+        return naming.arn(placed.offset), placed.timestamp
 
     async def run(self, request: Request) -> Started:
         """Run an execution to its end. When the caller is cancelled it is stopped, and nobody starts it again."""

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -77,7 +77,12 @@ async def _serve(config: Config, workflows: tuple[str, ...], *, watching: bool) 
     from express.service.api import ApiServer
     from express.service.deploying import Refused, deploy_file, watch
 
-    server = ApiServer(config.api, config.function_table(), threads=config.workers.threads)
+    server = ApiServer(
+        config.api,
+        config.function_table(),
+        threads=config.workers.threads,
+        **_queue(config) if config.api.queue else {},
+    )
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -96,6 +101,15 @@ async def _serve(config: Config, workflows: tuple[str, ...], *, watching: bool) 
     finally:
         await server.stop()
     return 0
+
+
+def _queue(config: Config) -> dict[str, Any]:
+    """The input topics of state machines, and how to reach their cluster."""
+    from express.service.workflows import machine_name
+    from express.sources.properties import client_properties
+
+    topics = {machine_name(pipeline.workflow): pipeline.topics[0] for pipeline in config.pipelines}
+    return {"topics": topics, "kafka": client_properties(config.kafka).producer}
 
 
 def _banner(server: ApiServer, arns: list[str]) -> None:

@@ -53,6 +53,7 @@ MEANINGS = {
     "api.region": "Region in ARNs.",
     "api.account": "Account in ARNs.",
     "api.store": "File that keeps state machines; empty: memory only.",
+    "api.queue": "StartExecution puts the input into the topic of the pipeline whose workflow has the machine's name.",
     "api.strict": "Hide Express executions from the calls that AWS refuses for them.",
     "api.history": "Keep the history of executions that can be looked at.",
     "api.include_execution_data": "Keep their payloads, whatever their logging configuration says.",

@@ -136,8 +136,9 @@ class Kept(Section, frozen=True, kw_only=True):
 class Api(Section, frozen=True, kw_only=True):
     """`[api]`: the Step Functions API. `store` empty keeps state machines in memory only.
 
-    `strict` hides Express executions as AWS does. `include_execution_data` keeps payloads of executions whatever
-    their machine's logging configuration says. `log_file` gets the execution logs: a path, `-` for stdout.
+    `strict` hides Express executions as AWS does. `queue`: StartExecution of a machine named like a pipeline's
+    workflow puts its input into the pipeline's first topic. `include_execution_data` keeps payloads of executions
+    whatever their machine's logging configuration says. `log_file` gets the execution logs: a path, `-` for stdout.
     """
 
     host: str = "127.0.0.1"
@@ -146,6 +147,7 @@ class Api(Section, frozen=True, kw_only=True):
     account: Annotated[str, Meta(pattern=r"^\d{12}$")] = "123456789012"
     store: str = "express.db"
     strict: bool = False
+    queue: bool = False
     history: bool = True
     include_execution_data: bool = False
     log_file: str = ""

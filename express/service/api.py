@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from express.api.app import Listener, make_app
 from express.api.executions import Executions
@@ -27,12 +28,26 @@ from express.stores.ring import Limits, Ring
 from express.stores.sqlite import SqliteStore
 from express.telemetry.logfile import LogFile
 
+if TYPE_CHECKING:
+    from express.sinks.queue import KafkaQueue
+
 
 class ApiServer:
     """Serves the API until it is stopped. Made and started on its loop."""
 
-    def __init__(self, settings: Settings, functions: Mapping[str, Function], *, threads: int = 32) -> None:
-        """Raises ConfigError for settings that are not safe, and for handlers that can't be had."""
+    def __init__(
+        self,
+        settings: Settings,
+        functions: Mapping[str, Function],
+        *,
+        threads: int = 32,
+        topics: Mapping[str, str] | None = None,
+        kafka: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Raises ConfigError for settings that are not safe, and for handlers that can't be had.
+
+        `kafka`: properties of a client for the input `topics` of state machines, by their names.
+        """
         self._settings = settings
         principals = Principals(_principal(row) for row in settings.principals)
         check_bind(settings, principals)
@@ -42,6 +57,7 @@ class ApiServer:
         store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
         self._log = _log(settings)
+        self._queue = None if kafka is None else _queue(kafka)
         self.executions = Executions(
             self._registry,
             self._executor,
@@ -49,6 +65,8 @@ class ApiServer:
             ring=_ring(settings),
             logs=self._log,
             include_data=settings.include_execution_data,
+            queue=self._queue,
+            topics=topics,
         )
         self.api = Api(
             registry=self._registry,
@@ -67,9 +85,13 @@ class ApiServer:
         """Open the store and listen; the URL. Raises ConfigError and StoreError."""
         await self._registry.open()
         try:
+            if self._queue is not None:
+                await self._queue.start()
             self.url = await self._listener.start(self._settings.host, self._settings.port, _tls(self._settings))
         except BaseException:
             await self._registry.close()
+            if self._queue is not None:
+                await self._queue.stop()
             raise
         return self.url
 
@@ -79,6 +101,8 @@ class ApiServer:
         await self._executor.close()
         await self.integration.close()
         await self._registry.close()
+        if self._queue is not None:
+            await self._queue.stop()
         if self._log is not None:
             self._log.close()
 
@@ -101,6 +125,12 @@ def check_bind(settings: Settings, principals: Principals) -> None:
             f"API keys would cross the network to {settings.host!r} in the clear: set api.tls_certificate and "
             "api.tls_key, or api.tls_elsewhere = true behind a proxy that speaks TLS"
         )
+
+
+def _queue(properties: Mapping[str, Any]) -> KafkaQueue:
+    from express.sinks.queue import KafkaQueue  # the Kafka client is only loaded by servers that need it
+
+    return KafkaQueue(properties)
 
 
 def _principal(row: PrincipalRow) -> Principal:

@@ -51,7 +51,8 @@ def build(job: Job) -> Built:
     for pipeline in config.pipelines:
         text = job.definitions[pipeline.name].encode()
         program = compile_callable(text, functions, inner, pipeline.workflow)
-        workflow = Workflow(name=machine_name(pipeline.workflow), program=program)
+        name, region, account = machine_name(pipeline.workflow), config.api.region, config.api.account
+        workflow = Workflow(name=name, program=program, region=region, account=account)
         processors.append(_processor(job, pipeline, workflow, properties, executor, clock))
     return Built(processors, integrations, executor, functions)
 

@@ -22,14 +22,22 @@ from express.values import JSON
 
 
 async def start_execution(api: Api, request: Members) -> Members:
-    """Start an execution and don't wait for it. In memory: it is lost with the process."""
+    """Start an execution and don't wait for it.
+
+    Of a machine with an input topic it is answered once the topic has it; otherwise it runs in this process, and is
+    lost with it.
+    """
     target = await _target(api, request["stateMachineArn"])
     if target.machine.type != "EXPRESS":
         raise validation(
             "STANDARD state machines are stored and validated here, but not run: create the state machine with type "
             "EXPRESS"
         )
-    started = api.executions.start(_request(target, request))
+    wanted = _request(target, request)
+    if api.executions.is_queued(target):
+        arn, since = await api.executions.enqueue(wanted)
+        return {"executionArn": arn, "startDate": milliseconds(since)}
+    started = api.executions.start(wanted)
     return {"executionArn": started.about.execution_arn, "startDate": milliseconds(started.about.started)}
 
 
