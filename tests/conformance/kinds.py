@@ -87,7 +87,7 @@ def _history_checks(want: dict[str, JSON], run: Run, loose: bool) -> Checks:
     assert run.history is not None
     named = {key for event in want["events"] for key in event}
     drop = {*_NOT_COMPARED, *(key for key in _OPTIONAL if key not in named or key == "workerName")}
-    drop |= {"prev"} if loose else set()
+    drop |= {"prev"} if loose or "prev" not in named else set()
     actual = [_without(event, drop) for event in run.history.events()]
     expected = [_without(event, drop) for event in want["events"]]
     if loose:

@@ -91,6 +91,22 @@ def test_the_cap_at_any_point_leaves_nothing_running(language: str) -> None:
             assert chaos.outstanding == {}
 
 
+@pytest.mark.parametrize("event", [Stopped("Halt", "asked"), Stopped()], ids=["told", "untold"])
+def test_a_stop_closes_the_history(event: Stopped) -> None:
+    """The history of a stopped execution ends with ExecutionAborted, linked to nothing (observed on AWS)."""
+    for _, example in seeded("mixed", count(60)):
+        history = History()
+        x, effects = start(
+            compile_definition(example.definition), example.input, 0.0, about=ABOUT, entropy=Entropy(), history=history
+        )
+        if isinstance(effects[-1], Finish):
+            continue
+        deliver(x, event, 1.0)
+        last = history.events()[-1]
+        told = {"error": "Halt", "cause": "asked"} if event.error else {}
+        assert last == {"type": "ExecutionAborted", "id": last["id"], "prev": 0, "time": 1.0, **told}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_same_events_give_the_same_effects(language: str) -> None:
     """Two runs over the same events ask for the same things in the same order, byte for byte."""
