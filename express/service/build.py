@@ -87,7 +87,10 @@ def _processor(
         worker=name,
     )
     group = group_of(config, pipeline)
-    source = KafkaSource(pipeline.topics, group, properties.consumer)
+    consumer = dict(properties.consumer)
+    if "group_instance_id" in consumer:  # static membership: every member needs a name of its own
+        consumer["group_instance_id"] = f"{consumer['group_instance_id']}-{job.worker}"
+    source = KafkaSource(pipeline.topics, group, consumer)
     outputs = [pipeline.output, pipeline.dead_letter]
     sink: Sink = KafkaSink(outputs, properties.producer)
     if pipeline.delivery == "exactly_once":

@@ -251,3 +251,24 @@ def test_properties_cannot_undo_what_delivery_stands_on() -> None:
     assert (chosen["enable_auto_commit"], chosen["auto_offset_reset"]) == (False, "earliest")
     assert chosen["isolation_level"] == "read_committed"
     assert chosen["fetch_max_bytes"] == 1 << 20
+
+
+async def test_a_static_member_comes_back_without_a_rebalance(address: str) -> None:
+    """With a group.instance.id, a restart within the session timeout takes nothing from the others."""
+    topic, group = await new_topic(address, 4), unique("g")
+
+    async with (
+        member(address, group, topic, group_instance_id="one") as (first, one),
+        member(address, group, topic, group_instance_id="two") as (second, two),
+    ):
+        await asyncio.gather(
+            polled_until(first, lambda: len(one.mine) == 2), polled_until(second, lambda: len(two.mine) == 2)
+        )
+        before, had = one.revocations, two.mine
+        await second.stop()
+        two.mine = set()
+        await asyncio.gather(second.start(two), polled_until(first, lambda: second._consumer is not None))
+        await polled_until(second, lambda: len(two.mine) == 2)
+
+        assert two.mine == had
+        assert one.revocations == before
