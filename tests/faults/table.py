@@ -17,7 +17,7 @@ OTHER_VERSION = "3.9.2"
 THREE = Shape(brokers=3)
 FEW = Plan(rate=300)
 LONG_RUNNING = Plan(rate=500, slow=0.2, hold=(0.1, 5.0), keys=2_000)
-VERY_LONG = Plan(rate=100, slow=1.0, hold=(45.0, 60.0), keys=100_000)
+VERY_LONG = Plan(rate=100, slow=1.0, hold=(35.0, 45.0), keys=10_000_000)
 WIDE = Plan(partitions=12)
 DELIVERIES = get_args(get_type_hints(Pipeline)["delivery"])
 """What this version can be told to promise."""
