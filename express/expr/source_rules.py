@@ -45,7 +45,7 @@ def _test(rule: dict[str, JSON], emitter: Emitter) -> str | None:
     path = parse(rule["Variable"])
     if op.name == "IsPresent":
         chain = keys(path)
-        return _present(chain, rule[op.name]) if path.root == "$" and chain and len(chain) < 5 else None
+        return _present(chain, rule[op.name], emitter.data) if path.root == "$" and chain and len(chain) < 5 else None
     value = path_source(path, emitter)
     if value is None:
         return None
@@ -55,9 +55,9 @@ def _test(rule: dict[str, JSON], emitter: Emitter) -> str | None:
     return _EMIT[op.family](value, rule[op.name], op, emitter)
 
 
-def _present(chain: tuple[str | int, ...], wanted: bool) -> str | None:
+def _present(chain: tuple[str | int, ...], wanted: bool, data: str) -> str | None:
     """Members looked for one below the other; what is no object has none."""
-    tests, node = [], "d"
+    tests, node = [], data
     for name in chain:
         if type(name) is not str:
             return None

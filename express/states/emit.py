@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from express.expr.choices import compile_rule
 from express.expr.growth import Growth
 from express.expr.jsonata.compile import fast_value
 from express.expr.jsonata.growth import value_growth
@@ -28,6 +29,9 @@ REGION = 16
 MOST_VARIABLES = 40
 MOST_ITEMS = 1_000
 """A Map over more items than this yields between them: it runs on the table."""
+
+_SCOPED = ("$$", "States.UUID", "States.MathRandom")
+"""What an expression with any of these asks its scope for; a segment has none."""
 
 _WHOLE = re.compile(r"\$(?![$.\[\w])")
 _NAME = re.compile(r"\$\.([A-Za-z_]\w*)\Z|\$\['([A-Za-z_]\w*)'\]\Z")
@@ -194,13 +198,22 @@ def path(code: Code, text: str | None, data: str) -> str:
 
 def template(code: Code, value: JSON, data: str) -> tuple[str, Growth]:
     """Text of a payload template over the name `data`, and its growth."""
-    source = code.checked(template_source(value, code.over(data)))
-    return source, compile_template(value, "").growth
+    compiled = compile_template(value, "")
+    source = template_source(value, code.over(data))
+    return code.checked(source or _called(code, compiled, value, data)), compiled.growth
 
 
 def rule(code: Code, value: dict[str, JSON], data: str) -> str:
     """Text of a Choice rule over the name `data`."""
-    return code.checked(rule_source(value, code.over(data)))
+    source = rule_source(value, code.over(data))
+    return code.checked(source or _called(code, compile_rule(value), value, data))
+
+
+def _called(code: Code, function: Any, value: JSON, data: str) -> str | None:
+    """A call of the table's own function, where the expression has no text and needs no scope."""
+    if code.variables or any(word in repr(value) for word in _SCOPED):
+        return None
+    return f"{code.emitter.bind(function)}({data}, None)"
 
 
 def condition(code: Code, value: str) -> str:

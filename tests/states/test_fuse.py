@@ -165,3 +165,26 @@ def test_names_that_would_break_out(name: str) -> None:
         assert "name" in str(refused).lower() or "characters" in str(refused)  # noqa: PT017 - either way is right
         return
     assert run(machine, {})[1] == name
+
+
+def test_rules_inside_an_iteration_look_at_the_item() -> None:
+    """IsPresent of an inner Choice is about the item, not about the data around it."""
+    rule = {"Variable": "$.flag", "IsPresent": True, "Next": "Yes"}
+    states = {
+        "C": {"Type": "Choice", "Choices": [rule], "Default": "No"},
+        "Yes": {"Type": "Pass", "Result": "yes", "End": True},
+        "No": {"Type": "Pass", "Result": "no", "End": True},
+    }
+    machine = program({"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": {"StartAt": "C", "States": states}})
+    assert run(machine, {"flag": 1, "items": [{}, {"flag": 0}]})[1] == ["no", "yes"]
+
+
+def test_what_has_no_text_is_called() -> None:
+    """A filter, or the presence of an array's element, is the table's own function in the segment."""
+    rule = {"Variable": "$.faults[0]", "IsPresent": True, "Next": "S1"}
+    choice = {"Type": "Choice", "Choices": [rule], "Default": "S2"}
+    hot = {"Type": "Pass", "Parameters": {"hot.$": "$.faults[?(@.t > 1)]"}, "Next": "S2"}
+    machine = program(choice, hot, {"Type": "Succeed"})
+
+    assert run(machine, {"faults": [{"t": 2}]})[1] == {"hot": [{"t": 2}]}
+    assert run(machine, {"faults": []})[1] == {"faults": []}
