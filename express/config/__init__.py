@@ -2,15 +2,33 @@
 
 from express.config.describe import schema
 from express.config.load import Loaded, choose, flat, load
-from express.config.model import Api, Config, Function, Kafka, Log, Metering, Metrics, Pipeline, Workers
+from express.config.model import (
+    Api,
+    Aws,
+    Config,
+    Connection,
+    Destination,
+    Function,
+    Http,
+    Kafka,
+    Log,
+    Metering,
+    Metrics,
+    Pipeline,
+    Workers,
+)
 from express.config.quantities import Duration, Secret, Size, reveal
 from express.config.rules import flat_properties, property_name
 
 __all__ = [
     "Api",
+    "Aws",
     "Config",
+    "Connection",
+    "Destination",
     "Duration",
     "Function",
+    "Http",
     "Kafka",
     "Loaded",
     "Log",

@@ -8,6 +8,7 @@ from typing import Any
 
 from express.config.lines import KeyPath
 from express.config.model import Config, Pipeline
+from express.config.outside import outside_problems
 from express.config.quantities import is_reference
 from express.config.shape import Problem
 
@@ -36,6 +37,7 @@ def rule_problems(config: Config) -> Iterator[Problem]:
     yield from _client_problems(config)
     yield from _pipeline_problems(config)
     yield from _principal_problems(config)
+    yield from outside_problems(config)
     if config.workers.restart_delay > config.workers.restart_delay_max:
         yield Problem(("workers", "restart_delay"), "is longer than restart_delay_max")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, cast
 
 from express.asl.resources import Resource
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
 from express.integrations.local import LocalFunctions
+from express.integrations.outside import Outside
 from express.ports import Integration, TaskContext
 from express.values import JSON
 
@@ -22,9 +24,17 @@ def resource_key(resource: Resource) -> str:
     return f"{resource.kind}:{resource.service}" if resource.kind == "optimized" else resource.kind
 
 
-def table(functions: LocalFunctions) -> dict[str, Integration]:
-    """Every kind of resource that can be called, and who performs it."""
-    return {"lambda": functions, "optimized:lambda": functions, "other": functions}
+def table(functions: LocalFunctions, outside: Outside | None = None) -> dict[str, Integration]:
+    """Every kind of resource that can be called, and who performs it; without `outside` nothing beyond the process."""
+    rows: dict[str, Integration] = {"lambda": functions, "optimized:lambda": functions, "other": functions}
+    return rows if outside is None else {**rows, **outside.rows()}
+
+
+class Particular(Protocol):
+    """An integration that performs some resources of its kind and not others."""
+
+    def refusal(self, resource: Resource) -> str | None:
+        """Why a resource cannot be called here; None if it can."""
 
 
 class Integrations:
@@ -46,6 +56,22 @@ class Integrations:
         """The ARNs that no row of the table performs."""
         return sorted({resource.arn for resource in resources if resource_key(resource) not in self._rows})
 
+    def refusals(self, resources: Iterable[Resource]) -> list[str]:
+        """A line for each resource that cannot be called here: its ARN, and what would have to change."""
+        found = set()
+        for resource in resources:
+            why = self._refusal(resource)
+            if why is not None:
+                found.add(f"nothing here performs {resource.arn}{why and f': {why}'}")
+        return sorted(found)
+
+    def _refusal(self, resource: Resource) -> str | None:
+        performer = self._rows.get(resource_key(resource))
+        if performer is None:
+            return ""
+        ask = getattr(performer, "refusal", None)
+        return None if ask is None else cast(Particular, performer).refusal(resource)
+
     def _find(self, resource: Resource) -> Integration:
         key = resource_key(resource)
         if key not in self._rows:
@@ -53,4 +79,4 @@ class Integrations:
         return self._rows[key]
 
 
-__all__ = ["Integrations", "LocalFunctions", "resource_key", "table"]
+__all__ = ["Integrations", "LocalFunctions", "Outside", "resource_key", "table"]

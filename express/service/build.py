@@ -6,7 +6,7 @@ import msgspec
 
 from express.config import Config
 from express.config import Pipeline as PipelineConfig
-from express.integrations import Integrations, LocalFunctions, table
+from express.integrations import Integrations, LocalFunctions, Outside, table
 from express.ports import Sink
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
@@ -28,10 +28,12 @@ class Built(msgspec.Struct):
     integrations: MeasuredIntegrations
     executor: Executor
     functions: LocalFunctions
+    outside: Outside
 
     async def close(self) -> None:
         """Let go of everything but the processors, which end by themselves."""
         await self.executor.close()
+        await self.outside.close()
         await self.functions.close()
 
 
@@ -42,7 +44,8 @@ def build(job: Job) -> Built:
     """
     config = job.config
     functions = LocalFunctions(config.function_table(), threads=config.workers.threads)
-    inner = Integrations(table(functions))
+    outside = Outside(config, functions)
+    inner = Integrations(table(functions, outside))
     integrations = MeasuredIntegrations(inner)
     clock = SystemClock()
     executor = Executor(clock, integrations)
@@ -50,11 +53,11 @@ def build(job: Job) -> Built:
     processors = []
     for pipeline in config.pipelines:
         text = job.definitions[pipeline.name].encode()
-        program = compile_callable(text, functions, inner, pipeline.workflow)
+        program = compile_callable(text, outside.functions, inner, pipeline.workflow)
         name, region, account = machine_name(pipeline.workflow), config.api.region, config.api.account
         workflow = Workflow(name=name, program=program, region=region, account=account)
         processors.append(_processor(job, pipeline, workflow, properties, executor, clock))
-    return Built(processors, integrations, executor, functions)
+    return Built(processors, integrations, executor, functions, outside)
 
 
 def group_of(config: Config, pipeline: PipelineConfig) -> str:

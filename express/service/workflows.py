@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from express.asl.resources import Resource
 from express.compiler import compile_definition
 from express.engine import Program
 from express.errors import ConfigError
-from express.integrations import Integrations, LocalFunctions
+from express.integrations import Integrations
 from express.values import JSON, loads
+
+
+class Callables(Protocol):
+    """Who knows which functions can be called, and what a misspelt name was meant to be."""
+
+    def knows(self, name: str) -> bool:
+        """Whether a function can be called by this ARN or name."""
+
+    def nearest(self, name: str) -> str | None:
+        """The registered name that was probably meant."""
+
 
 ENDINGS = (".asl.json", ".json")
 
@@ -33,21 +45,21 @@ def read_definition(file: str | Path) -> bytes:
         raise ConfigError(f"the workflow {file} can't be read: {error.strerror}") from error
 
 
-def compile_callable(text: bytes, functions: LocalFunctions, integrations: Integrations, source: str = "") -> Program:
+def compile_callable(text: bytes, functions: Callables, integrations: Integrations, source: str = "") -> Program:
     """A program whose every task can be called here.
 
     Raises DefinitionError with every finding, ConfigError that names each resource nobody performs and each
     function that is not registered, with the registered name that was probably meant.
     """
     program = compile_definition(text)
-    missing = [f"nothing here performs {arn}" for arn in integrations.unsupported(program.resources)]
+    missing = integrations.refusals(program.resources)
     missing += [_unregistered(name, functions) for name in called_functions(program, text) if not functions.knows(name)]
     if missing:
         raise ConfigError("\n".join(f"{source}: {line}" if source else line for line in missing))
     return program
 
 
-def _unregistered(name: str, functions: LocalFunctions) -> str:
+def _unregistered(name: str, functions: Callables) -> str:
     near = functions.nearest(name)
     return f"no function is registered for {name!r}" + (f"; did you mean {near!r}?" if near else "")
 

@@ -1,0 +1,137 @@
+"""AWS services called directly: `aws-sdk:SERVICE:ACTION` for every service, and the optimized integrations.
+
+One way for all of them: the request is converted by the service's model, sent through aiobotocore, and the answer is
+converted back. Nothing of a payload decides where a call goes or who makes it. The drivers are the extra `aws`
+and are imported when a definition first names a resource that needs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable
+from typing import Any
+
+from express.asl.resources import Resource, parse_resource
+from express.config import Aws
+from express.engine.effects import StartTask
+from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, TASK_FAILED, StatesError
+from express.integrations.aws import shapes
+from express.integrations.aws.calls import Call, Unsupported, find
+from express.integrations.aws.clients import Clients
+from express.integrations.aws.errors import client_error, service_error
+from express.integrations.aws.optimized import machine_arn, metadata
+from express.integrations.idempotency import identifier
+from express.ports import TaskContext
+from express.values import JSON, PAYLOAD_LIMIT
+
+__all__ = ["AwsCalls"]
+
+
+_INVOKE = parse_resource("arn:aws:states:::lambda:invoke")
+
+
+class AwsCalls:
+    """The `Integration` for AWS services."""
+
+    def __init__(self, settings: Aws) -> None:
+        """Imports and opens nothing."""
+        self.settings = settings
+        self._calls: dict[str, Call] = {}
+        self._opened: Clients | None = None
+
+    def refusal(self, resource: Resource) -> str | None:
+        """Why a resource cannot be called here; None if it can."""
+        try:
+            self._call(resource)
+        except Unsupported as reason:
+            return str(reason)
+        if self.clients.region is None:
+            return "no region is configured: set aws.region, or AWS_REGION"
+        return None
+
+    def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
+        """Perform the call; the raw task result."""
+        try:
+            call = self._call(task.resource)
+        except Unsupported as reason:
+            raise StatesError(RUNTIME, f"The resource {task.resource.arn} is not supported: {reason}") from reason
+        return self.perform(call, task, context)
+
+    @property
+    def clients(self) -> Clients:
+        """The clients, made when they are first asked for."""
+        if self._opened is None:
+            self._opened = Clients(self.settings)
+        return self._opened
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._opened is not None:
+            await self._opened.close()
+
+    def role(self, task: StartTask, context: TaskContext) -> str:
+        """The role a call is made as: the state's Credentials if the configuration lists them, else the machine's."""
+        credentials = task.credentials
+        if credentials is None:
+            return self.settings.roles.get(context.state_machine_name, "")
+        wanted = credentials.get("RoleArn") if isinstance(credentials, dict) else None
+        if wanted not in self.settings.assume:
+            raise StatesError(
+                TASK_FAILED,
+                f"The role {self.settings.roles.get(context.state_machine_name) or machine_arn(context)} "
+                f"is not authorized to assume the task state's role, {wanted}.",
+            )
+        return str(wanted)
+
+    async def perform(self, call: Call, task: StartTask, context: TaskContext) -> JSON:
+        """Send one request, and shape its answer."""
+        request = call.form.before(task.input, task, context) if type(task.input) is dict else task.input
+        parameters = shapes.request(call.input, request)
+        if call.token and call.token not in parameters:
+            parameters[call.token] = identifier(task, context)
+        answer = await self.send(call, parameters, self.role(task, context))
+        about = answer.pop("ResponseMetadata", {})
+        await _read(answer, call)
+        result: dict[str, JSON] = shapes.response(call.output, answer) if call.output is not None else {}
+        result = call.form.after(result, request)
+        return {**result, **metadata(about)} if call.form.metadata else result
+
+    def invoke_call(self) -> Call:
+        """The call of a Lambda function."""
+        return self._call(_INVOKE)
+
+    async def send(self, call: Call, parameters: dict[str, Any], role: str = "") -> dict[str, Any]:
+        """botocore's answer to one request. Raises StatesError with the service's name for what went wrong."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            client = await self.clients.get(call.folder, call.service, role)
+            answer: dict[str, Any] = await getattr(client, call.method)(**parameters)
+            return answer
+        except ClientError as error:
+            raise service_error(error.response, call.model, call.naming) from error
+        except BotoCoreError as error:
+            raise client_error(error, call.naming) from error
+
+    def _call(self, resource: Resource) -> Call:
+        call = self._calls.get(resource.arn)
+        if call is None:
+            call = self._calls[resource.arn] = find(resource, self.settings)
+        return call
+
+
+async def _read(answer: dict[str, Any], call: Call) -> None:
+    """Take the streams in an answer to their end. Raises StatesError where they are larger than a state may hold."""
+    for name, value in answer.items():
+        if hasattr(value, "iter_chunks"):
+            read = bytearray()
+            with contextlib.closing(value):
+                async for chunk in value.iter_chunks(65_536):
+                    read += chunk
+                    if len(read) > PAYLOAD_LIMIT:
+                        raise StatesError(
+                            DATA_LIMIT_EXCEEDED,
+                            f"The state/task '{call.service}' returned a result with a size exceeding the maximum "
+                            "number of bytes service limit.",
+                        )
+            answer[name] = bytes(read)

@@ -1,0 +1,143 @@
+"""Optimized integrations: what Step Functions adds to a plain call of the service, a row per action.
+
+A row says which operation is called, what is done to the request before and to the result after, and whether the
+result carries the SDK's metadata. What is not in the table is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from express.engine.effects import StartTask
+from express.errors import StatesError
+from express.integrations.idempotency import digest, identifier
+from express.ports import TaskContext
+from express.values import JSON, loads, text
+
+Before: TypeAlias = Callable[[dict[str, JSON], StartTask, TaskContext], dict[str, JSON]]
+After: TypeAlias = Callable[[dict[str, JSON], dict[str, JSON]], dict[str, JSON]]
+
+
+def _as_it_is(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
+    return request
+
+
+def _unchanged(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, JSON]:
+    return result
+
+
+class Form(msgspec.Struct, frozen=True):
+    """One optimized action."""
+
+    folder: str
+    before: Before = _as_it_is
+    after: After = _unchanged
+    metadata: bool = True
+
+
+def deduplicated(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
+    """A message for a FIFO queue or topic carries the idempotency key as its deduplication id, unless it has one."""
+    target = request.get("QueueUrl") or request.get("TopicArn") or request.get("TargetArn")
+    if type(target) is not str or not target.endswith(".fifo") or "MessageDeduplicationId" in request:
+        return request
+    return {**request, "MessageDeduplicationId": digest(task, context)}
+
+
+def named(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
+    """A nested execution is named after the step that starts it, so that a replay does not start another."""
+    return request if "Name" in request else {**request, "Name": identifier(task, context)}
+
+
+def linked(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
+    """Events name the execution and the state machine that they come from among their resources."""
+    entries = request.get("Entries")
+    if type(entries) is not list:
+        return request
+    own = [context.execution_arn, machine_arn(context)]
+    return {**request, "Entries": [_with_resources(entry, own) for entry in entries]}
+
+
+def _with_resources(entry: JSON, own: list[str]) -> JSON:
+    if type(entry) is not dict or type(entry.get("Resources", [])) is not list:
+        return entry
+    return {**entry, "Resources": [*entry.get("Resources", []), *own]}
+
+
+def machine_arn(context: TaskContext) -> str:
+    """The state machine of an execution."""
+    parts = (context.execution_arn.split(":") + [""] * 5)[:5]
+    return f"{':'.join(parts)}:stateMachine:{context.state_machine_name}"
+
+
+def delivered(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, JSON]:
+    """Entries that EventBridge did not take fail the task."""
+    if result.get("FailedEntryCount"):
+        raise StatesError("EventBridge.FailedEntry", text(result))
+    return result
+
+
+def _job(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, JSON]:
+    return {"JobName": request.get("JobName"), **result}
+
+
+def _parsed_body(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, JSON]:
+    return {**result, "Body": parsed(result["Body"])} if "Body" in result else result
+
+
+def parsed(document: JSON) -> JSON:
+    """A document as JSON where it is JSON, else as the text it is."""
+    try:
+        return loads(document)
+    except (ValueError, TypeError):
+        return document
+
+
+def _forms(folder: str, service: str, actions: str) -> dict[str, Form]:
+    return {f"{service}:{action}": Form(folder) for action in actions.split()}
+
+
+FORMS: dict[str, Form] = {
+    **_forms("dynamodb", "dynamodb", "getItem putItem updateItem deleteItem"),
+    "lambda:invoke": Form("lambda"),
+    "sqs:sendMessage": Form("sqs", deduplicated),
+    "sns:publish": Form("sns", deduplicated),
+    "events:putEvents": Form("events", linked, delivered, metadata=False),
+    "states:startExecution": Form("stepfunctions", named),
+    "ecs:runTask": Form("ecs"),
+    "glue:startJobRun": Form("glue", after=_job),
+    **_forms(
+        "sagemaker",
+        "sagemaker",
+        "createEndpoint createEndpointConfig createModel updateEndpoint createHyperParameterTuningJob "
+        "createLabelingJob createProcessingJob createTrainingJob createTransformJob",
+    ),
+    "bedrock:invokeModel": Form("bedrock-runtime", after=_parsed_body),
+    "bedrock:createModelCustomizationJob": Form("bedrock"),
+    **_forms("athena", "athena", "startQueryExecution stopQueryExecution getQueryExecution getQueryResults"),
+    "batch:submitJob": Form("batch"),
+    **_forms(
+        "codebuild",
+        "codebuild",
+        "startBuild startBuildBatch retryBuildBatch stopBuild stopBuildBatch batchDeleteBuilds batchGetReports "
+        "deleteBuildBatch",
+    ),
+    "databrew:startJobRun": Form("databrew"),
+    "mediaconvert:createJob": Form("mediaconvert"),
+}
+"""Every optimized action that is performed here, besides `http:invoke`; `lambda:invoke` by way of `functions`."""
+
+
+def metadata(answer: dict[str, Any]) -> dict[str, JSON]:
+    """SdkHttpMetadata and SdkResponseMetadata of a response."""
+    headers = {str(name): str(value) for name, value in answer.get("HTTPHeaders", {}).items()}
+    return {
+        "SdkHttpMetadata": {
+            "AllHttpHeaders": {name: [value] for name, value in headers.items()},
+            "HttpHeaders": headers,
+            "HttpStatusCode": answer.get("HTTPStatusCode", 0),
+        },
+        "SdkResponseMetadata": {"RequestId": answer.get("RequestId", headers.get("x-amzn-requestid", ""))},
+    }
