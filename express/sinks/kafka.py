@@ -45,10 +45,12 @@ class KafkaSink:
 
     async def stop(self) -> None:
         """Close; what is not acknowledged by now is given up."""
-        producer, self._producer = self._producer, None
+        producer = self._producer
         self._batches = Batches(self._no_batch)
         if producer is not None:
-            await (close(producer) if self._settled else kill(producer))
+            settled, self._settled = self._settled, False  # who is cut off here kills it the next time
+            await (close(producer) if settled else kill(producer))
+        self._producer = None
         self._settled = True
 
     async def open(self, partitions: Collection[Partition]) -> None:

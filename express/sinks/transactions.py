@@ -61,8 +61,10 @@ class KafkaTransactions:
 
     async def close(self, partitions: Collection[Partition]) -> None:
         """Give up the producers of these partitions, with what was not flushed."""
-        writers = [self._writers.pop(partition) for partition in partitions if partition in self._writers]
-        await asyncio.gather(*(writer.close() for writer in writers))
+        writers = {partition: self._writers[partition] for partition in partitions if partition in self._writers}
+        await asyncio.gather(*(writer.close() for writer in writers.values()))
+        for partition in writers:  # not before: who is cut off here has to be closed by `stop`
+            self._writers.pop(partition, None)
 
     def append(
         self,
@@ -150,4 +152,6 @@ class _Writer:
         self._settled = True
 
     async def close(self) -> None:
-        await (close(self._producer) if self._settled else kill(self._producer))
+        """Close; once more, and at once, where the first time was cut off."""
+        settled, self._settled = self._settled, False
+        await (close(self._producer) if settled else kill(self._producer))

@@ -15,11 +15,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
-    CommitFailedError,
     ConsumerStoppedError,
+    IllegalGenerationError,
     IllegalStateError,
     KafkaError,
     OffsetMetadataTooLargeError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
 )
 from aiokafka.structs import OffsetAndMetadata
 
@@ -53,6 +55,11 @@ STUCK_SECONDS = 180.0
 """A poll that takes longer than two rebalances will never return (aiokafka issues 625, 847, 1154)."""
 
 COMMIT_SECONDS = 60.0
+
+COMMIT_RETRY_SECONDS = 0.1
+
+REFUSALS = (IllegalGenerationError, IllegalStateError, RebalanceInProgressError, UnknownMemberIdError)
+"""What a commit fails with when the group has gone on without this member, or is about to."""
 
 NOWHERE = TopicPartition("", 0)
 """Polled when no partition is wanted: nothing is returned, and the group hears that we live."""
@@ -163,7 +170,7 @@ class KafkaSource:
 
     async def _commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """One commit, which a rebalance cancels: repeated in the next generation it would be taken for valid."""
-        task = asyncio.create_task(self._running().commit(dict(offsets)))
+        task = asyncio.create_task(_commit_as_member(self._running(), offsets))
         self._commits.add(task)
         try:
             await asyncio.wait([task], timeout=COMMIT_SECONDS)
@@ -176,8 +183,8 @@ class KafkaSource:
             task.result()
         except asyncio.CancelledError:
             raise CommitRefused("a rebalance came before the commit") from None
-        except (CommitFailedError, IllegalStateError) as error:
-            raise CommitRefused(str(error)) from error
+        except REFUSALS as error:
+            raise CommitRefused(f"{type(error).__name__}: {error}") from error
         except OffsetMetadataTooLargeError:
             raise
         except KafkaError as error:
@@ -221,6 +228,31 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             self._failure = error
         for commit in self._commits:
             commit.cancel()
+
+
+async def _commit_as_member(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    """Commit in the present generation or not at all.
+
+    aiokafka's `commit` repeats what failed in whatever generation there is by then; and a member that was
+    thrown out has generation -1, which a group without members accepts from anybody, also what is out of date.
+    """
+    coordinator = consumer._coordinator
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment
+    if assignment is None or not offsets.keys() <= assignment.tps:
+        raise IllegalStateError("not all of the partitions are assigned")
+    generation = coordinator.generation
+    while True:
+        await coordinator.ensure_coordinator_known()
+        if coordinator.generation != generation or generation < 0:
+            raise IllegalGenerationError(f"generation {coordinator.generation} is not {generation}")
+        try:
+            await asyncio.shield(coordinator._do_commit_offsets(assignment, dict(offsets)))
+            return
+        except KafkaError as error:
+            if not error.retriable or isinstance(error, REFUSALS):
+                raise
+            await asyncio.sleep(COMMIT_RETRY_SECONDS)
 
 
 async def _kill(consumer: AIOKafkaConsumer) -> None:

@@ -105,7 +105,7 @@ class Checks:
             self._known[process, partition.number] = found.get(partition)
 
     def began(self, lane: Lane, offset: int) -> None:
-        """A worker runs a record. I5: once per assignment, and not what was finished when that began. I4: no overlap."""
+        """A worker runs a record. I5: once per assignment, never what was finished before it. I4: no overlap."""
         process = PROCESS.get()
         assert process is not None
         number = lane.partition.number

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import (
-    CommitFailedError,
     ConcurrentTransactions,
     IllegalGenerationError,
     IllegalOperation,
@@ -280,25 +279,22 @@ class SimConsumer(Client):
         self._positions[Partition(*tp)] = offset
         self._seeks += 1
 
-    async def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """Commit as a member of whatever generation is current at each attempt, as aiokafka does."""
-        for tp in offsets:
-            if tp not in self._positions:
-                raise IllegalStateError(f"{tp} is not assigned")
+    async def ensure_coordinator_known(self) -> None:
+        """The network knows the way."""
+
+    async def _do_commit_offsets(self, assignment: Any, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """One OffsetCommit as a member of the present generation."""
         positions = {Partition(*tp): Position(*at) for tp, at in offsets.items()}
-        while True:
-            try:
-                await self.call("commit", self.broker.commit, self._member, self.generation, positions)
-                return
-            except KafkaConnectionError:
-                if self.closed or self.world.network.closed:
-                    raise
-                await asyncio.sleep(BACKOFF_SECONDS)
-            except REJOIN as error:
-                self._rejoin.set()
-                if not isinstance(error, RebalanceInProgressError):
-                    self._forget(error)
-                raise CommitFailedError from error
+        try:
+            await self.call("commit", self.broker.commit, self._member, self.generation, positions)
+        except REJOIN as error:
+            self._forget(error)
+            self._rejoin.set()
+            raise
+
+    @property
+    def _subscription(self) -> Any:
+        return SimpleNamespace(subscription=SimpleNamespace(assignment=SimpleNamespace(tps=self._positions.keys())))
 
     async def fetch_committed_offsets(self, partitions: Sequence[TopicPartition]) -> dict[Any, OffsetAndMetadata]:
         """Ask the coordinator."""

@@ -21,6 +21,9 @@ GENTLE = ("join", "leave", "rebalance")
 
 KINDS = ("produce", "commit", "transaction", "group", "ask")
 
+REFUSABLE = ("produce", "transaction")
+"""What a broker may refuse for good; the producer is of no use any more then."""
+
 ENDS = ("now", "soon", "error", "flaky", "slow", "hang", "poison", "large")
 
 
@@ -65,7 +68,7 @@ class Draw(msgspec.Struct, kw_only=True):
 
 def draw(seed: int, mode: Mode | None = None) -> Draw:
     """The decisions of `seed`; the mode changes nothing else."""
-    chance = random.Random(f"draw {seed}")  # noqa: S311 - reproducible, not secret
+    chance = random.Random(f"draw {seed}")
     either: Mode = chance.choice(("alo", "eos"))
     gentle = chance.random() < 0.2
     partitions = chance.choice((1, 1, 2, 3, 4, 6))
@@ -87,7 +90,7 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
         storm_seconds=chance.choice((3.0, 6.0, 10.0)),
         fault_seconds=chance.choice((0.5, 1.0, 2.0, 4.0)),
         faults=_weights(chance, GENTLE if gentle else FAULTS),
-        odds={} if gentle else {kind: _odds(chance) for kind in KINDS},
+        odds={} if gentle else {kind: _odds(chance, kind) for kind in KINDS},
         marker_seconds=chance.choice((0.0, 0.05, 1.0)),
         metadata_limit=limit if (mode or either) == "alo" and not gentle else 4_096,
         tick=chance.choice((0.0, 0.0, 0.0001, 0.001)),
@@ -113,11 +116,12 @@ def _weights(chance: random.Random, names: tuple[str, ...]) -> dict[str, float]:
     return found or {chance.choice(names): 1.0}
 
 
-def _odds(chance: random.Random) -> Odds:
+def _odds(chance: random.Random, kind: str) -> Odds:
     bad = chance.random() < 0.5
     return Odds(
         lost=chance.random() * 0.2 if bad else 0.0,
         unanswered=chance.random() * 0.2 if bad else 0.0,
+        refused=chance.random() * 0.05 if kind in REFUSABLE and chance.random() < 0.3 else 0.0,
         late=chance.random() * 0.2 if chance.random() < 0.5 else 0.0,
         late_seconds=chance.choice((0.5, 2.0, 12.0)),
         latency=chance.choice((0.001, 0.01, 0.1)),

@@ -69,7 +69,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def __init__(self, seed: int, max_turns: int = 2_000_000) -> None:
         super().__init__()
         self._selector = _NoSelector()
-        self._random = random.Random(f"loop {seed}")  # noqa: S311 - reproducible, not secret
+        self._random = random.Random(f"loop {seed}")
         self._now = 1_000.0
         self.turns = 0
         self._max_turns = max_turns

@@ -12,7 +12,7 @@ from contextvars import Context
 from typing import Any, TypeVar
 
 import msgspec
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, OutOfOrderSequenceNumber
 
 from tests.simulation.loop import PROCESS, SimLoop
 
@@ -26,6 +26,8 @@ class Odds(msgspec.Struct):
     """The request never arrives."""
     unanswered: float = 0.0
     """The request is performed and its answer is lost."""
+    refused: float = 0.0
+    """The broker answers with an error that no client repairs."""
     late: float = 0.0
     """The request, or its answer, takes up to `late_seconds`."""
     late_seconds: float = 2.0
@@ -92,6 +94,8 @@ class Network:
         outcome: Any
         failure: Exception | None = None
         try:
+            if odds.refused and self.chance.random() < odds.refused:
+                raise OutOfOrderSequenceNumber
             outcome = step(*arguments)
         except Exception as error:
             outcome, failure = None, error
@@ -116,9 +120,6 @@ def _answer(answer: asyncio.Future[Any], outcome: Any, failure: Exception | None
         answer.set_exception(failure)
     else:
         answer.set_result(outcome)
-
-
-
 
 
 NOBODY = Context()

@@ -94,7 +94,7 @@ class Worker:
         self.world = world
         self.process = Process(name)
         draw, loop = world.draw, world.loop
-        chance = random.Random(f"{name} {draw.seed}")  # noqa: S311 - reproducible, not secret
+        chance = random.Random(f"{name} {draw.seed}")
         clock: Clock = WorkerClock(loop, chance.choice((0, 0, 3_600, -3_600)))
         self.function = Work(chance, self._began)
         self.executor = Executor(clock, self.function, Chance(chance))
@@ -140,7 +140,7 @@ class World:
     def __init__(self, draw: Draw, variant: Variant | None = None) -> None:
         self.draw = draw
         self.variant = variant or Variant()
-        self.chance = random.Random(f"world {draw.seed}")  # noqa: S311 - reproducible, not secret
+        self.chance = random.Random(f"world {draw.seed}")
         self.loop = SimLoop(draw.seed)
         self.loop.tick = draw.tick
         self.network = Network(self.loop, self.chance)
@@ -356,5 +356,3 @@ def _simulated(world: World) -> Iterator[None]:
 def _swap(stack: contextlib.ExitStack, module: Any, name: str, value: Any) -> None:
     stack.callback(setattr, module, name, getattr(module, name))
     setattr(module, name, value)
-
-
