@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from aiokafka.structs import OffsetAndMetadata
 from tests.cli.conftest import Run
 from tests.kafka.clients import new_topic, producer
 from tests.kafka.wire import unique
+
+NAMED = ("input", "output", "dead-letters", "group")
 
 
 async def _write(address: str, offsets: Iterable[int], committed: int | None) -> tuple[str, ...]:
@@ -102,3 +105,20 @@ def test_half_of_what_is_needed_is_wrong_usage(run: Run) -> None:
     result = run("verify", "--input", "in")
 
     assert result.exit_code == 2
+
+
+def test_what_to_read_may_be_configured(run: Run, devbroker_process: str, tmp_path: Path) -> None:
+    """`-c` takes topics, group and ordering from the pipelines; another cluster may be named beside it."""
+    arguments = written(devbroker_process, range(5), committed=5)
+    topic, output, dead_letters, group = (arguments[arguments.index(f"--{name}") + 1] for name in NAMED)
+    pipeline = {"name": "p", "topics": [topic], "workflow": "w", "output": output, "dead_letter": dead_letters}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in {**pipeline, "group": group}.items()]
+    (tmp_path / "express.toml").write_text("\n".join(["[[pipelines]]", *lines]))
+
+    result = run("verify", "-c", "express.toml", "--bootstrap", devbroker_process, "--drained")
+    assert result.exit_code == 0
+    assert "p: 5 of 5 records have a terminal record" in result.stdout
+
+    result = run("verify", "-c", "express.toml", "--pipeline", "q")
+    assert result.exit_code == 104
+    assert "unknown pipeline 'q'" in result.stderr
