@@ -10,10 +10,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
-
-import aiohttp
 
 from express.asl.resources import Resource
 from express.config import Aws
@@ -26,6 +24,9 @@ from express.integrations.idempotency import idempotency_key
 from express.integrations.local import LocalFunctions, candidates
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT, dumps, text
+
+if TYPE_CHECKING:
+    import aiohttp
 
 AT_AWS = "aws"
 
@@ -110,6 +111,8 @@ class Functions:
     async def _at_url(
         self, url: str, request: dict[str, JSON], task: StartTask, context: TaskContext
     ) -> dict[str, Any]:
+        import aiohttp
+
         if urlsplit(url).path == "":
             url = f"{url}/2015-03-31/functions/{quote(_short(request['FunctionName']), safe='')}/invocations"
         headers = {
@@ -129,6 +132,8 @@ class Functions:
         return _answer(response, body)
 
     def _sessions(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             settings = self._settings
             self._session = aiohttp.ClientSession(

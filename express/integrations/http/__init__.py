@@ -6,12 +6,10 @@ addresses may be connected to and what is sent as authorization is the connectio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 
 import aiohttp
-from multidict import CIMultiDictProxy
 
-from express.asl.resources import Resource
 from express.config import Connection, Http
 from express.engine.effects import StartTask
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, StatesError
@@ -39,12 +37,6 @@ class HttpTasks:
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._tokens: dict[str, Tokens] = {}
         self._agent = f"Amazon|StepFunctions|HttpInvoke|{region}"
-
-    def refusal(self, resource: Resource) -> str | None:
-        """Why HTTP tasks cannot be performed here; None if they can."""
-        if not any(connection.allow for connection in self._ready.values()):
-            return "no connection is configured: describe it in [connections.NAME] with the URLs that it may reach"
-        return None
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
         """Send the request; the response as task result."""
@@ -124,7 +116,7 @@ class HttpTasks:
         if not 200 <= response.status < 300:
             raise StatesError(f"States.Http.StatusCode.{response.status}", shown)
         return {
-            "Headers": _headers(response.headers, connection),
+            "Headers": _headers(response.headers.items(), connection),
             "ResponseBody": _parsed(shown, kind),
             "StatusCode": response.status,
             "StatusText": response.reason or "",
@@ -156,10 +148,10 @@ def _decoded(body: bytes, response: aiohttp.ClientResponse) -> str:
         return body.decode(errors="replace")
 
 
-def _headers(headers: CIMultiDictProxy[str], connection: Ready) -> dict[str, JSON]:
+def _headers(headers: Iterable[tuple[str, str]], connection: Ready) -> dict[str, JSON]:
     """Response headers: lower-case names, all their values; cookies are not kept."""
     found: dict[str, JSON] = {}
-    for name, value in headers.items():
+    for name, value in headers:
         if name.lower() != "set-cookie":
             found.setdefault(name.lower(), []).append(connection.hidden(value))
     return found
