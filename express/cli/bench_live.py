@@ -1,0 +1,162 @@
+"""What `express bench` shows while it runs, and the text of its result. Drawn in the parent, never by the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from express.service.bench.conduct import Bench
+from express.service.bench.result import Bill, Result, Second
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+FRAMES_PER_SECOND = 3.0
+MIB = 1 << 20
+
+HEADINGS = ("time", "due/s", "done/s", "in flight", "waiting", "e2e p50", "p99", "max", "failed", "dropped", "behind")
+
+
+class View:
+    """The terminal: a table redrawn in place, or a line a second where there is none."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console: Console = Console(stderr=True, highlight=False)
+        self._plain = os.environ.get("TERM") == "dumb" or not sys.stderr.isatty()
+
+    def say(self, line: str) -> None:
+        """A line for the reader."""
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    async def show(self, bench: Bench) -> None:
+        """Show figures until cancelled."""
+        if self._plain:
+            shown = 0
+            while True:
+                await asyncio.sleep(0.5)
+                second = int(time.monotonic() - bench.begin)
+                if second > shown:
+                    shown = second
+                    self.say(line(bench, second - 1))
+        await self._redraw(bench)
+
+    async def _redraw(self, bench: Bench) -> None:
+        from rich.live import Live
+
+        with Live(console=self.console, auto_refresh=False, transient=True) as live:
+            while True:
+                live.update(frame(bench), refresh=True)
+                await asyncio.sleep(1 / FRAMES_PER_SECOND)
+
+
+def cells(bench: Bench, number: int) -> tuple[str, ...]:
+    """The figures of one second of the run."""
+    collector = bench.collector
+    second = collector.seconds.get(number) or Second(second=number)
+    interval = collector.intervals.get(number)
+    p50, p99, most = (0.0, 0.0, 0.0)
+    if interval is not None:
+        e2e = interval["e2e"]
+        p50, p99, most = e2e.percentile(50), e2e.percentile(99), e2e.max
+    counts = collector.counts
+    return (
+        f"{number + 1} s",
+        f"{second.scheduled:,}",
+        f"{second.ended:,}",
+        f"{bench.worker.in_flight:,}",
+        f"{bench.worker.waiting:,}",
+        f"{p50:.2f} ms",
+        f"{p99:.2f} ms",
+        f"{most:.2f} ms",
+        f"{counts.failed + counts.timed_out:,}",
+        f"{counts.dropped:,}",
+        f"{counts.behind:,}",
+    )
+
+
+def line(bench: Bench, number: int) -> str:
+    """One second as a plain line."""
+    return " · ".join(
+        cell if heading == "time" else f"{cell} {heading}"
+        for heading, cell in zip(HEADINGS, cells(bench, number), strict=True)
+    )
+
+
+def frame(bench: Bench) -> RenderableType:
+    """The last ten seconds as a table."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    now = int(time.monotonic() - bench.begin)
+    if now < 1:
+        return Text("warming up", style="dim")
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for heading in HEADINGS:
+        grid.add_column(heading, justify="right", no_wrap=True)
+    for number in range(max(0, now - 10), now):
+        grid.add_row(*cells(bench, number), style="bold" if number == now - 1 else "")
+    return grid
+
+
+def summary(result: Result) -> Iterator[str]:
+    """The result as text."""
+    load, counts = result.load, result.counts
+    model = f"{load.closed} lanes, closed" if load.closed is not None else f"{load.rate}/s {load.arrivals}, open"
+    after = f"{load.seconds:g} s after {load.warmup_seconds:g} s of warm-up"
+    yield f"{result.workflow} · {model} · {after} · seed {load.seed}"
+    yield ""
+    yield f"{'':<10}{'p50':>10}{'p90':>10}{'p99':>10}{'p99.9':>10}{'p99.99':>10}{'max':>10}   ms"
+    for name, what in (("e2e", "end to end"), ("queue", "queue"), ("execution", "execution")):
+        values = getattr(result.latency_ms, name)
+        row = (values.p50, values.p90, values.p99, values.p99_9, values.p99_99, values.max)
+        yield f"{what:<10}" + "".join(f"{value:10.3f}" for value in row)
+    yield ""
+    yield (
+        f"{counts.scheduled:,} scheduled · {counts.succeeded:,} succeeded · {counts.failed:,} failed · "
+        f"{counts.timed_out:,} timed out · {counts.rejected:,} rejected"
+    )
+    yield (
+        f"{counts.dropped:,} dropped · {counts.behind:,} behind schedule · {counts.unfinished:,} unfinished · "
+        f"{result.throughput:,.0f} executions/s"
+    )
+    yield from _processes(result)
+    yield from _costs(result)
+    for name, count in result.errors.items():
+        yield f"error      {name} × {count:,} (warm-up included)"
+    for verdict in result.thresholds:
+        yield f"threshold  {verdict.threshold}: {'held' if verdict.passed else 'FAILED'} (found {verdict.found:g})"
+    for warning in result.warnings:
+        yield f"warning    {warning}"
+
+
+def _processes(result: Result) -> Iterator[str]:
+    worker, generator = result.worker, result.generator
+    yield (
+        f"worker     {worker.cpu_share:.0%} of a processor, {worker.cpu_seconds_per_million:.1f} CPU seconds "
+        f"per million, {worker.resident_bytes / MIB:.0f} MiB"
+    )
+    yield (
+        f"generator  {generator.cpu_share:.0%} of a processor, schedule error p99 {generator.error_p99_ms:.2f} ms, "
+        f"max {generator.error_max_ms:.2f} ms"
+    )
+
+
+def _costs(result: Result) -> Iterator[str]:
+    cost = result.cost
+    yield f"billed     {cost.requests:,} requests, {cost.gb_seconds:,.2f} GB-s ({cost.table})"
+    yield f"million    {_bill(cost.million)}"
+    yield f"month      {_bill(cost.month)} for {cost.month_events:,} executions at this rate"
+
+
+def _bill(bill: Bill) -> str:
+    return (
+        f"Express ${bill.total:,.2f} (${bill.requests:,.2f} requests, ${bill.duration:,.2f} duration), "
+        f"Standard ${bill.standard:,.2f}"
+    )

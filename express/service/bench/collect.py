@@ -1,0 +1,137 @@
+"""Adds up what the worker noted: distributions, counts, seconds, the bill. Runs in the parent."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+
+from express.metering import Totals, billed_duration_ms, billed_memory_mb
+from express.service.bench.histogram import Histogram
+from express.service.bench.result import Counts, Latencies, Latency, Second
+from express.service.bench.wire import COLUMNS, DROPPED, FAILED, REJECTED, SUCCEEDED, TIMED_OUT, UNFINISHED
+
+BEHIND_SECONDS = 0.1
+"""An event that begins so much later than it was due was behind schedule."""
+
+KINDS = ("e2e", "queue", "execution")
+
+
+class Collector:
+    """The sums of one run. Events due before `begin` are the warm-up and count nowhere."""
+
+    def __init__(self, begin: float) -> None:
+        self.begin = begin
+        self.counts = Counts()
+        self.totals = Totals()
+        self.histograms = {kind: Histogram() for kind in KINDS}
+        self.intervals: dict[int, dict[str, Histogram]] = defaultdict(lambda: {kind: Histogram() for kind in KINDS})
+        self.seconds: dict[int, Second] = {}
+        self.worst_behind = 0.0
+        self.last_end = begin
+
+    def add(self, body: bytes) -> None:
+        """Take a frame of samples."""
+        rows = array("d")
+        rows.frombytes(body)
+        columns = (rows[i::COLUMNS] for i in range(COLUMNS))
+        begin = self.begin
+        for due, began, ended, used, transitions, status in zip(*columns, strict=True):
+            if due >= begin:
+                self._sample(due, began, ended, int(used), int(transitions), int(status))
+
+    def add_dropped(self, dues: list[float]) -> None:
+        """Events that the generator had no room for."""
+        for due in dues:
+            if due >= self.begin:
+                self._sample(due, due, due, 0, 0, DROPPED)
+
+    def gauge(self, now: float, in_flight: int, waiting: int) -> None:
+        """What the worker says it has."""
+        if now >= self.begin:
+            second = self._second(now)
+            second.in_flight = max(second.in_flight, in_flight)
+            second.waiting = max(second.waiting, waiting)
+
+    def series(self) -> list[Second]:
+        """Every second there was, with the percentiles of what ended in it."""
+        for number, kinds in self.intervals.items():
+            second, e2e = self.seconds[number], kinds["e2e"]
+            second.p50, second.p90, second.p99 = (e2e.percentile(p) for p in (50, 90, 99))
+            second.max, second.queue_p99 = e2e.max, kinds["queue"].percentile(99)
+        if not self.seconds:
+            return []
+        return [self.seconds.get(number) or Second(second=number) for number in range(max(self.seconds) + 1)]
+
+    def latencies(self) -> Latencies:
+        """The distributions of the whole run."""
+        return Latencies(**{kind: latency(self.histograms[kind]) for kind in KINDS})
+
+    def _second(self, at: float) -> Second:
+        number = int(at - self.begin)
+        second = self.seconds.get(number)
+        if second is None:
+            second = self.seconds[number] = Second(second=number)
+        return second
+
+    def _sample(self, due: float, began: float, ended: float, used: int, transitions: int, status: int) -> None:
+        counts = self.counts
+        counts.scheduled += 1
+        self._second(due).scheduled += 1
+        if status == DROPPED:
+            counts.dropped += 1
+            self._second(due).dropped += 1
+            return
+        counts.started += 1
+        late = began - due
+        if late > BEHIND_SECONDS:
+            counts.behind += 1
+            self.worst_behind = max(self.worst_behind, late)
+        if status == REJECTED:
+            counts.rejected += 1
+            return
+        if status == UNFINISHED:
+            counts.unfinished += 1
+            self._record(ended, {"e2e": ended - due})  # at least so long, and hiding it would flatter
+            return
+        self._ended(due, began, ended, status)
+        ms, mb = billed_duration_ms(ended - began), billed_memory_mb(used)
+        self.totals.add(ms, mb, transitions)
+
+    def _ended(self, due: float, began: float, ended: float, status: int) -> None:
+        counts = self.counts
+        second = self._second(ended)
+        second.ended += 1
+        if status == SUCCEEDED:
+            counts.succeeded += 1
+        else:
+            counts.failed += status == FAILED
+            counts.timed_out += status == TIMED_OUT
+            second.failed += 1
+        self.last_end = max(self.last_end, ended)
+        self._record(ended, {"e2e": ended - due, "queue": began - due, "execution": ended - began})
+
+    def _record(self, ended: float, latencies: dict[str, float]) -> None:
+        self._second(ended)
+        interval = self.intervals[int(ended - self.begin)]
+        for kind, seconds in latencies.items():
+            interval[kind].record(seconds)
+            self.histograms[kind].record(seconds)
+
+
+def latency(histogram: Histogram) -> Latency:
+    """A distribution as the result holds it."""
+    at = histogram.percentile
+    return Latency(
+        count=histogram.count,
+        mean=round(histogram.mean, 3),
+        p50=at(50),
+        p75=at(75),
+        p90=at(90),
+        p95=at(95),
+        p99=at(99),
+        p99_9=at(99.9),
+        p99_99=at(99.99),
+        max=histogram.max,
+        spectrum=[(share, ms) for ms, share, _ in histogram.spectrum()],
+        histogram=histogram.encode().decode(),
+    )

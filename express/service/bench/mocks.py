@@ -1,0 +1,227 @@
+"""Answers for tasks from a file: Step Functions Local's mock configuration, with latencies for load tests.
+
+The format is read as it is (`StateMachines` → `TestCases` → state → response; `MockedResponses` → attempts →
+`Return` or `Throw`; spec/api.md §12). Ours are three additions:
+
+* `"Latency"` beside Return or Throw: "20ms", {"Uniform": ["5ms", "20ms"]}, {"Exponential": "20ms"} (its mean), or
+  {"LogNormal": {"p50": "20ms", "p99": "90ms"}};
+* attempts `"*"`: every attempt not named, as one answer or a list of answers drawn by `"Weight"`;
+* `"Concurrency"` beside the attempts: so many calls at a time, others wait in line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from express.config import choose
+from express.config.quantities import Duration
+from express.engine.effects import StartTask
+from express.errors import ConfigError, StatesError
+from express.ports import Integration, TaskContext
+from express.values import JSON
+
+_ATTEMPTS = re.compile(r"(\d+)(?:-(\d+))?\Z")
+_Z99 = 2.3263478740408408
+"""The 99th percentile of the standard normal distribution."""
+
+Draw = Callable[[], float]
+
+
+class Answer:
+    """What a call is answered, and after how long. `error` None: it succeeds."""
+
+    __slots__ = ("error", "latency", "result", "weight")
+
+    def __init__(self, entry: dict[str, Any], place: str, chance: random.Random) -> None:
+        _known(entry, {"Return", "Throw", "Latency", "Weight"}, place)
+        if ("Return" in entry) == ("Throw" in entry):
+            raise ConfigError(f"{place}: exactly one of Return and Throw is needed")
+        throw = entry.get("Throw")
+        if throw is not None and not (isinstance(throw, dict) and isinstance(throw.get("Error"), str)):
+            raise ConfigError(f"{place}: Throw needs an Error, and may have a Cause")
+        self.error = None if throw is None else (throw["Error"], throw.get("Cause"))
+        self.result: JSON = entry.get("Return")
+        self.latency = _latency(entry["Latency"], f"{place}/Latency", chance) if "Latency" in entry else None
+        self.weight = _weight(entry.get("Weight", 1), place)
+
+    def give(self) -> JSON:
+        """The result. Raises StatesError."""
+        if self.error is not None:
+            raise StatesError(*self.error)
+        return self.result
+
+
+class Response:
+    """The answers of one mocked response, by attempt."""
+
+    def __init__(self, name: str, entry: JSON, chance: random.Random) -> None:
+        place = f"MockedResponses/{name}"
+        if not isinstance(entry, dict) or not entry:
+            raise ConfigError(f"{place}: expected an object of attempts")
+        self._chance = chance
+        self._named: dict[int, Answer] = {}
+        self._others: list[Answer] = []
+        self._last: Answer | None = None
+        concurrency = entry.get("Concurrency")
+        if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
+            raise ConfigError(f"{place}/Concurrency: expected a whole number above 0")
+        self._room = None if concurrency is None else asyncio.Semaphore(concurrency)
+        for attempts, answer in entry.items():
+            if attempts != "Concurrency":
+                self._add(attempts, answer, f"{place}/{attempts}")
+        if not self._others and self._last is None:
+            raise ConfigError(f"{place}: no attempt is answered")
+
+    def start(self, attempt: int) -> JSON | Awaitable[JSON]:
+        """Answer a call: at once if that takes no time. After the last attempt named, the last answer stands."""
+        answer = self._named.get(attempt) or self._draw()
+        if answer.latency is None and self._room is None:
+            return answer.give()
+        return self._later(answer)
+
+    def _draw(self) -> Answer:
+        if not self._others:
+            assert self._last is not None
+            return self._last
+        if len(self._others) == 1:
+            return self._others[0]
+        return self._chance.choices(self._others, [answer.weight for answer in self._others])[0]
+
+    async def _later(self, answer: Answer) -> JSON:
+        if self._room is None:
+            await _pause(answer)
+        else:
+            async with self._room:
+                await _pause(answer)
+        return answer.give()
+
+    def _add(self, attempts: str, entry: JSON, place: str) -> None:
+        if attempts == "*":
+            entries = entry if isinstance(entry, list) and entry else [entry]
+            self._others = [Answer(_object(one, place), place, self._chance) for one in entries]
+            return
+        match = _ATTEMPTS.match(attempts)
+        if match is None:
+            raise ConfigError(f'{place}: attempts are written "0", "1-3" or "*"')
+        self._last = Answer(_object(entry, place), place, self._chance)
+        for attempt in range(int(match[1]), int(match[2] or match[1]) + 1):
+            self._named[attempt] = self._last
+
+
+class Mocks:
+    """An `Integration` that answers the tasks of some states itself and hands the others on."""
+
+    def __init__(self, responses: dict[str, Response], inner: Integration) -> None:
+        self._responses = responses
+        self._inner = inner
+
+    def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
+        """Answer, or have it answered."""
+        response = self._responses.get(task.state)
+        return self._inner.start(task, context) if response is None else response.start(task.attempt)
+
+
+def load_mocks(text: str, machine: str, case: str | None, seed: int) -> dict[str, Response]:
+    """The mocked responses of one test case of `machine`, by state name; must be called on the loop.
+
+    `case` None: the only one there is. A file that does not know `machine` but one other machine means that one.
+
+    Raises ConfigError that names the place.
+    """
+    chance = random.Random(seed)
+    try:
+        data = _object(orjson.loads(text), "the mock file")
+    except ValueError as error:
+        raise ConfigError(f"the mock file is not JSON: {error}") from None
+    machines = _object(data.get("StateMachines", {}), "StateMachines")
+    name = next(iter(machines)) if len(machines) == 1 else machine
+    choose(name, machines, "state machine in the mock file:")
+    cases = _object(_object(machines[name], f"StateMachines/{name}").get("TestCases", {}), "TestCases")
+    if case is None and len(cases) != 1:
+        raise ConfigError(f"the mock file has {len(cases)} test cases; name one with --case: {', '.join(cases)}")
+    case = next(iter(cases)) if case is None else case
+    choose(case, cases, "test case")
+    table = _object(data.get("MockedResponses", {}), "MockedResponses")
+    responses: dict[str, Response] = {}
+    for state, response in _object(cases[case], f"TestCases/{case}").items():
+        choose(str(response), table, "mocked response")
+        responses[state] = Response(response, table[response], chance)
+    return responses
+
+
+async def _pause(answer: Answer) -> None:
+    if answer.latency is not None:
+        await asyncio.sleep(answer.latency())
+
+
+def _latency(entry: JSON, place: str, chance: random.Random) -> Draw:
+    if isinstance(entry, str):
+        constant = _seconds(entry, place)
+        return lambda: constant
+    if not isinstance(entry, dict) or len(entry) != 1:
+        raise ConfigError(f'{place}: expected a duration such as "20ms", or one of {", ".join(DISTRIBUTIONS)}')
+    name, argument = next(iter(entry.items()))
+    choose(name, DISTRIBUTIONS, f"distribution in {place}:")
+    return DISTRIBUTIONS[name](argument, place, chance)
+
+
+def _uniform(argument: JSON, place: str, chance: random.Random) -> Draw:
+    if not isinstance(argument, list) or len(argument) != 2:
+        raise ConfigError(f'{place}: Uniform takes two durations: ["5ms", "20ms"]')
+    low, high = (_seconds(end, place) for end in argument)
+    return lambda: chance.uniform(low, high)
+
+
+def _exponential(argument: JSON, place: str, chance: random.Random) -> Draw:
+    mean = _seconds(argument, place)
+    if not mean:
+        raise ConfigError(f"{place}: the mean of Exponential must be above 0")
+    return lambda: chance.expovariate(1 / mean)
+
+
+def _log_normal(argument: JSON, place: str, chance: random.Random) -> Draw:
+    given = _object(argument, place)
+    _known(given, {"p50", "p99"}, place)
+    middle, high = _seconds(given.get("p50"), place), _seconds(given.get("p99"), place)
+    if not 0 < middle < high:
+        raise ConfigError(f"{place}: LogNormal needs 0 < p50 < p99")
+    mu, sigma = math.log(middle), math.log(high / middle) / _Z99
+    return lambda: chance.lognormvariate(mu, sigma)
+
+
+DISTRIBUTIONS: dict[str, Callable[[JSON, str, random.Random], Draw]] = {
+    "Uniform": _uniform,
+    "Exponential": _exponential,
+    "LogNormal": _log_normal,
+}
+
+
+def _seconds(text: JSON, place: str) -> float:
+    try:
+        return float(Duration.parse(text))
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+def _weight(value: JSON, place: str) -> float:
+    if type(value) not in (int, float) or value <= 0:
+        raise ConfigError(f"{place}/Weight: expected a number above 0")
+    return float(value)
+
+
+def _object(value: JSON, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{place}: expected an object")
+    return value
+
+
+def _known(entry: dict[str, Any], names: set[str], place: str) -> None:
+    for name in entry:
+        choose(name, names, f"key in {place}:")
