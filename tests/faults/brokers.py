@@ -7,6 +7,9 @@ import time
 
 from tests.faults.rig import Rig
 
+BOUNCE_SECONDS = 18
+"""What a broker needs to go and to come back; events shall come meanwhile."""
+
 
 async def broker_restart(rig: Rig) -> None:
     """A broker is shut down in order and comes back; with three, each in turn."""
@@ -21,7 +24,7 @@ async def broker_kill(rig: Rig) -> None:
 async def _bounce(rig: Rig, *, clean: bool) -> None:
     kafka = rig.cluster.kafka
     await rig.start(workers=2)
-    async with rig.feeding():
+    async with rig.feeding(max(rig.seconds, BOUNCE_SECONDS * rig.cluster.shape.brokers)):
         for node in range(1, rig.cluster.shape.brokers + 1):
             await asyncio.sleep(rig.random.uniform(2, 4))
             await asyncio.to_thread(kafka.shut_down if clean else kafka.kill, node)

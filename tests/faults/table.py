@@ -70,6 +70,7 @@ FAULTS: dict[str, Fault] = {
     "stuck": Fault(row=25, run=workers.stuck, doubles=False, plan=Plan(keys=2_000)),
     "poison": Fault(row=27, run=topics.poison, doubles=False, plan=Plan(poison=0.1)),
     "sigterm-broker-down": Fault(row=56, run=brokers.sigterm_broker_down),
+    "sigterm-dead-letters-gone": Fault(row=56, run=topics.sigterm_dead_letters_gone),
     "gzip": _codec("gzip"),
     "snappy": _codec("snappy"),
     "lz4": _codec("lz4"),
@@ -81,7 +82,10 @@ FAULTS: dict[str, Fault] = {
 }
 """Name → fault, in at-least-once."""
 
-IN_BOTH_MODES = ("kill-worker", "sigterm", "zombie", "rebalance-storm", "broker-kill", "cut", "resets", "stuck")
+IN_BOTH_MODES = (
+    *("kill-worker", "sigterm", "zombie", "rebalance-storm", "stuck"),
+    *("broker-kill", "rolling-kill", "cut", "resets"),
+)
 """Faults that are repeated in exactly-once, where a duplicate is always a failure."""
 
 if "exactly_once" in DELIVERIES:

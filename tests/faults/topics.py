@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -51,6 +52,26 @@ async def dead_letters_deleted(rig: Rig) -> None:
         await asyncio.sleep(rig.seconds - 2)
         await rig.create(topic)
         await rig.recovered()
+
+
+async def sigterm_dead_letters_gone(rig: Rig) -> None:
+    """SIGTERM while the dead-letter topic is gone and poison waits for it: it ends in time, and skips nothing."""
+    service = await rig.start(workers=2)
+    async with rig.feeding(2):
+        await asyncio.sleep(1)
+    await rig.recovered()
+    topic = f"{rig.topic}.dead-letters"
+    await rig.delete(topic)
+    rig.disrupt(2)
+    rig.load.plan = msgspec.structs.replace(rig.plan, poison=0.05)
+    async with rig.feeding(3):
+        await asyncio.sleep(2)
+    began = time.monotonic()
+    await service.drain(60)
+    rig.expect("seconds to end", time.monotonic() - began, 0, 25)
+    await rig.create(topic)
+    await rig.start(workers=2)
+    await rig.recovered()
 
 
 async def foreign_metadata(rig: Rig) -> None:
