@@ -1,7 +1,174 @@
-"""The product with one mistake each: what the simulation has to find."""
+"""The product with one mistake each: what the simulation has to find. A check that can't fail proves nothing."""
 
 from __future__ import annotations
 
-from tests.simulation.world import Variant
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
 
-VARIANTS: dict[str, type[Variant]] = {variant.name: variant for variant in (Variant,)}
+from express.ports import Partition, Position, Record, Sink
+from express.runtime import lane as lanes
+from express.runtime.lane import Lane, running
+from express.runtime.offsets import OffsetTracker
+from express.runtime.processor import Processor
+from express.sinks.kafka import KafkaSink
+from tests.simulation.draw import Draw, Mode
+from tests.simulation.loop import Process
+from tests.simulation.world import DEAD, OUT, Variant, Worker
+
+
+class CommitBeforeAck(Variant):
+    """Commits while the results are still on their way."""
+
+    name = "commit-before-ack"
+    modes: tuple[Mode, ...] = ("alo",)
+
+    def sink(self, draw: Draw) -> Sink:
+        """A sink whose flush waits for nothing."""
+        return _Hasty((OUT, DEAD), {})
+
+
+class _Hasty(KafkaSink):
+    _flushing: asyncio.Task[None] | None = None
+
+    async def flush(self, positions: Mapping[Partition, Position]) -> None:
+        if self._flushing is not None:
+            await self._flushing
+        self._flushing = asyncio.create_task(super().flush(positions))
+        await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+            self._flushing = None
+        await super().stop()
+
+
+class HighestSeen(Variant):
+    """Commits behind the highest offset that was fetched (Parallel Consumer issue 826)."""
+
+    name = "highest-seen"
+
+    class _Tracker(OffsetTracker):
+        __slots__ = ()
+
+        def position(self) -> Position:
+            return Position(self.next)
+
+    patches = (("express.runtime.lane", "OffsetTracker", _Tracker),)
+
+
+class MapWithoutOne(Variant):
+    """Its commits say of one unfinished record that it is finished."""
+
+    name = "map-without-one"
+
+    class _Tracker(OffsetTracker):
+        __slots__ = ()
+
+        def _unfinished(self) -> list[int]:
+            found = super()._unfinished()
+            return found[:1] + found[2:]
+
+    patches = (("express.runtime.lane", "OffsetTracker", _Tracker),)
+
+
+class IdPerWorker(Variant):
+    """One transactional id per worker, as most do: nothing fences a worker that lost its partitions."""
+
+    name = "id-per-worker"
+    modes: tuple[Mode, ...] = ("eos",)
+
+    def transactional_id(self, name: str, process: Process) -> str:
+        """The worker's own."""
+        return f"{name}-{process.name}"
+
+
+class CommittedBeforeFencing(Variant):
+    """Reads where to begin before the former owner is fenced."""
+
+    name = "committed-before-fencing"
+    modes: tuple[Mode, ...] = ("eos",)
+
+    class processor(Processor):  # noqa: N801 - the attribute it stands for
+        async def _open(self, partitions: Collection[Partition]) -> None:
+            early = await self._source.committed(partitions)
+            source, ask = self._source, self._source.committed
+
+            async def committed(partitions: Collection[Partition]) -> Mapping[Partition, Position]:
+                return early
+
+            source.committed = committed  # type: ignore[method-assign]
+            try:
+                await super()._open(partitions)
+            finally:
+                source.committed = ask  # type: ignore[method-assign]
+
+
+class FenceBeforeDrain(Variant):
+    """Drops what runs when a partition goes, and waits for nothing: finished work is thrown away."""
+
+    name = "fence-before-drain"
+    modes: tuple[Mode, ...] = ("alo",)
+
+    class processor(Processor):  # noqa: N801 - the attribute it stands for
+        async def _settle(self, lanes: Collection[Lane], seconds: float) -> None:
+            if running(lanes):
+                self._drop(lanes)
+
+
+class NoOrder(Variant):
+    """Starts every record at once, whatever its key."""
+
+    name = "no-order"
+
+    patches = (("express.runtime.dispatch", "ORDER_KEYS", dict.fromkeys(lanes.ORDER_KEYS, lambda record: None)),)
+
+
+class CommitAfterCut(Variant):
+    """Flushes again after a flush that was cut off, and commits past the results it took along."""
+
+    name = "commit-after-cut"
+    modes: tuple[Mode, ...] = ("alo",)
+
+    def settle(self, worker: Worker) -> None:
+        """Take the flusher's memory away."""
+        flusher: Any = worker.processor._flusher
+        flush = flusher._flush
+
+        async def forgetful(commit: bool) -> None:
+            flusher._unsure = False
+            await flush(commit)
+
+        flusher._flush = forgetful
+
+
+class PoisonSkipped(Variant):
+    """Finishes a record that can't be run without its dead letter."""
+
+    name = "poison-skipped"
+
+    def settle(self, worker: Worker) -> None:
+        """Drop dead letters."""
+        dispatcher: Any = worker.processor._dispatcher
+
+        def skip(lane: Lane, record: Record, *why: str) -> None:
+            dispatcher._finished(lane, record.offset, record.timestamp)
+
+        dispatcher._dead_letter = skip
+
+
+BROKEN: tuple[type[Variant], ...] = (
+    CommitBeforeAck,
+    HighestSeen,
+    MapWithoutOne,
+    IdPerWorker,
+    CommittedBeforeFencing,
+    FenceBeforeDrain,
+    NoOrder,
+    CommitAfterCut,
+    PoisonSkipped,
+)
+
+VARIANTS: dict[str, type[Variant]] = {variant.name: variant for variant in (Variant, *BROKEN)}

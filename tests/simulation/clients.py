@@ -31,6 +31,7 @@ from express.ports import Partition, Position
 from tests.simulation.broker import Identity, Row
 from tests.simulation.group import Joined
 from tests.simulation.ledger import Entry
+from tests.simulation.network import Lines
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -47,7 +48,7 @@ class Client:
     def __init__(self, world: World) -> None:
         self.world = world
         self.broker = world.broker
-        self.lines: dict[str, float] = {}
+        self.lines = Lines()
         self.closed = False
 
     async def call(self, kind: str, step: Callable[..., Any], *arguments: Any) -> Any:
@@ -69,6 +70,7 @@ class Client:
     async def close(self) -> None:
         """Close the connections."""
         self.closed = True
+        self.lines.close()
         await asyncio.sleep(0)
 
 
@@ -253,6 +255,7 @@ class SimConsumer(Client):
             await _end(task)
         if self._member:
             await self.call("group", self.broker.group.leave, self._member)
+        await self.close()
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None

@@ -34,6 +34,19 @@ class Odds(msgspec.Struct):
     latency: float = 0.005
 
 
+class Lines:
+    """The connections of one client: until when each is busy, and the answers that are waited for."""
+
+    def __init__(self) -> None:
+        self.busy: dict[str, float] = {}
+        self.waiting: dict[asyncio.Future[Any], None] = {}
+
+    def close(self) -> None:
+        """Nobody answers any more; what was sent arrives all the same."""
+        for answer in list(self.waiting):
+            _answer(answer, None, KafkaConnectionError("the connection was closed"))
+
+
 class Network:
     """Carries requests. `odds` are by kind of request: produce, commit, transaction, group, ask."""
 
@@ -49,8 +62,8 @@ class Network:
         self.closed = False
         """The world ends: everything fails at once."""
 
-    async def call(self, lines: dict[str, float], kind: str, step: Callable[..., T], *arguments: Any) -> T:
-        """Perform `step` at the broker; `lines` belongs to the client and says until when its connections are busy."""
+    async def call(self, lines: Lines, kind: str, step: Callable[..., T], *arguments: Any) -> T:
+        """Perform `step` at the broker for the client whose connections are `lines`."""
         if self.closed:
             raise KafkaConnectionError("the simulation is over")
         odds = self.odds.get(kind, self.calm)
@@ -60,21 +73,24 @@ class Network:
             await self._fail(lines, kind, odds)
         answer: asyncio.Future[Any] = self.loop.create_future()
         silent = draw < odds.lost + odds.unanswered
-        arrival = max(self.loop.time() + self._delay(odds), lines.get(kind, 0.0))
-        lines[kind] = arrival
+        arrival = max(self.loop.time() + self._delay(odds), lines.busy.get(kind, 0.0))
+        lines.busy[kind] = arrival
+        lines.waiting[answer] = None
         self._at(arrival, self._perform, answer, odds, silent, step, arguments)
         try:
             return await answer  # type: ignore[no-any-return]
         except KafkaConnectionError:
-            lines.pop(kind, None)
+            lines.busy.pop(kind, None)
             raise
+        finally:
+            del lines.waiting[answer]
 
     def _is_cut(self) -> bool:
         process = PROCESS.get()
         return self.down or (process is not None and process.name in self.cut)
 
-    async def _fail(self, lines: dict[str, float], kind: str, odds: Odds) -> None:
-        lines.pop(kind, None)
+    async def _fail(self, lines: Lines, kind: str, odds: Odds) -> None:
+        lines.busy.pop(kind, None)
         await asyncio.sleep(0.05 + self._delay(odds))
         raise KafkaConnectionError("the request was lost")
 

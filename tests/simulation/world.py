@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Iterator
 from contextvars import Context, copy_context
+from importlib import import_module
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -26,7 +27,7 @@ from express.values import dumps
 from tests.simulation.broker import Broker
 from tests.simulation.checks import Checks, Input, Violation
 from tests.simulation.clients import SimConsumer, SimProducer
-from tests.simulation.draw import Draw
+from tests.simulation.draw import Draw, Mode
 from tests.simulation.loop import PROCESS, Deadlock, Endless, Process, SimLoop
 from tests.simulation.machine import Chance, Work, machine
 from tests.simulation.network import Network
@@ -58,7 +59,13 @@ class Variant:
 
     name = "product"
 
+    modes: tuple[Mode, ...] = ("alo", "eos")
+    """Where the mistake matters."""
+
     processor: type[Processor] = Processor
+
+    patches: tuple[tuple[str, str, Any], ...] = ()
+    """Module, name, and what stands there instead."""
 
     def sink(self, draw: Draw) -> Sink:
         """The sink of a worker."""
@@ -350,6 +357,8 @@ def _simulated(world: World) -> Iterator[None]:
         _swap(stack, express.sources.kafka, "AIOKafkaConsumer", consumer)
         _swap(stack, express.sinks.producer, "AIOKafkaProducer", producer)
         _swap(stack, express.runtime.processor, "POLL_SECONDS", world.draw.poll_seconds)
+        for module, name, value in world.variant.patches:
+            _swap(stack, import_module(module), name, value)
         yield
 
 
