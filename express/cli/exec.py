@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @rich_click.option(
     "-f", "--function", "named", multiple=True, metavar="NAME=MODULE:FUNCTION", help="Register a function."
 )
+@rich_click.option("--mock", metavar="FILE#TESTCASE", help="Answer tasks from a Step Functions Local mock file.")
 @rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
 @click.pass_context
 def command(
@@ -41,6 +42,7 @@ def command(
     history: bool,
     files: tuple[str, ...],
     named: tuple[str, ...],
+    mock: str | None,
     settings: tuple[str, ...],
 ) -> None:
     """Run WORKFLOW (a .asl.json file) once and print its output.
@@ -49,16 +51,19 @@ def command(
     """
     from express.engine import History
     from express.integrations.local import HandlerError
+    from express.integrations.mocks import load_case
     from express.service.once import run_once
     from express.service.workflows import machine_name, read_definition
 
-    functions = {**load(files, settings=settings).config.function_table(), **_functions(named)}
+    config = load(files, settings=settings).config
+    functions = {**config.function_table(), **_functions(named)}
     text = read_definition(workflow)
     record = History() if trace or history else None
     name = machine_name(workflow)
+    mocks = None if mock is None else load_case(mock, name)
     sys.path[:0] = [str(Path.cwd()), *(str(Path(file).resolve().parent) for file in files)]
     try:
-        once = asyncio.run(run_once(name, text, _input(given), functions, record))
+        once = asyncio.run(run_once(name, text, _input(given), functions, record, config=config, mocks=mocks))
     except HandlerError as error:
         click.echo(f"express: {error}", err=True)
         ctx.exit(EXIT_HANDLER)

@@ -17,7 +17,7 @@ from express.asl.resources import Resource
 from express.config import Aws
 from express.engine.effects import StartTask
 from express.errors import DATA_LIMIT_EXCEEDED, StatesError
-from express.integrations.aws import AwsCalls, shapes
+from express.integrations.aws import AwsCalls, read_streams, shapes
 from express.integrations.aws.calls import Unsupported, available, check_allowed
 from express.integrations.aws.optimized import metadata, parsed
 from express.integrations.idempotency import idempotency_key
@@ -105,8 +105,8 @@ class Functions:
         parameters.setdefault("ClientContext", client_context(task, context))
         answer = await self._calls.send(call, parameters, self._calls.role(task, context))
         about = answer.pop("ResponseMetadata", {})
-        payload = await answer["Payload"].read()
-        return {"ExecutedVersion": "$LATEST", **answer, "Payload": payload.decode(), **metadata(about)}
+        await read_streams(answer, call)
+        return {"ExecutedVersion": "$LATEST", **answer, "Payload": shapes.blob(answer["Payload"]), **metadata(about)}
 
     async def _at_url(
         self, url: str, request: dict[str, JSON], task: StartTask, context: TaskContext

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from express.config import Function
+from express.compiler import compile_definition
+from express.config import Config, Function
 from express.engine import About, Execution, History
 from express.engine.effects import Finish
 from express.engine.fast import Ended
-from express.integrations import Integrations, LocalFunctions, table
+from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations.mocks import MockedTasks, TestCase
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
+from express.ports import Integration
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Workflow
@@ -31,16 +34,28 @@ class Once(msgspec.Struct):
 
 
 async def run_once(
-    name: str, text: bytes, data: JSON, functions: Mapping[str, Function], history: History | None = None
+    name: str,
+    text: bytes,
+    data: JSON,
+    functions: Mapping[str, Function],
+    history: History | None = None,
+    *,
+    config: Config | None = None,
+    mocks: TestCase | None = None,
 ) -> Once:
-    """Run a definition with `data` to its end.
+    """Run a definition with `data` to its end; tasks that `mocks` names are answered from there.
+
+    `config` says what may be called beyond this process. With mocks a resource that nobody performs is refused when
+    it is called, since it may be one of theirs.
 
     Raises DefinitionError and ConfigError where it can't be run here.
     """
     local = LocalFunctions(functions)
+    outside = Outside(config or Config(), local)
     try:
-        integrations = Integrations(table(local))
-        program = compile_callable(text, local, integrations)
+        inner = Integrations(table(local, outside))
+        integrations: Integration = inner if mocks is None else MockedTasks(inner, mocks)
+        program = compile_callable(text, outside.functions, inner) if mocks is None else compile_definition(text)
         clock = SystemClock()
         workflow = Workflow(name=name, program=program)
         execution = str(uuid.uuid4())
@@ -59,9 +74,11 @@ async def run_once(
         )
         if run is not None:
             await ended
+            x = run.x  # a parked execution becomes another one when something fails
         seconds = clock.monotonic() - x.started
         await executor.close()
     finally:
+        await outside.close()
         await local.close()
     finish = x.finished
     assert finish is not None

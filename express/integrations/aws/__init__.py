@@ -24,7 +24,7 @@ from express.integrations.idempotency import identifier
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT
 
-__all__ = ["AwsCalls"]
+__all__ = ["AwsCalls", "read_streams"]
 
 
 _INVOKE = parse_resource("arn:aws:states:::lambda:invoke")
@@ -91,7 +91,7 @@ class AwsCalls:
             parameters[call.token] = identifier(task, context)
         answer = await self.send(call, parameters, self.role(task, context))
         about = answer.pop("ResponseMetadata", {})
-        await _read(answer, call)
+        await read_streams(answer, call)
         result: dict[str, JSON] = shapes.response(call.output, answer) if call.output is not None else {}
         result = call.form.after(result, request)
         return {**result, **metadata(about)} if call.form.metadata else result
@@ -120,7 +120,7 @@ class AwsCalls:
         return call
 
 
-async def _read(answer: dict[str, Any], call: Call) -> None:
+async def read_streams(answer: dict[str, Any], call: Call) -> None:
     """Take the streams in an answer to their end. Raises StatesError where they are larger than a state may hold."""
     for name, value in answer.items():
         if hasattr(value, "iter_chunks"):

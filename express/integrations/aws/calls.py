@@ -16,7 +16,7 @@ from express.integrations.aws.clients import service_model
 from express.integrations.aws.errors import Naming, optimized_naming, sdk_naming
 from express.integrations.aws.optimized import FORMS, Form
 
-STREAMED = frozenset({("s3", "GetObject"), ("bedrock-runtime", "InvokeModel")})
+STREAMED = frozenset({("s3", "GetObject"), ("bedrock-runtime", "InvokeModel"), ("lambda", "Invoke")})
 """Operations whose answer is a stream of bytes that is read to its end."""
 
 

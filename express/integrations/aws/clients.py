@@ -94,7 +94,9 @@ class Clients:
         )
         session = AioSession()
         session.register_component("data_loader", loader())
-        session._credentials = AioDeferredRefreshableCredentials("assume-role", fetcher.fetch_credentials)
+        session._credentials = AioDeferredRefreshableCredentials(
+            refresh_using=fetcher.fetch_credentials, method="assume-role"
+        )
         return session
 
     def _config(self) -> Any:
