@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from aiokafka.errors import KafkaConnectionError
+from msgspec.structs import replace
+
 from express.ports import Partition, Position, Record, Sink
 from express.runtime import lane as lanes
 from express.runtime.lane import Lane, running
 from express.runtime.offsets import OffsetTracker
 from express.runtime.processor import Processor
 from express.sinks.kafka import KafkaSink
+from express.sinks.transactions import KafkaTransactions
 from tests.simulation.draw import Draw, Mode
 from tests.simulation.loop import Process
+from tests.simulation.network import Odds
 from tests.simulation.world import DEAD, OUT, Variant, Worker
 
 
@@ -112,6 +117,11 @@ class FenceBeforeDrain(Variant):
     name = "fence-before-drain"
     modes: tuple[Mode, ...] = ("alo",)
 
+    def shape(self, draw: Draw) -> Draw:
+        """Workers come and go, and nothing else happens: nothing may be doubled."""
+        faults = {"join": 1.0, "leave": 1.0, "rebalance": 1.0}
+        return replace(draw, gentle=True, faults=faults, odds={}, drain_seconds=20.0, rebalance_seconds=40.0)
+
     class processor(Processor):  # noqa: N801 - the attribute it stands for
         async def _settle(self, lanes: Collection[Lane], seconds: float) -> None:
             if running(lanes):
@@ -132,6 +142,11 @@ class CommitAfterCut(Variant):
     name = "commit-after-cut"
     modes: tuple[Mode, ...] = ("alo",)
 
+    def shape(self, draw: Draw) -> Draw:
+        """Consumers break while partitions go and results are late."""
+        faults, odds = {"break": 1.0, "rebalance": 1.0}, {"produce": Odds(late=0.5)}
+        return replace(draw, gentle=False, faults=faults, fault_seconds=0.4, odds=odds)
+
     def settle(self, worker: Worker) -> None:
         """Take the flusher's memory away."""
         flusher: Any = worker.processor._flusher
@@ -142,6 +157,51 @@ class CommitAfterCut(Variant):
             await flush(commit)
 
         flusher._flush = forgetful
+
+
+async def _commit_anyhow(consumer: Any, offsets: Mapping[Any, Any]) -> None:
+    """As aiokafka's own `commit`: in whatever generation there is, also in none."""
+    while True:
+        try:
+            await consumer._coordinator._do_commit_offsets(None, offsets)
+            return
+        except KafkaConnectionError:
+            await asyncio.sleep(0.1)
+
+
+class CommitWithoutGeneration(Variant):
+    """Commits also when it has been thrown out of the group, which an empty group accepts."""
+
+    name = "commit-without-generation"
+    modes: tuple[Mode, ...] = ("alo",)
+    patches = (("express.sources.kafka", "_commit_as_member", _commit_anyhow),)
+
+    def shape(self, draw: Draw) -> Draw:
+        """Everybody is silent for longer than a session, more than once."""
+        faults = {"pause": 1.0, "outage": 1.0}
+        return replace(draw, gentle=False, faults=faults, fault_seconds=0.5, workers=3, drain_seconds=4.0)
+
+
+class ForgottenProducer(Variant):
+    """Forgets a producer before it is closed, so that nobody closes one that was cut off."""
+
+    name = "forgotten-producer"
+    modes: tuple[Mode, ...] = ("eos",)
+
+    def sink(self, draw: Draw) -> Sink:
+        """A sink that forgets."""
+        return _Forgetful((OUT, DEAD), "group", {})
+
+    def shape(self, draw: Draw) -> Draw:
+        """Workers stop while partitions go and brokers are slow."""
+        faults, odds = {"leave": 1.0, "join": 1.0, "break": 1.0}, {"transaction": Odds(late=0.5, late_seconds=12.0)}
+        return replace(draw, gentle=False, faults=faults, fault_seconds=0.5, odds=odds)
+
+
+class _Forgetful(KafkaTransactions):
+    async def close(self, partitions: Collection[Partition]) -> None:
+        writers = [self._writers.pop(partition) for partition in partitions if partition in self._writers]
+        await asyncio.gather(*(writer.close() for writer in writers))
 
 
 class PoisonSkipped(Variant):
@@ -168,7 +228,11 @@ BROKEN: tuple[type[Variant], ...] = (
     FenceBeforeDrain,
     NoOrder,
     CommitAfterCut,
+    CommitWithoutGeneration,
+    ForgottenProducer,
     PoisonSkipped,
 )
 
-VARIANTS: dict[str, type[Variant]] = {variant.name: variant for variant in (Variant, *BROKEN)}
+PRODUCT: tuple[type[Variant], ...] = (Variant,)
+
+VARIANTS: dict[str, type[Variant]] = {variant.name: variant for variant in PRODUCT + BROKEN}

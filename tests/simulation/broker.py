@@ -180,7 +180,7 @@ class Broker:
         producer.last = (producer.epoch, decision)
         if decision == COMMITTED:
             for partition, position in transaction.offsets.items():
-                self._store(Partition(*partition), Position(*position))
+                self._store(partition, position)
         self._tell()
 
     # Positions --------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class Broker:
         self.group.check(member, generation)
         self._check_metadata(positions)
         for partition, position in positions.items():
-            self._store(Partition(*partition), Position(*position))
+            self._store(partition, position)
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position]:
         """OffsetFetch, without `require_stable`: what pending transactions will commit is not waited for."""

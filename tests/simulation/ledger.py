@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import NamedTuple
 
-from express.ports import Headers
+from express.ports import Headers, Partition, Position
 
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 
@@ -19,7 +19,7 @@ class Transaction:
         self.producer = producer
         self.state = OPEN
         self.touched: list[Ledger] = []
-        self.offsets: dict[tuple[str, int], tuple[int, str]] = {}
+        self.offsets: dict[Partition, Position] = {}
         """Positions that become valid with it."""
 
 
@@ -33,7 +33,6 @@ class Entry(NamedTuple):
     value: bytes | None
     headers: Headers
     transaction: Transaction | None = None
-    checksum: int = 0
 
     @property
     def committed(self) -> bool:

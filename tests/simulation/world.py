@@ -67,6 +67,10 @@ class Variant:
     patches: tuple[tuple[str, str, Any], ...] = ()
     """Module, name, and what stands there instead."""
 
+    def shape(self, draw: Draw) -> Draw:
+        """Change what was drawn, so that a rare mistake shows sooner."""
+        return draw
+
     def sink(self, draw: Draw) -> Sink:
         """The sink of a worker."""
         if draw.mode == "eos":
@@ -145,8 +149,8 @@ class World:
     """Everything of one seed. It is a new one for every run."""
 
     def __init__(self, draw: Draw, variant: Variant | None = None) -> None:
-        self.draw = draw
         self.variant = variant or Variant()
+        self.draw = draw = self.variant.shape(draw)
         self.chance = random.Random(f"world {draw.seed}")
         self.loop = SimLoop(draw.seed)
         self.loop.tick = draw.tick
@@ -275,7 +279,7 @@ class World:
         living = {worker.process for worker in workers}
         left = [task for process, task in self.tasks if process in living and not task.done()]
         if left:
-            self.checks.fail("leak", f"{len(left)} tasks, the first: {left[0].get_coro()}")
+            self.checks.fail("leak", f"{len(left)} tasks, the first: {_name(left[0])}")
 
     def check_stopped(self, worker: Worker) -> None:
         """A worker that was stopped has ended, without a bug, and holds nothing any more."""
@@ -313,6 +317,10 @@ class World:
             with contextlib.suppress(Deadlock, Endless):
                 self.loop.run_until_complete(asyncio.Task(_gathered(left), loop=self.loop, context=Context()))
         self.loop.close()
+
+
+def _name(task: asyncio.Task[Any]) -> str:
+    return str(getattr(task.get_coro(), "__qualname__", "?"))
 
 
 async def _gathered(tasks: list[asyncio.Task[Any]]) -> None:
