@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
+from orjson import dumps
 
 from express.engine.advance import STEPS_PER_TURN, finish_turn
 from express.engine.effects import Effect, Finish
@@ -30,13 +31,16 @@ from express.engine.events import Event, TaskFailed, TaskSucceeded
 from express.engine.execution import HEARTBEAT, TASK, TIMEOUT, WAIT_OVER, About, Entropy, Execution, Frame
 from express.engine.program import END, RESUME, Program, Row
 from express.errors import StatesError
-from express.values import JSON, PAYLOAD_LIMIT, dumps
+from express.values import JSON, PAYLOAD_LIMIT
 
 Point: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = Callable[..., Point]
 
 CALL_STEPS = 8
 """What the call of a task takes of the turn's budget, in states."""
+
+UNWRITABLE = PAYLOAD_LIMIT + 1
+"""The size of a result that can't be written as JSON: over any limit."""
 
 BELOW = 1 << 32
 EVENTS = 1 << 64
@@ -149,7 +153,10 @@ def drive(program: Program, segments: Segments, point: Point, call: Call) -> Poi
             if result is PENDING:
                 return point
             resume = resumes[row]
-            bytes_ = _measured(result)
+            try:
+                bytes_ = len(dumps(result))
+            except (TypeError, RecursionError):
+                bytes_ = UNWRITABLE
             budget -= CALL_STEPS
             if resume is None or bytes_ > PAYLOAD_LIMIT or budget < 0:
                 return (-2 - row, data, counts, variables, bound, result, 0)
@@ -168,18 +175,13 @@ def resumed(segments: Segments, point: Point, result: JSON) -> Point:
     """Go on from a point with a row ≥ 0: with the answer of its Task, or at the end of its Wait (`result` None)."""
     row, data, counts, variables, bound, _ = point
     resume = segments.resume[row]
-    bytes_ = _measured(result)
+    try:
+        bytes_ = len(dumps(result))
+    except (TypeError, RecursionError):
+        bytes_ = UNWRITABLE
     if resume is None or bytes_ > PAYLOAD_LIMIT:
         return (-2 - row, data, counts, variables, bound, result, 0)
     return resume(data, counts, variables, bound, result, bytes_)
-
-
-def _measured(result: JSON) -> int:
-    """The bytes of a task's result; what can't be written is over any limit."""
-    try:
-        return len(dumps(result))
-    except (TypeError, RecursionError):
-        return PAYLOAD_LIMIT + 1
 
 
 # To the table -------------------------------------------------------------------------------------------
