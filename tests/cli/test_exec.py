@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,7 @@ def test_functions_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_crashing_handler_module_is_exit_107(monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that crashes while it is imported ends with 107 and the reason."""
     monkeypatch.setenv("EXPRESS_TEST_CRASH", "1")
+    monkeypatch.delitem(sys.modules, "tests.integrations.crashing", raising=False)
     result = invoke("iot-routing", "-f", "score=tests.integrations.crashing:handler")
 
     assert result.exit_code == 107
