@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from express.service.bench.thresholds import Threshold
 
 FIRST_RATE = 1000.0
+TRACED = 100
+"""Executions that are run again after the load, for the time of each state."""
+
 SUBCOMMANDS = ("compare", "run", "schema")
 
 
@@ -139,6 +142,7 @@ def _plan(ctx: click.Context, workflow: str, options: dict[str, Any]) -> Plan:
         load=_load(options, 30.0 if options["duration"] is None else options["duration"]),
         stages=[],
         drain_seconds=options["drain"],
+        traced=0 if options["find_max"] else TRACED,
         mock=Path(mock).read_text(encoding="utf-8") if mock else None,
         case=options["case"],
     )

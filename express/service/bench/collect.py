@@ -58,9 +58,8 @@ class Collector:
             second, e2e = self.seconds[number], kinds["e2e"]
             second.p50, second.p90, second.p99 = (e2e.percentile(p) for p in (50, 90, 99))
             second.max, second.queue_p99 = e2e.max, kinds["queue"].percentile(99)
-        if not self.seconds:
-            return []
-        return [self.seconds.get(number) or Second(second=number) for number in range(max(self.seconds) + 1)]
+        last = max((number for number, second in self.seconds.items() if second.scheduled or second.ended), default=-1)
+        return [self.seconds.get(number) or Second(second=number) for number in range(last + 1)]
 
     def latencies(self) -> Latencies:
         """The distributions of the whole run."""

@@ -81,6 +81,8 @@ class Bench:
         self.generator = GeneratorReport()
         self.interrupted = False
         self.worker_pid = 0
+        self.loaded = asyncio.Event()
+        """Set with the first samples."""
         self._started = datetime.now(UTC)
         self._processes: list[Process] = []
         self._taken = 0.0
@@ -188,6 +190,7 @@ class Bench:
             self.collector.gauge(time.monotonic(), self.worker.in_flight, self.worker.waiting)
         else:
             self.collector.add(body)
+            self.loaded.set()
 
     async def _read_generator(self, generator: Process) -> None:
         assert generator.stdout is not None

@@ -68,7 +68,7 @@ class Histogram:
         >>> histogram.percentile(50), histogram.percentile(100), Histogram().percentile(99)
         (500.223, 1000.447, 0.0)
         """
-        wanted = max(1, int(percent / 100 * self.count + 0.5))
+        wanted = max(1, int(percent * self.count / 100 + 0.5))
         seen = 0
         for index in sorted(self.counts):
             seen += self.counts[index]
@@ -100,11 +100,12 @@ class Histogram:
         for index in sorted(self.counts):
             seen += self.counts[index]
             share = seen / self.count
-            while level <= share < 1:
+            while level <= share:
                 yield end_of(index) / 1000, level, seen
                 level += 2.0 ** -(int(math.log2(1 / (1 - level))) + 1) / ticks
-        if self.count:
-            yield max((end_of(i) for i in self.counts), default=0) / 1000, 1.0, seen
+                if seen == self.count:
+                    yield end_of(index) / 1000, 1.0, seen
+                    return
 
     def encode(self) -> bytes:
         """The HdrHistogram V2 form, compressed, in Base64: what an `.hlog` line holds."""

@@ -52,7 +52,9 @@ def parse_rate(text: str, seconds: float | None) -> list[Stage]:
     """
     parts = [_parse_stage(part.strip(), text) for part in text.split(",")]
     stages = [Stage(first, last, time) for first, last, time in parts if time is not None]
-    if len(stages) < len(parts) - 1 or any(time is None and first != last for first, last, time in parts):
+    if any(time is None for _, _, time in parts[:-1]) or any(
+        time is None and first != last for first, last, time in parts
+    ):
         raise ConfigError(f"rate {text!r}: every ramp, and every stage but the last, needs its time: 1000:20000/60s")
     given = sum(stage.seconds for stage in stages)
     hold = parts[-1][1]

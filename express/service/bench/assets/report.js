@@ -98,7 +98,7 @@
 
   function spectrum() {
     const points = new Set();
-    const curves = kinds.map(([k]) => R.latency_ms[k].spectrum.filter(([s]) => s < 1).map(([s, v]) => [1 / (1 - s), v]));
+    const curves = kinds.map(([k]) => R.latency_ms[k].spectrum.map(([s, v]) => [s < 1 ? 1 / (1 - s) : Math.max(R.latency_ms[k].count, 2), v]));
     curves.forEach((c) => c.forEach(([x]) => points.add(x)));
     const xs = [...points].sort((a, b) => a - b);
     const columns = curves.map((c) => { const at = new Map(c); return xs.map((x) => (at.has(x) ? Math.max(at.get(x), 0.001) : null)); });

@@ -1,0 +1,163 @@
+"""`express bench` as a process: exit codes, files, and the search for capacity."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from express.service.bench.result import Result, schema
+
+ROOT = Path(__file__).parents[2]
+PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+TASK = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "score", "End": True}}}
+SHORT = ("--rate", "200", "--duration", "1s", "--warmup", "100ms")
+
+
+def bench(folder: Path, *arguments: str, definition: dict[str, Any] = PASS) -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder` over a definition there."""
+    (folder / "machine.asl.json").write_text(json.dumps(definition))
+    return subprocess.run(
+        [sys.executable, "-m", "express", "bench", "machine.asl.json", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_files_and_json(tmp_path: Path) -> None:
+    """`--json` prints the result alone on stdout; `--out` writes every file; thresholds that hold are exit 0."""
+    done = bench(tmp_path, *SHORT, "--json", "-o", "out", "-t", "e2e.p50<5s", "dropped==0")
+    result = msgspec.json.decode(done.stdout, type=Result)
+
+    assert done.returncode == 0, done.stderr
+    assert result.counts.scheduled == 200
+    assert [verdict.passed for verdict in result.thresholds] == [True, True]
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        *("result.json", "series.csv", "latency.hlog", "report.html"),
+        *("e2e.hgrm", "queue.hgrm", "execution.hgrm"),
+    }
+    assert msgspec.json.decode((tmp_path / "out/result.json").read_bytes(), type=Result) == result
+    assert sum(int(row.split(",")[1]) for row in (tmp_path / "out/series.csv").read_text().splitlines()[1:]) == 200
+
+
+def test_a_failed_threshold_is_99(tmp_path: Path) -> None:
+    """A figure beyond its threshold ends with 99; the text says which and what was found."""
+    done = bench(tmp_path, *SHORT, "-t", "execution.max<0.001us")
+
+    assert done.returncode == 99, done.stderr
+    assert "threshold  execution.max<0.001us: FAILED" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*SHORT, "-t", "p99<1ms"), "unknown figure"),
+        (("--rate", "fast"), "rate 'fast'"),
+        ((), "one of --rate, --closed and --find-max"),
+        (("--rate", "5", "--closed", "5"), "another model"),
+        ((*SHORT, "-i", "nothing.json"), "can't be read"),
+    ],
+)
+def test_bad_configuration_is_104(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    """What can't be meant is refused before anything runs."""
+    done = bench(tmp_path, *arguments)
+
+    assert (done.returncode, done.stdout) == (104, "")
+    assert message in done.stderr
+
+
+def test_an_unknown_function_is_104_and_a_crash_at_import_107(tmp_path: Path) -> None:
+    """A task that nobody performs is a matter of configuration; a handler module that crashes is not."""
+    (tmp_path / "broken.py").write_text("raise RuntimeError('crash at import')")
+    unknown = bench(tmp_path, *SHORT, definition=TASK)
+    crashed = bench(tmp_path, *SHORT, "-f", "score=broken:handler", definition=TASK)
+
+    assert (unknown.returncode, crashed.returncode) == (104, 107)
+    assert "no function is registered for 'score'" in unknown.stderr
+    assert "crash at import" in crashed.stderr
+
+
+def test_an_interrupt_is_105(tmp_path: Path) -> None:
+    """Ctrl-C ends the run early with 105, and what was measured is still told."""
+    (tmp_path / "machine.asl.json").write_text(json.dumps(PASS))
+    command = [
+        sys.executable,
+        "-m",
+        "express",
+        "bench",
+        "machine.asl.json",
+        "--rate",
+        "100",
+        "--duration",
+        "60s",
+        "--json",
+    ]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()  # the first second is over
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=25)
+
+    assert process.returncode == 105
+    assert msgspec.json.decode(stdout, type=Result).interrupted
+
+
+def test_broken_definitions_are_shown(tmp_path: Path) -> None:
+    """A definition with findings is refused with them, exit 1."""
+    done = bench(tmp_path, *SHORT, definition={"StartAt": "Gone", "States": PASS["States"]})
+
+    assert done.returncode == 1
+    assert "Gone" in done.stderr
+
+
+@pytest.mark.timeout(110)
+def test_find_max_finds_the_capacity_of_theory(tmp_path: Path) -> None:
+    """A mocked task of 50 ms with room for ten at a time can do 200 a second; the search says so within 10 %."""
+    responses = {"Slow": {"Concurrency": 10, "*": {"Return": 1, "Latency": "50ms"}}}
+    mocks = {"StateMachines": {"machine": {"TestCases": {"Load": {"T": "Slow"}}}}, "MockedResponses": responses}
+    (tmp_path / "mocks.json").write_text(json.dumps(mocks))
+    done = bench(
+        tmp_path,
+        *("--find-max", "e2e.p90<150ms", "--rate", "150", "--duration", "1500ms", "--warmup", "0ms"),
+        *("--mock", "mocks.json", "--repeat", "2", "--precision", "0.08", "--json"),
+        definition=TASK,
+    )
+    found = json.loads(done.stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert found["rate"] == pytest.approx(200, rel=0.1)
+    assert found["passes"] == 2
+    assert found["failing"] > found["rate"]
+
+
+def test_compare_and_schema(tmp_path: Path) -> None:
+    """A result compared with itself is no change; what is no result is refused; the schema is that of the struct."""
+    done = bench(tmp_path, "--rate", "200", "--duration", "3s", "--warmup", "0ms", "--json")
+    (tmp_path / "a.json").write_text(done.stdout)
+    (tmp_path / "b.json").write_text("{}")
+    run = [sys.executable, "-m", "express", "bench"]
+    options: dict[str, Any] = {"cwd": tmp_path, "env": {"PYTHONPATH": str(ROOT)}, "capture_output": True, "text": True}
+    same = subprocess.run([*run, "compare", "a.json", "a.json"], check=True, **options)
+    wrong = subprocess.run([*run, "compare", "a.json", "b.json"], check=False, **options)
+    printed = subprocess.run([*run, "schema"], check=True, **options)
+
+    assert same.stdout.count("no change beyond ±") == 4
+    assert wrong.returncode == 104
+    assert json.loads(printed.stdout) == json.loads(msgspec.json.encode(schema()))
