@@ -81,6 +81,7 @@ async def _serve(config: Config, workflows: tuple[str, ...], *, watching: bool) 
         config.api,
         config.function_table(),
         threads=config.workers.threads,
+        config=config,
         **_queue(config) if config.api.queue else {},
     )
     ended = asyncio.Event()

@@ -16,7 +16,7 @@ from express.api.registry import Registry
 from express.api.sigv4 import Verifier
 from express.api.tokens import Pages
 from express.config import Api as Settings
-from express.config import Function, reveal
+from express.config import Config, Function, reveal
 from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
 from express.runtime.clock import SystemClock
@@ -43,16 +43,18 @@ class ApiServer:
         threads: int = 32,
         topics: Mapping[str, str] | None = None,
         kafka: Mapping[str, Any] | None = None,
+        config: Config | None = None,
     ) -> None:
         """Raises ConfigError for settings that are not safe, and for handlers that can't be had.
 
-        `kafka`: properties of a client for the input `topics` of state machines, by their names.
+        `config` says what tasks may call beyond this process. `kafka`: properties of a client for the input `topics`
+        of state machines, by their names.
         """
         self._settings = settings
         principals = Principals(_principal(row) for row in settings.principals)
         check_bind(settings, principals)
         clock = SystemClock()
-        self.integration = Current(functions, threads)
+        self.integration = Current(functions, threads, config)
         self._executor = Executor(clock, self.integration)
         store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")

@@ -12,10 +12,10 @@ from pathlib import Path
 from express.api.actions.machines import create_state_machine, update_state_machine
 from express.api.definitions import diagnose
 from express.api.host import Api
-from express.config import Function
+from express.config import Config, Function
 from express.engine.effects import StartTask
 from express.errors import ApiError, ConfigError, Diagnostic
-from express.integrations import Integrations, LocalFunctions, table
+from express.integrations import Integrations, LocalFunctions, Outside, table
 from express.ports import Integration, TaskContext
 from express.service.workflows import machine_name, read_definition
 from express.values import JSON
@@ -63,12 +63,18 @@ async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
 class Current:
     """An `Integration` that can be exchanged: calls that run stay with the one they began with."""
 
-    def __init__(self, functions: Mapping[str, Function], threads: int) -> None:
+    def __init__(self, functions: Mapping[str, Function], threads: int, config: Config | None = None) -> None:
+        """`config` says what may be called beyond this process; None: nothing."""
         self._table = functions
         self._threads = threads
-        self._functions = LocalFunctions(functions, threads=threads)
-        self._inner: Integration = Integrations(table(self._functions))
-        self._old: list[LocalFunctions] = []
+        self._config = config or Config()
+        self._old: list[LocalFunctions | Outside] = []
+        self._functions, self._outside, self._inner = self._load()
+
+    def _load(self) -> tuple[LocalFunctions, Outside, Integration]:
+        functions = LocalFunctions(self._table, threads=self._threads)
+        outside = Outside(self._config, functions)
+        return functions, outside, Integrations(table(functions, outside))
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call with the present functions."""
@@ -91,14 +97,14 @@ class Current:
                 importlib.reload(sys.modules[name])
             except Exception as error:
                 raise ConfigError(f"the module {name!r} crashes: {type(error).__name__}: {error}") from error
-        functions = LocalFunctions(self._table, threads=self._threads)
-        self._old.append(self._functions)
-        self._functions, self._inner = functions, Integrations(table(functions))
+        fresh = self._load()
+        self._old += [self._outside, self._functions]
+        self._functions, self._outside, self._inner = fresh
 
     async def close(self) -> None:
         """Let go of threads and processes."""
-        for functions in (*self._old, self._functions):
-            await functions.close()
+        for part in (*self._old, self._outside, self._functions):
+            await part.close()
 
 
 class Watch:
