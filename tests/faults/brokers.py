@@ -94,7 +94,7 @@ async def sigterm_broker_down(rig: Rig) -> None:
     rig.disrupt(2)
     try:
         began = time.monotonic()
-        await service.drain(60)
+        rig.outcome.notes["exit code"] = await service.drain(60)
         rig.expect("seconds to end", time.monotonic() - began, 0, 25)
     finally:
         await asyncio.to_thread(kafka.restart, 1)

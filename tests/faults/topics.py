@@ -67,7 +67,7 @@ async def sigterm_dead_letters_gone(rig: Rig) -> None:
     async with rig.feeding(3):
         await asyncio.sleep(2)
     began = time.monotonic()
-    await service.drain(60)
+    rig.outcome.notes["exit code"] = await service.drain(60)
     rig.expect("seconds to end", time.monotonic() - began, 0, 25)
     await rig.create(topic)
     await rig.start(workers=2)
