@@ -66,17 +66,9 @@ class Network:
         """Perform `step` at the broker for the client whose connections are `lines`."""
         if self.closed:
             raise KafkaConnectionError("the simulation is over")
-        odds = self.odds.get(kind, self.calm)
-        chance = self.chance.random
-        draw = chance()
-        if self._is_cut() or draw < odds.lost:
-            await self._fail(lines, kind, odds)
         answer: asyncio.Future[Any] = self.loop.create_future()
-        silent = draw < odds.lost + odds.unanswered
-        arrival = max(self.loop.time() + self._delay(odds), lines.busy.get(kind, 0.0))
-        lines.busy[kind] = arrival
         lines.waiting[answer] = None
-        self._at(arrival, self._perform, answer, odds, silent, step, arguments)
+        self._send(lines, kind, answer, step, arguments)
         try:
             return await answer  # type: ignore[no-any-return]
         except KafkaConnectionError:
@@ -85,14 +77,22 @@ class Network:
         finally:
             del lines.waiting[answer]
 
+    def _send(
+        self, lines: Lines, kind: str, answer: asyncio.Future[Any], step: Callable[..., Any], arguments: Any
+    ) -> None:
+        odds = self.odds.get(kind, self.calm)
+        draw = self.chance.random()
+        now = self.loop.time()
+        if self._is_cut() or draw < odds.lost:
+            self._at(now + 0.05 + self._delay(odds), _answer, answer, None, KafkaConnectionError("not arrived"))
+            return
+        silent = draw < odds.lost + odds.unanswered
+        arrival = lines.busy[kind] = max(now + self._delay(odds), lines.busy.get(kind, 0.0))
+        self._at(arrival, self._perform, answer, odds, silent, step, arguments)
+
     def _is_cut(self) -> bool:
         process = PROCESS.get()
         return self.down or (process is not None and process.name in self.cut)
-
-    async def _fail(self, lines: Lines, kind: str, odds: Odds) -> None:
-        lines.busy.pop(kind, None)
-        await asyncio.sleep(0.05 + self._delay(odds))
-        raise KafkaConnectionError("the request was lost")
 
     def _delay(self, odds: Odds) -> float:
         chance = self.chance.random
