@@ -18,6 +18,7 @@ from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, TASK_FAILED, StatesErro
 from express.integrations.aws import shapes
 from express.integrations.aws.calls import Call, Unsupported, find
 from express.integrations.aws.clients import Clients
+from express.integrations.aws.direct import Direct, fits
 from express.integrations.aws.errors import client_error, service_error
 from express.integrations.aws.optimized import machine_arn, metadata
 from express.integrations.idempotency import identifier
@@ -38,6 +39,7 @@ class AwsCalls:
         self.settings = settings
         self._calls: dict[str, Call] = {}
         self._opened: Clients | None = None
+        self._direct = Direct(settings)
 
     def refusal(self, resource: Resource) -> str | None:
         """Why a resource cannot be called here; None if it can."""
@@ -66,6 +68,7 @@ class AwsCalls:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._direct.close()
         if self._opened is not None:
             await self._opened.close()
 
@@ -106,12 +109,32 @@ class AwsCalls:
 
         try:
             client = await self.clients.get(call.folder, call.service, role)
+            endpoint = client.meta.endpoint_url
+            if fits(call, parameters, self.settings, endpoint):
+                return await self._directly(call, parameters, role, endpoint)
             answer: dict[str, Any] = await getattr(client, call.method)(**parameters)
             return answer
         except ClientError as error:
             raise service_error(error.response, call.model, call.naming) from error
         except BotoCoreError as error:
             raise client_error(error, call.naming) from error
+
+    async def _directly(self, call: Call, parameters: dict[str, Any], role: str, endpoint: str) -> dict[str, Any]:
+        """The same by the short way."""
+        import aiohttp
+        from botocore.exceptions import NoCredentialsError
+
+        frozen = await self.clients.credentials(role)
+        if frozen is None:
+            raise client_error(NoCredentialsError(), call.naming)
+        try:
+            status, answer = await self._direct.send(call, parameters, endpoint, self.clients.region or "", frozen)
+        except (aiohttp.ClientError, OSError) as error:
+            raise client_error(error, call.naming) from error
+        if status >= 300:
+            raise service_error(answer, call.model, call.naming)
+        made: dict[str, Any] = answer
+        return made
 
     def _call(self, resource: Resource) -> Call:
         call = self._calls.get(resource.arn)

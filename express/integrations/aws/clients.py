@@ -14,6 +14,7 @@ from typing import Any
 from express.config import Aws
 
 ROLE_SECONDS = 3600
+AGENT = "express"
 
 
 @cache
@@ -45,6 +46,7 @@ class Clients:
         self._session = AioSession()
         self._session.register_component("data_loader", loader())
         self._clients: dict[tuple[str, str], asyncio.Task[Any]] = {}
+        self._held: dict[str, Any] = {}
         self._opened = AsyncExitStack()
 
     @property
@@ -61,6 +63,14 @@ class Clients:
             made = self._clients[key] = asyncio.get_running_loop().create_task(self._make(folder, service, role))
             made.add_done_callback(lambda task: self._forget(key, task))
         return await asyncio.shield(made)
+
+    async def credentials(self, role: str) -> Any:
+        """The credentials of calls made as `role`, as they are now. None where the chain has none."""
+        held = self._held.get(role)
+        if held is None:
+            session = await self._assumed(role) if role else self._session
+            held = self._held[role] = await session.get_credentials()
+        return None if held is None else await held.get_frozen_credentials()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -108,4 +118,5 @@ class Clients:
             read_timeout=self._settings.read_timeout,
             retries={"total_max_attempts": self._settings.attempts, "mode": "standard"},
             parameter_validation=False,
+            user_agent=AGENT,  # botocore puts its own together anew for every request
         )
