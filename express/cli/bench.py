@@ -71,8 +71,7 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 )
 @rich_click.option("--drain", default="10s", show_default=True, callback=_duration, help="For what runs at the end.")
 @rich_click.option("--seed", type=int, default=1, show_default=True, help="Of events, arrivals and mocks.")
-@rich_click.option("--mock", type=click.Path(exists=True, dir_okay=False), help="Answers for tasks, from a file.")
-@rich_click.option("--case", help="The mock file's test case, if it has more than one.")
+@rich_click.option("--mock", metavar="FILE[#TESTCASE]", help="Answer tasks from a Step Functions Local mock file.")
 @rich_click.option("--target", metavar="URL", help="Call StartSyncExecution there instead of running here.")
 @rich_click.option("-t", "--threshold", "conditions", multiple=True, help="e2e.p99<20ms, failed.rate<0.1%, dropped==0")
 @rich_click.option("--find-max", metavar="CONDITION", help="Find the highest rate that keeps to it (e2e.p99<50ms).")
@@ -131,7 +130,7 @@ def _plan(ctx: click.Context, workflow: str, options: dict[str, Any]) -> Plan:
     except DefinitionError as error:
         refuse(ctx, workflow, text, error)
     next(supply(options["given"], options["seed"]))
-    mock = options["mock"]
+    mock, _, case = (options["mock"] or "").partition("#")
     folders = (Path(), *(Path(file).parent for file in options["files"]))
     plan = Plan(
         name=machine_name(workflow),
@@ -143,10 +142,17 @@ def _plan(ctx: click.Context, workflow: str, options: dict[str, Any]) -> Plan:
         stages=[],
         drain_seconds=options["drain"],
         traced=0 if options["find_max"] else TRACED,
-        mock=Path(mock).read_text(encoding="utf-8") if mock else None,
-        case=options["case"],
+        mock=_mock_text(mock) if mock else None,
+        case=case or None,
     )
     return plan if options["find_max"] or options["closed"] else _at(plan, options["rate"], options["duration"])
+
+
+def _mock_text(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the mock file {file} can't be read: {error.strerror}") from error
 
 
 def _load(options: dict[str, Any], seconds: float) -> Any:

@@ -108,7 +108,7 @@ def frame(bench: Bench) -> RenderableType:
 def summary(result: Result) -> Iterator[str]:
     """The result as text."""
     load, counts = result.load, result.counts
-    model = f"{load.closed} lanes, closed" if load.closed is not None else f"{load.rate}/s {load.arrivals}, open"
+    model = f"{load.closed} lanes, closed" if load.closed is not None else f"rate {load.rate}, {load.arrivals}, open"
     after = f"{load.seconds:g} s after {load.warmup_seconds:g} s of warm-up"
     yield f"{result.workflow} · {model} · {after} · seed {load.seed}"
     yield ""
@@ -151,12 +151,12 @@ def _processes(result: Result) -> Iterator[str]:
 def _costs(result: Result) -> Iterator[str]:
     cost = result.cost
     yield f"billed     {cost.requests:,} requests, {cost.gb_seconds:,.2f} GB-s ({cost.table})"
-    yield f"million    {_bill(cost.million)}"
-    yield f"month      {_bill(cost.month)} for {cost.month_events:,} executions at this rate"
+    known = cost.transitions > 0
+    yield f"million    {_bill(cost.million, known=known)}"
+    yield f"month      {_bill(cost.month, known=known)} for {cost.month_events:,} executions at this rate"
 
 
-def _bill(bill: Bill) -> str:
-    return (
-        f"Express ${bill.total:,.2f} (${bill.requests:,.2f} requests, ${bill.duration:,.2f} duration), "
-        f"Standard ${bill.standard:,.2f}"
-    )
+def _bill(bill: Bill, *, known: bool) -> str:
+    """A bill in words; Standard workflows are charged by transitions, which are not always `known`."""
+    standard = f", Standard ${bill.standard:,.2f}" if known else ""
+    return f"Express ${bill.total:,.2f} (${bill.requests:,.2f} requests, ${bill.duration:,.2f} duration){standard}"

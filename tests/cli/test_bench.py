@@ -147,6 +147,48 @@ def test_find_max_finds_the_capacity_of_theory(tmp_path: Path) -> None:
     assert found["failing"] > found["rate"]
 
 
+def test_a_target_is_called(tmp_path: Path) -> None:
+    """`--target` runs the workflow on a server: created for the run, called for each event, and gone afterwards."""
+    command = [sys.executable, "-m", "express", "serve", "--ephemeral", "--port", "0"]
+    environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        url = server.stderr.readline().split()[-1]
+        done = bench(tmp_path, *SHORT, "--target", url, "--json")
+        listing = [sys.executable, "-m", "express", "list", "--url", url]
+        listed = subprocess.run(listing, env=environ, capture_output=True, text=True, check=True, timeout=20)
+        server.terminate()
+        server.communicate(timeout=20)
+    result = msgspec.json.decode(done.stdout, type=Result)
+
+    assert done.returncode == 0, done.stderr
+    assert result.counts.succeeded == result.counts.scheduled - result.counts.rejected > 190
+    assert "express-bench" not in listed.stdout
+
+
+def test_a_target_that_is_not_there_is_104(tmp_path: Path) -> None:
+    """An endpoint that does not answer is refused before the load begins."""
+    done = bench(tmp_path, *SHORT, "--target", "http://127.0.0.1:1")
+
+    assert done.returncode == 104
+    assert "does not answer" in done.stderr
+    assert "Unclosed" not in done.stderr
+
+
+def test_a_task_that_is_not_mocked_is_104(tmp_path: Path) -> None:
+    """With a mock file, tasks that it does not name must be callable, and the states that it names must be there."""
+    mocks = {
+        "StateMachines": {"machine": {"TestCases": {"Load": {"Tsk": "Ok"}}}},
+        "MockedResponses": {"Ok": {"*": {"Return": 1}}},
+    }
+    (tmp_path / "mocks.json").write_text(json.dumps(mocks))
+    done = bench(tmp_path, *SHORT, "--mock", "mocks.json#Load", definition=TASK)
+
+    assert done.returncode == 104
+    assert "'Tsk', which is no task state" in done.stderr
+    assert "state 'T' is not mocked" in done.stderr
+
+
 def test_compare_and_schema(tmp_path: Path) -> None:
     """A result compared with itself is no change; what is no result is refused; the schema is that of the struct."""
     done = bench(tmp_path, "--rate", "200", "--duration", "3s", "--warmup", "0ms", "--json")

@@ -6,21 +6,22 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from express.asl.resources import parse_resource
-from express.integrations import Integrations, LocalFunctions
+from express.integrations import Integrations
+from express.service.workflows import Callables
 from express.values import loads
 
 
-def unanswered(
-    text: bytes, mocked: Collection[str], functions: LocalFunctions, integrations: Integrations
-) -> list[str]:
+def unanswered(text: bytes, mocked: Collection[str], functions: Callables, integrations: Integrations) -> list[str]:
     """A line for each task state that can't be run, and for each mocked one that is not there."""
     states = dict(task_states(loads(text)))
     lines = [f"the mock file names {name!r}, which is no task state" for name in mocked if name not in states]
     for name, state in states.items():
         if name not in mocked:
             resource = parse_resource(state["Resource"])
-            if integrations.unsupported([resource]) or not all(map(functions.knows, _called(state))):
-                lines.append(f"state {name!r}: nothing here performs {resource.arn}, and it is not mocked")
+            refused = integrations.refusals([resource])
+            unknown = [called for called in _called(state) if not functions.knows(called)]
+            refused += [f"no function is registered for {called!r}" for called in unknown]
+            lines += [f"state {name!r} is not mocked, and {reason}" for reason in refused]
     return lines
 
 

@@ -23,7 +23,7 @@ import orjson
 from express.config import choose
 from express.config.quantities import Duration
 from express.engine.effects import StartTask
-from express.errors import ConfigError, StatesError
+from express.errors import RUNTIME, ConfigError, StatesError
 from express.ports import Integration, TaskContext
 from express.values import JSON
 
@@ -68,7 +68,6 @@ class Response:
         self._chance = chance
         self._named: dict[int, Answer] = {}
         self._others: list[Answer] = []
-        self._last: Answer | None = None
         concurrency = entry.get("Concurrency")
         if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
             raise ConfigError(f"{place}/Concurrency: expected a whole number above 0")
@@ -76,20 +75,19 @@ class Response:
         for attempts, answer in entry.items():
             if attempts != "Concurrency":
                 self._add(attempts, answer, f"{place}/{attempts}")
-        if not self._others and self._last is None:
+        if not self._others and not self._named:
             raise ConfigError(f"{place}: no attempt is answered")
 
     def start(self, attempt: int) -> JSON | Awaitable[JSON]:
-        """Answer a call: at once if that takes no time. After the last attempt named, the last answer stands."""
-        answer = self._named.get(attempt) or self._draw()
+        """Answer a call: at once if that takes no time. Raises StatesError."""
+        answer = self._named.get(attempt) or self._draw(attempt)
         if answer.latency is None and self._room is None:
             return answer.give()
         return self._later(answer)
 
-    def _draw(self) -> Answer:
+    def _draw(self, attempt: int) -> Answer:
         if not self._others:
-            assert self._last is not None
-            return self._last
+            raise StatesError(RUNTIME, f"The mocked response says nothing of attempt {attempt}")
         if len(self._others) == 1:
             return self._others[0]
         return self._chance.choices(self._others, [answer.weight for answer in self._others])[0]
@@ -110,9 +108,9 @@ class Response:
         match = _ATTEMPTS.match(attempts)
         if match is None:
             raise ConfigError(f'{place}: attempts are written "0", "1-3" or "*"')
-        self._last = Answer(_object(entry, place), place, self._chance)
+        answer = Answer(_object(entry, place), place, self._chance)
         for attempt in range(int(match[1]), int(match[2] or match[1]) + 1):
-            self._named[attempt] = self._last
+            self._named[attempt] = answer
 
 
 class Mocks:
@@ -145,7 +143,9 @@ def load_mocks(text: str, machine: str, case: str | None, seed: int) -> dict[str
     choose(name, machines, "state machine in the mock file:")
     cases = _object(_object(machines[name], f"StateMachines/{name}").get("TestCases", {}), "TestCases")
     if case is None and len(cases) != 1:
-        raise ConfigError(f"the mock file has {len(cases)} test cases; name one with --case: {', '.join(cases)}")
+        raise ConfigError(
+            f"the mock file has {len(cases)} test cases; name one, --mock FILE#TESTCASE: {', '.join(cases)}"
+        )
     case = next(iter(cases)) if case is None else case
     choose(case, cases, "test case")
     table = _object(data.get("MockedResponses", {}), "MockedResponses")

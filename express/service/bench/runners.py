@@ -17,7 +17,7 @@ from express.engine import About, Execution, History
 from express.engine.effects import Finish
 from express.engine.fast import Ended, Parked
 from express.errors import ConfigError
-from express.integrations import Integrations, LocalFunctions, table
+from express.integrations import Integrations, LocalFunctions, Outside, table
 from express.metering import used_memory
 from express.ports import Integration
 from express.runtime.clock import SystemClock
@@ -59,16 +59,18 @@ class EngineRunner:
         """Raises DefinitionError, ConfigError and HandlerError for what can't be run here."""
         self.errors: Counter[str] = Counter()
         self._note = note
-        self._functions = LocalFunctions(plan.config.function_table(), threads=plan.config.workers.threads)
-        inner = Integrations(table(self._functions))
+        self._local = LocalFunctions(plan.config.function_table(), threads=plan.config.workers.threads)
+        self._outside = Outside(plan.config, self._local)
+        functions = self._outside.functions
+        inner = Integrations(table(self._local, self._outside))
         text = plan.definition.encode()
         integration: Integration = inner
         if plan.mock is None:
-            program = compile_callable(text, self._functions, inner)
+            program = compile_callable(text, functions, inner)
         else:
             responses = load_mocks(plan.mock, plan.name, plan.case, plan.seed)
             program = compile_definition(text)
-            missing = unanswered(text, responses, self._functions, inner)
+            missing = unanswered(text, responses, functions, inner)
             if missing:
                 raise ConfigError("\n".join(missing))
             integration = Mocks(responses, inner)
@@ -100,7 +102,8 @@ class EngineRunner:
     async def close(self) -> None:
         """Cancel what still runs."""
         await self._executor.close()
-        await self._functions.close()
+        await self._outside.close()
+        await self._local.close()
 
     async def trace(self, value: bytes | None) -> History | None:
         """Run one event on the table, with its history."""
@@ -165,9 +168,11 @@ class TargetRunner:
         request = {"name": f"express-bench-{self._plan.name}"[:80], "type": "EXPRESS", "roleArn": self.ROLE}
         try:
             status, answer = await self._post("CreateStateMachine", {**request, "definition": self._plan.definition})
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            await self._session.close()
             raise ConfigError(f"the target {self._plan.target} does not answer: {error}") from error
         if status != 200:
+            await self._session.close()
             raise ConfigError(f"the target {self._plan.target} refuses the state machine: {_reason(answer)}")
         self._arn = answer["stateMachineArn"]
 

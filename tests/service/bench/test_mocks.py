@@ -28,7 +28,7 @@ def card(response: Any) -> Response:
 
 
 async def test_attempts_are_answered_in_turn() -> None:
-    """Attempts 0 to 1 throw, 2 returns, and so do all later ones."""
+    """Attempts 0 to 1 throw, 2 returns, and one that is not named fails as a fault of the file."""
     response = card(
         {
             "0-1": {"Throw": {"Error": "Lambda.TooManyRequestsException", "Cause": "slow down"}},
@@ -39,7 +39,9 @@ async def test_attempts_are_answered_in_turn() -> None:
     for attempt in (0, 1):
         with pytest.raises(StatesError, match="slow down"):
             response.start(attempt)
-    assert [response.start(attempt) for attempt in (2, 3, 9)] == [{"StatusCode": 200}] * 3
+    assert response.start(2) == {"StatusCode": 200}
+    with pytest.raises(StatesError, match="says nothing of attempt 3"):
+        response.start(3)
 
 
 async def test_answers_are_drawn_by_weight() -> None:
@@ -95,7 +97,7 @@ async def test_concurrency_is_a_queue() -> None:
         (file_of({"0": {"Return": 1, "Latency": "soon"}}), "expected a duration"),
         (file_of({"0": {"Return": 1, "Latency": {"Gaussian": "1s"}}}), "unknown distribution"),
         (file_of({"0": {"Retrun": 1}}), "did you mean 'Return'"),
-        (file_of({"0": {"Return": 1}}, A={"Charge": "Card"}, B={}), "name one with --case"),
+        (file_of({"0": {"Return": 1}}, A={"Charge": "Card"}, B={}), "name one, --mock"),
         (file_of({"0": {"Return": 1}}, A={"Charge": "Crad"}), "did you mean 'Card'"),
         (file_of({"Concurrency": 0, "0": {"Return": 1}}), "Concurrency"),
         (file_of({"Concurrency": 3}), "no attempt is answered"),

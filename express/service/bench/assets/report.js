@@ -27,7 +27,7 @@
 
   const L = R.load, C = R.counts, E = R.latency_ms.e2e;
   $("title").textContent = R.workflow;
-  const model = L.closed !== null ? `closed model, ${L.closed} lanes` : `open model, ${L.rate} events/s, ${L.arrivals}`;
+  const model = L.closed !== null ? `closed model, ${L.closed} lanes` : `open model, rate ${L.rate}, ${L.arrivals}`;
   $("subtitle").textContent = `${R.started.replace("T", " ").replace("+00:00", " UTC")} · ${model} · ${L.seconds} s after ${L.warmup_seconds} s of warm-up · seed ${L.seed}`;
   if (R.interrupted) $("verdicts").append(element("p", "The run was interrupted: figures are those up to then.", "bad"));
   R.thresholds.forEach((t) => {
