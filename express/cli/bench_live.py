@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 from express.service.bench.conduct import Bench
 from express.service.bench.result import Bill, Result, Second
+from express.service.bench.wire import REPORT_SECONDS
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-FRAMES_PER_SECOND = 3.0
+FRAMES_PER_SECOND = 1.0
+"""The table has a row per second that is over, so that more frames would show nothing new, and cost."""
+
 MIB = 1 << 20
 
 HEADINGS = ("time", "due/s", "done/s", "in flight", "waiting", "e2e p50", "p99", "max", "failed", "dropped", "behind")
@@ -40,7 +43,7 @@ class View:
             shown = 0
             while True:
                 await asyncio.sleep(0.5)
-                second = int(time.monotonic() - bench.begin)
+                second = seconds_over(bench)
                 if second > shown:
                     shown = second
                     self.say(line(bench, second - 1))
@@ -53,6 +56,11 @@ class View:
             while True:
                 live.update(frame(bench), refresh=True)
                 await asyncio.sleep(1 / FRAMES_PER_SECOND)
+
+
+def seconds_over(bench: Bench) -> int:
+    """How many seconds of the run are over, and told of by the worker."""
+    return int(time.monotonic() - bench.begin - 2 * REPORT_SECONDS)
 
 
 def cells(bench: Bench, number: int) -> tuple[str, ...]:
@@ -94,7 +102,7 @@ def frame(bench: Bench) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    now = int(time.monotonic() - bench.begin)
+    now = seconds_over(bench)
     if now < 1:
         return Text("warming up", style="dim")
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))

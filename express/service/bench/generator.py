@@ -22,10 +22,9 @@ import msgspec
 from express.service.bench.events import Supply, supply
 from express.service.bench.histogram import Histogram
 from express.service.bench.schedule import arrivals
-from express.service.bench.wire import GeneratorPlan, GeneratorReport, pack_events
+from express.service.bench.wire import REPORT_SECONDS, GeneratorPlan, GeneratorReport, pack_events
 
 TICK_SECONDS = 0.001
-REPORT_SECONDS = 0.25
 MOST_PER_BATCH = 500
 CLOSED_BUFFER = 256 * 1024
 """Without a schedule: so many bytes ahead of the worker."""

@@ -17,6 +17,9 @@ from express.config import Config
 from express.config.model import decode_custom, encode_custom
 from express.service.bench.schedule import Stage
 
+REPORT_SECONDS = 0.25
+"""How often worker and generator tell the parent how they are doing."""
+
 TOMBSTONE = 0xFFFFFFFF
 """The length of an event without a value."""
 

@@ -27,6 +27,7 @@ from express.service.bench.states import shares
 from express.service.bench.wire import (
     DROPPED,
     JSON_FRAME,
+    REPORT_SECONDS,
     SAMPLE_FRAME,
     UNFINISHED,
     EventReader,
@@ -36,7 +37,6 @@ from express.service.bench.wire import (
 )
 from express.service.measure import LoopWatch, resident_bytes
 
-REPORT_SECONDS = 0.25
 TURN_SECONDS = 0.005
 """Executions that start in one turn of the loop."""
 
