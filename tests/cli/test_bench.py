@@ -113,9 +113,9 @@ def test_an_interrupt_is_105(tmp_path: Path) -> None:
         assert process.stderr is not None
         process.stderr.readline()  # the first second is over
         process.send_signal(signal.SIGINT)
-        stdout, _ = process.communicate(timeout=25)
+        stdout, stderr = process.communicate(timeout=25)
 
-    assert process.returncode == 105
+    assert process.returncode == 105, stderr
     assert msgspec.json.decode(stdout, type=Result).interrupted
 
 

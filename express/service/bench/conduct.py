@@ -12,6 +12,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from datetime import UTC, datetime
+from io import FileIO
 
 import msgspec
 
@@ -81,6 +82,8 @@ class Bench:
         self.generator = GeneratorReport()
         self.interrupted = False
         self.worker_pid = 0
+        self.spawned = asyncio.Event()
+        """Set when the worker's process is there."""
         self.loaded = asyncio.Event()
         """Set with the first samples."""
         self._started = datetime.now(UTC)
@@ -102,21 +105,30 @@ class Bench:
 
     async def run(self) -> Result:
         """Make the run. Raises ConfigError, HandlerCrash, BenchFailed."""
-        reading, writing = os.pipe()
+        taking, giving = os.pipe()
         with contextlib.suppress(OSError, AttributeError):
-            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        try:
-            worker = await self._spawn("worker", reading, self._worker_plan().encode())
-            self.worker_pid = worker.pid
-            os.close(reading)
-            await self._until_ready(worker)
-            self.collector = Collector(time.monotonic() + LEAD_SECONDS + self.plan.load.warmup_seconds)
-            generator = await self._spawn("generator", writing, msgspec.json.encode(self._generator_plan()) + b"\n")
-            os.close(writing)
-            await asyncio.gather(self._read_generator(generator), self._read_worker(worker))
-        finally:
-            await self._end()
+            fcntl.fcntl(giving, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        with os.fdopen(taking, "rb", 0) as reading, os.fdopen(giving, "wb", 0) as writing:
+            try:
+                await self._make(reading, writing)
+            finally:
+                await self._end()
         return self._result()
+
+    async def _make(self, reading: FileIO, writing: FileIO) -> None:
+        """Start the worker, then the generator; each has its own end of the pipe then, and ours are closed."""
+        worker = await self._spawn("worker", reading.fileno(), self._worker_plan().encode())
+        self.worker_pid = worker.pid
+        self.spawned.set()
+        reading.close()
+        await self._until_ready(worker)
+        self.collector = Collector(time.monotonic() + LEAD_SECONDS + self.plan.load.warmup_seconds)
+        if self.interrupted:
+            return
+        plan = msgspec.json.encode(self._generator_plan()) + b"\n"
+        generator = await self._spawn("generator", writing.fileno(), plan)
+        writing.close()
+        await asyncio.gather(self._read_generator(generator), self._read_worker(worker))
 
     async def _spawn(self, module: str, fd: int, plan: bytes) -> Process:
         process = await asyncio.create_subprocess_exec(
@@ -168,7 +180,7 @@ class Bench:
         )
 
     async def _until_ready(self, worker: Process) -> None:
-        while not self.worker.ready:
+        while not (self.worker.ready or self.worker.done):
             await self._frame(worker)
             fault = self.worker.fault
             if fault is not None:
@@ -184,6 +196,9 @@ class Bench:
             kind, size = frame_head(await worker.stdout.readexactly(FRAME_HEAD))
             body = await worker.stdout.readexactly(size)
         except asyncio.IncompleteReadError:
+            if self.interrupted:  # before it could listen
+                self.worker.done = True
+                return
             raise BenchFailed(f"the worker ended with {await worker.wait()} before the run was over") from None
         if kind == JSON_FRAME:
             self.worker = msgspec.json.decode(body, type=WorkerReport)
@@ -196,6 +211,8 @@ class Bench:
         assert generator.stdout is not None
         while not self.generator.done:
             line = await generator.stdout.readline()
+            if not line and self.interrupted:
+                return
             if not line:
                 raise BenchFailed(f"the generator ended with {await generator.wait()} before the run was over")
             self.generator = msgspec.json.decode(line, type=GeneratorReport)

@@ -95,6 +95,8 @@ class Intake(asyncio.Protocol):
 
     def note(self, due: float, began: float, ended: float, used: int, transitions: int, status: int) -> None:
         """An event has ended."""
+        if self._runner is None:  # given up
+            return
         self.in_flight -= 1
         left = self.running[due] - 1
         if left:
@@ -118,6 +120,7 @@ class Intake(asyncio.Protocol):
         self.running.clear()
         self.waiting.clear()
         self.in_flight = 0
+        self._runner = None
 
     def _pump(self) -> None:
         """Start what may start, for one turn of the loop."""

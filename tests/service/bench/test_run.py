@@ -133,3 +133,27 @@ async def test_an_interrupted_run_tells_of_what_there_was() -> None:
     assert result.interrupted
     assert 0 < result.counts.scheduled < 5000
     assert result.counts.scheduled == result.counts.started + result.counts.dropped
+
+
+async def test_an_interrupt_before_the_load_ends_it_too() -> None:
+    """Interrupted while its processes still start, a run ends at once, with a result of nothing."""
+    bench = Bench(plan(seconds=20.0))
+    running = asyncio.create_task(bench.run())
+    await bench.spawned.wait()
+    bench.interrupt()
+    result = await running
+
+    assert result.interrupted
+    assert result.counts.scheduled == 0
+
+
+async def test_what_ends_after_the_drain_is_unfinished() -> None:
+    """Executions that outlast the drain count once, as unfinished, and as long as they had taken."""
+    slow = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3, "End": True}}}
+    result = await Bench(msgspec.structs.replace(plan(slow, seconds=1.0, rate="50"), drain_seconds=1.0)).run()
+    counts = result.counts
+
+    assert counts.scheduled == counts.started == 50
+    assert counts.unfinished + counts.rejected == 50
+    assert result.latency_ms.e2e.max > 1000
+    assert result.latency_ms.execution.count == 0
