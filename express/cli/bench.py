@@ -13,7 +13,7 @@ import click
 import rich_click
 
 from express.cli import EXIT_HANDLER, EXIT_INTERRUPTED, EXIT_THRESHOLD
-from express.cli.definitions import refuse
+from express.cli.definitions import refuse, registered
 from express.config import Function, load
 from express.config.quantities import Duration
 from express.errors import ConfigError, DefinitionError
@@ -116,13 +116,14 @@ def _plan(ctx: click.Context, workflow: str, options: dict[str, Any]) -> Plan:
     import msgspec
 
     from express.compiler import compile_definition
+    from express.integrations.mocks import read_mocks
     from express.service.bench.conduct import Plan
     from express.service.bench.events import supply
     from express.service.prepare import prices
     from express.service.workflows import machine_name, read_definition
 
     config = load(options["files"], settings=options["settings"]).config
-    functions: dict[str, str | Function] = {**config.functions, **_functions(options["named"])}
+    functions: dict[str, str | Function] = {**config.functions, **registered(options["named"])}
     config = msgspec.structs.replace(config, functions=functions)
     text = read_definition(workflow)
     try:
@@ -142,17 +143,10 @@ def _plan(ctx: click.Context, workflow: str, options: dict[str, Any]) -> Plan:
         stages=[],
         drain_seconds=options["drain"],
         traced=0 if options["find_max"] else TRACED,
-        mock=_mock_text(mock) if mock else None,
+        mock=read_mocks(mock) if mock else None,
         case=case or None,
     )
     return plan if options["find_max"] or options["closed"] else _at(plan, options["rate"], options["duration"])
-
-
-def _mock_text(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"the mock file {file} can't be read: {error.strerror}") from error
 
 
 def _load(options: dict[str, Any], seconds: float) -> Any:
@@ -197,16 +191,6 @@ def _at(plan: Plan, rate: str, duration: float | None, seed: int | None = None) 
     first = stages[0].first
     before = [Stage(first, first, warmup)] if warmup and first else []
     return msgspec.structs.replace(plan, load=changed, stages=[*before, *stages])
-
-
-def _functions(named: tuple[str, ...]) -> dict[str, Function]:
-    table = {}
-    for entry in named:
-        name, equals, handler = entry.rpartition("=")
-        if not equals or ":" not in handler:
-            raise click.UsageError(f"--function {entry}: expected NAME=MODULE:FUNCTION")
-        table[name] = Function(handler=handler)
-    return table
 
 
 class Session:

@@ -1,12 +1,14 @@
-"""A workflow file for commands that run it: what `express validate` would show if it can't be run."""
+"""What commands that run a workflow share: its findings if it can't be run, and functions named on the command line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NoReturn
 
 import click
 
 from express.cli import EXIT_FINDINGS
+from express.config import Function
 from express.errors import DefinitionError
 
 
@@ -19,3 +21,14 @@ def refuse(ctx: click.Context, file: str, text: bytes, error: DefinitionError) -
     click.echo(FORMATS["text"](findings) if findings else str(error), err=True)
     click.echo(f"express: {file} can't be run", err=True)
     ctx.exit(EXIT_FINDINGS)
+
+
+def registered(entries: Iterable[str]) -> dict[str, Function]:
+    """The functions that `--function NAME=MODULE:FUNCTION` registers, as rows of `[functions]`."""
+    table = {}
+    for entry in entries:
+        name, equals, handler = entry.rpartition("=")
+        if not equals or ":" not in handler:
+            raise click.UsageError(f"--function {entry}: expected NAME=MODULE:FUNCTION")
+        table[name] = Function(handler=handler)
+    return table

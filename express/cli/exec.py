@@ -12,8 +12,8 @@ import orjson
 import rich_click
 
 from express.cli import EXIT_FINDINGS, EXIT_HANDLER
-from express.cli.definitions import refuse
-from express.config import Function, load
+from express.cli.definitions import refuse, registered
+from express.config import load
 from express.errors import ConfigError, DefinitionError
 from express.values import JSON, loads
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @rich_click.option(
     "-f", "--function", "named", multiple=True, metavar="NAME=MODULE:FUNCTION", help="Register a function."
 )
-@rich_click.option("--mock", metavar="FILE#TESTCASE", help="Answer tasks from a Step Functions Local mock file.")
+@rich_click.option("--mock", metavar="FILE[#TESTCASE]", help="Answer tasks from a Step Functions Local mock file.")
 @rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
 @click.pass_context
 def command(
@@ -56,7 +56,7 @@ def command(
     from express.service.workflows import machine_name, read_definition
 
     config = load(files, settings=settings).config
-    functions = {**config.function_table(), **_functions(named)}
+    functions = {**config.function_table(), **registered(named)}
     text = read_definition(workflow)
     record = History() if trace or history else None
     name = machine_name(workflow)
@@ -77,16 +77,6 @@ def command(
         _print_json(once.finish.output)
     _show_summary(once)
     ctx.exit(0 if once.finish.status == "SUCCEEDED" else EXIT_FINDINGS)
-
-
-def _functions(named: tuple[str, ...]) -> dict[str, Function]:
-    table = {}
-    for entry in named:
-        name, equals, handler = entry.rpartition("=")
-        if not equals or ":" not in handler:
-            raise click.UsageError(f"--function {entry}: expected NAME=MODULE:FUNCTION")
-        table[name] = Function(handler=handler)
-    return table
 
 
 def _input(given: str) -> JSON:

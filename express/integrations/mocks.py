@@ -1,134 +1,248 @@
-"""Step Functions Local's mock configuration: the answers of tasks, from a file, instead of calls.
+"""Answers for tasks from a file: Step Functions Local's mock configuration, with latencies for load tests.
 
-`StateMachines.NAME.TestCases.CASE` maps states to entries of `MockedResponses`; an entry maps attempts (`"0"`, `"1-2"`:
-the first call and its retries) to `Return` or `Throw`. States that a test case does not name are called for real.
+The format is read as it is: `StateMachines.NAME.TestCases.CASE` maps states to entries of `MockedResponses`; an entry
+maps attempts (`"0"`, `"1-2"`: the first call and its retries) to `Return` or `Throw`. States that a test case does not
+name are called for real. Ours are three additions:
+
+* `"Latency"` beside Return or Throw: "20ms", {"Uniform": ["5ms", "20ms"]}, {"Exponential": "20ms"} (its mean), or
+  {"LogNormal": {"p50": "20ms", "p99": "90ms"}};
+* attempts `"*"`: every attempt not named, as one answer or a list of answers drawn by `"Weight"`;
+* `"Concurrency"` beside the attempts: so many calls at a time, others wait in line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+import asyncio
+import math
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-import msgspec
+import orjson
 
-from express.config.shape import nearest
+from express.config import choose
+from express.config.quantities import Duration
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, ConfigError, StatesError
 from express.ports import Integration, TaskContext
-from express.values import JSON, loads
+from express.values import JSON
+
+_ATTEMPTS = re.compile(r"(\d+)(?:-(\d+))?\Z")
+_Z99 = 2.3263478740408408
+"""The 99th percentile of the standard normal distribution."""
+
+Draw = Callable[[], float]
 
 
-class Throw(msgspec.Struct, frozen=True):
-    """An answer that is an error."""
+class Answer:
+    """What a call is answered, and after how long. `error` None: it succeeds."""
 
-    error: str
-    cause: str | None
+    __slots__ = ("error", "latency", "result", "weight")
+
+    def __init__(self, entry: dict[str, Any], place: str, chance: random.Random) -> None:
+        _known(entry, {"Return", "Throw", "Latency", "Weight"}, place)
+        if ("Return" in entry) == ("Throw" in entry):
+            raise ConfigError(f"{place}: exactly one of Return and Throw is needed")
+        throw = entry.get("Throw")
+        if throw is not None and not (isinstance(throw, dict) and isinstance(throw.get("Error"), str)):
+            raise ConfigError(f"{place}: Throw needs an Error, and may have a Cause")
+        self.error = None if throw is None else (throw["Error"], throw.get("Cause"))
+        self.result: JSON = entry.get("Return")
+        self.latency = _latency(entry["Latency"], f"{place}/Latency", chance) if "Latency" in entry else None
+        self.weight = _weight(entry.get("Weight", 1), place)
+
+    def give(self) -> JSON:
+        """The result. Raises StatesError."""
+        if self.error is not None:
+            raise StatesError(*self.error)
+        return self.result
 
 
-class Return(msgspec.Struct, frozen=True):
-    """An answer that is a result."""
+class Response:
+    """The answers of one mocked response, by attempt."""
 
-    output: JSON
+    def __init__(self, name: str, entry: JSON, chance: random.Random) -> None:
+        place = f"MockedResponses/{name}"
+        if not isinstance(entry, dict) or not entry:
+            raise ConfigError(f"{place}: expected an object of attempts")
+        self._chance = chance
+        self._named: dict[int, Answer] = {}
+        self._others: list[Answer] = []
+        concurrency = entry.get("Concurrency")
+        if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
+            raise ConfigError(f"{place}/Concurrency: expected a whole number above 0")
+        self._room = None if concurrency is None else asyncio.Semaphore(concurrency)
+        for attempts, answer in entry.items():
+            if attempts != "Concurrency":
+                self._add(attempts, answer, f"{place}/{attempts}")
+        if not self._others and not self._named:
+            raise ConfigError(f"{place}: no attempt is answered")
+
+    def start(self, attempt: int) -> JSON | Awaitable[JSON]:
+        """Answer a call: at once if that takes no time. Raises StatesError."""
+        answer = self._named.get(attempt) or self._draw(attempt)
+        if answer.latency is None and self._room is None:
+            return answer.give()
+        return self._later(answer)
+
+    def _draw(self, attempt: int) -> Answer:
+        if not self._others:
+            raise StatesError(RUNTIME, f"The mocked response says nothing of attempt {attempt}")
+        if len(self._others) == 1:
+            return self._others[0]
+        return self._chance.choices(self._others, [answer.weight for answer in self._others])[0]
+
+    async def _later(self, answer: Answer) -> JSON:
+        if self._room is None:
+            await _pause(answer)
+        else:
+            async with self._room:
+                await _pause(answer)
+        return answer.give()
+
+    def _add(self, attempts: str, entry: JSON, place: str) -> None:
+        if attempts == "*":
+            entries = entry if isinstance(entry, list) and entry else [entry]
+            self._others = [Answer(_object(one, place), place, self._chance) for one in entries]
+            return
+        match = _ATTEMPTS.match(attempts)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise ConfigError(f'{place}: attempts are written "0", "1-3" or "*"')
+        answer = Answer(_object(entry, place), place, self._chance)
+        for attempt in range(int(match[1]), int(match[2] or match[1]) + 1):
+            self._named[attempt] = answer
 
 
-class Attempts(msgspec.Struct, frozen=True):
-    """What the attempts from `first` to `last` are answered with."""
-
-    first: int
-    last: int
-    answer: Return | Throw
-
-
-TestCase: TypeAlias = Mapping[str, tuple[Attempts, ...]]
+TestCase: TypeAlias = Mapping[str, Response]
+"""State → its answers."""
 
 
 class MockedTasks:
     """An `Integration` around another: what the test case names is answered from it."""
 
     def __init__(self, inner: Integration, case: TestCase) -> None:
-        """`case` comes from `load_case`."""
+        """`case` comes from `load_case` or `parse_case`."""
         self._inner = inner
         self._case = case
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """The answer for this attempt. Raises StatesError for a Throw, and where none is written for the attempt."""
-        attempts = self._case.get(task.state)
-        if attempts is None:
-            return self._inner.start(task, context)
-        for row in attempts:
-            if row.first <= task.attempt <= row.last:
-                if isinstance(row.answer, Throw):
-                    raise StatesError(row.answer.error, row.answer.cause)
-                return row.answer.output
-        raise StatesError(RUNTIME, f"The mocked response of {task.state!r} says nothing of attempt {task.attempt}")
+        response = self._case.get(task.state)
+        return self._inner.start(task, context) if response is None else response.start(task.attempt)
 
 
-def load_case(place: str, machine: str) -> TestCase:
-    """The test case `FILE#CASE` of a state machine; a file with one machine only is for any.
+def load_case(place: str, machine: str, seed: int = 1) -> TestCase:
+    """The test case that `FILE#TESTCASE` names; of a file with one test case, `FILE` is enough.
 
-    Raises ConfigError that names the place in the file and what is wrong there.
+    Raises ConfigError that names the file, the place in it, and what is wrong there.
     """
-    file, _, name = place.partition("#")
-    if not name:
-        raise ConfigError(f"--mock {place}: expected FILE#TESTCASE")
-    tree = _read(file)
-    machines = _table(tree, "StateMachines", file)
-    if machine not in machines and len(machines) == 1:
-        machine = next(iter(machines))
-    cases = _table(_entry(machines, machine, file, "state machine"), "TestCases", f"{file}: {machine}")
-    responses = _table(tree, "MockedResponses", file)
-    case = _entry(cases, name, file, "test case")
-    return {
-        state: _attempts(_entry(responses, str(response), file, "mocked response"), f"{file}: {response}")
-        for state, response in case.items()
-    }
+    file, _, case = place.partition("#")
+    return parse_case(read_mocks(file), machine, case or None, seed, file)
 
 
-def _read(file: str) -> dict[str, JSON]:
+def read_mocks(file: str) -> str:
+    """The text of a mock file. Raises ConfigError."""
     try:
-        tree = loads(Path(file).read_bytes())
-    except OSError as error:
-        raise ConfigError(f"the mock file {file} can't be read: {error.strerror}") from error
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"the mock file {file} can't be read: {why}") from error
+
+
+def parse_case(text: str, machine: str, case: str | None, seed: int, file: str = "the mock file") -> TestCase:
+    """One test case of `machine`. `case` None: the only one there is. `seed` is for weights and latencies.
+
+    A file that does not know `machine` but one other machine means that one. Raises ConfigError that names the place.
+    """
+    chance = random.Random(seed)
+    try:
+        data = _object(orjson.loads(text), file)
     except ValueError as error:
-        raise ConfigError(f"the mock file {file} is not JSON: {error}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"the mock file {file} is not an object")
-    return tree
+        raise ConfigError(f"{file} is not JSON: {error}") from None
+    machines = _object(data.get("StateMachines", {}), f"{file}: StateMachines")
+    name = next(iter(machines)) if len(machines) == 1 else machine
+    choose(name, machines, f"state machine in {file}:")
+    cases = _object(_object(machines[name], f"{file}: StateMachines/{name}").get("TestCases", {}), "TestCases")
+    if case is None and len(cases) != 1:
+        raise ConfigError(f"{file} has {len(cases)} test cases; name one, --mock FILE#TESTCASE: {', '.join(cases)}")
+    case = next(iter(cases)) if case is None else case
+    choose(case, cases, f"test case in {file}:")
+    table = _object(data.get("MockedResponses", {}), f"{file}: MockedResponses")
+    responses: dict[str, Response] = {}
+    for state, response in _object(cases[case], f"{file}: TestCases/{case}").items():
+        choose(str(response), table, f"mocked response in {file}:")
+        responses[state] = Response(response, table[response], chance)
+    return responses
 
 
-def _table(tree: dict[str, JSON], key: str, place: str) -> dict[str, JSON]:
-    found = tree.get(key)
-    if not isinstance(found, dict) or not found:
-        raise ConfigError(f"{place}: {key} is missing, or not an object")
-    return found
+async def _pause(answer: Answer) -> None:
+    if answer.latency is not None:
+        await asyncio.sleep(answer.latency())
 
 
-def _entry(table: dict[str, JSON], name: str, file: str, what: str) -> dict[str, JSON]:
-    if name not in table:
-        raise ConfigError(f"{file}: there is no {what} {name!r}; {nearest(name, table)}")
-    found = table[name]
-    if not isinstance(found, dict):
-        raise ConfigError(f"{file}: the {what} {name!r} is not an object")
-    return found
+def _latency(entry: JSON, place: str, chance: random.Random) -> Draw:
+    if isinstance(entry, str):
+        constant = _seconds(entry, place)
+        return lambda: constant
+    if not isinstance(entry, dict) or len(entry) != 1:
+        raise ConfigError(f'{place}: expected a duration such as "20ms", or one of {", ".join(DISTRIBUTIONS)}')
+    name, argument = next(iter(entry.items()))
+    choose(name, DISTRIBUTIONS, f"distribution in {place}:")
+    return DISTRIBUTIONS[name](argument, place, chance)
 
 
-def _attempts(response: dict[str, JSON], place: str) -> tuple[Attempts, ...]:
-    return tuple(_row(attempts, answer, f"{place}[{attempts!r}]") for attempts, answer in response.items())
+def _uniform(argument: JSON, place: str, chance: random.Random) -> Draw:
+    if not isinstance(argument, list) or len(argument) != 2:
+        raise ConfigError(f'{place}: Uniform takes two durations: ["5ms", "20ms"]')
+    low, high = (_seconds(end, place) for end in argument)
+    return lambda: chance.uniform(low, high)
 
 
-def _row(attempts: str, answer: JSON, place: str) -> Attempts:
-    first, _, last = attempts.partition("-")
-    if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
-        raise ConfigError(f'{place}: expected an attempt such as "0", or a range such as "1-2"')
-    return Attempts(int(first), int(last or first), _answer(answer, place))
+def _exponential(argument: JSON, place: str, chance: random.Random) -> Draw:
+    mean = _seconds(argument, place)
+    if not mean:
+        raise ConfigError(f"{place}: the mean of Exponential must be above 0")
+    return lambda: chance.expovariate(1 / mean)
 
 
-def _answer(answer: JSON, place: str) -> Return | Throw:
-    if isinstance(answer, dict) and len(answer) == 1:
-        if "Return" in answer:
-            return Return(answer["Return"])
-        thrown = answer.get("Throw")
-        if isinstance(thrown, dict) and isinstance(thrown.get("Error"), str):
-            return Throw(thrown["Error"], thrown.get("Cause"))
-    raise ConfigError(f"{place}: expected either Return, or Throw with Error and Cause")
+def _log_normal(argument: JSON, place: str, chance: random.Random) -> Draw:
+    given = _object(argument, place)
+    _known(given, {"p50", "p99"}, place)
+    middle, high = _seconds(given.get("p50"), place), _seconds(given.get("p99"), place)
+    if not 0 < middle < high:
+        raise ConfigError(f"{place}: LogNormal needs 0 < p50 < p99")
+    mu, sigma = math.log(middle), math.log(high / middle) / _Z99
+    return lambda: chance.lognormvariate(mu, sigma)
+
+
+DISTRIBUTIONS: dict[str, Callable[[JSON, str, random.Random], Draw]] = {
+    "Uniform": _uniform,
+    "Exponential": _exponential,
+    "LogNormal": _log_normal,
+}
+
+
+def _seconds(text: JSON, place: str) -> float:
+    try:
+        return float(Duration.parse(text))
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+def _weight(value: JSON, place: str) -> float:
+    if type(value) not in (int, float) or value <= 0:
+        raise ConfigError(f"{place}/Weight: expected a number above 0")
+    return float(value)
+
+
+def _object(value: JSON, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{place}: expected an object")
+    return value
+
+
+def _known(entry: dict[str, Any], names: set[str], place: str) -> None:
+    for name in entry:
+        choose(name, names, f"key in {place}:")

@@ -56,13 +56,13 @@ async def test_a_throw_ends_what_does_not_retry(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "place", "said"),
     [
-        ({}, "", "expected FILE#TESTCASE"),
+        ({}, "", "has 3 test cases; name one, --mock FILE#TESTCASE: Late, Never, None"),
         ({}, "#Lat", "did you mean 'Late'?"),
-        ({"StateMachines": {}}, "#Late", "StateMachines is missing"),
-        ({"MockedResponses": {"Other": {}}}, "#Late", "no mocked response 'Third'"),
-        ({"MockedResponses": {"Third": {"x": {"Return": 1}}}}, "#Late", "expected an attempt"),
-        ({"MockedResponses": {"Third": {"2-1": {"Return": 1}}}}, "#Late", "expected an attempt"),
-        ({"MockedResponses": {"Third": {"0": {}}}}, "#Late", "expected either Return, or Throw"),
+        ({"StateMachines": {}}, "#Late", "unknown state machine"),
+        ({"MockedResponses": {"Other": {}}}, "#Late", "unknown mocked response"),
+        ({"MockedResponses": {"Third": {"x": {"Return": 1}}}}, "#Late", "attempts are written"),
+        ({"MockedResponses": {"Third": {"2-1": {"Return": 1}}}}, "#Late", "attempts are written"),
+        ({"MockedResponses": {"Third": {"0": {}}}}, "#Late", "exactly one of Return and Throw"),
     ],
 )
 def test_mistakes_in_the_file(tmp_path: Path, change: dict[str, Any], place: str, said: str) -> None:

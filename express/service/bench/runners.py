@@ -18,6 +18,7 @@ from express.engine.effects import Finish
 from express.engine.fast import Ended, Parked
 from express.errors import ConfigError
 from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations.mocks import MockedTasks, parse_case
 from express.metering import used_memory
 from express.ports import Integration
 from express.runtime.clock import SystemClock
@@ -25,7 +26,6 @@ from express.runtime.executor import Executor, Run
 from express.runtime.payload import Rejected, admit
 from express.runtime.pipeline import Workflow
 from express.service.bench.coverage import unanswered
-from express.service.bench.mocks import Mocks, load_mocks
 from express.service.bench.wire import FAILED, REJECTED, STATUS, SUCCEEDED, TIMED_OUT, WorkerPlan
 from express.service.workflows import compile_callable
 from express.values import dumps
@@ -68,12 +68,12 @@ class EngineRunner:
         if plan.mock is None:
             program = compile_callable(text, functions, inner)
         else:
-            responses = load_mocks(plan.mock, plan.name, plan.case, plan.seed)
+            responses = parse_case(plan.mock, plan.name, plan.case, plan.seed)
             program = compile_definition(text)
             missing = unanswered(text, responses, functions, inner)
             if missing:
                 raise ConfigError("\n".join(missing))
-            integration = Mocks(responses, inner)
+            integration = MockedTasks(inner, responses)
         self._executor = Executor(SystemClock(), integration)
         self._workflow = Workflow(name=plan.name, program=program)
         self._memory = self._workflow.memory

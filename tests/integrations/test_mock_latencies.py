@@ -1,4 +1,4 @@
-"""Mock files: Step Functions Local's format as it is, and latencies on top."""
+"""Mock files for load tests: latencies, weights and queues on top of Step Functions Local's format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from express.errors import ConfigError, StatesError
-from express.service.bench.mocks import Response, load_mocks
+from express.integrations.mocks import Response, parse_case
 
 
 def file_of(response: Any, **cases: dict[str, str]) -> str:
@@ -24,7 +24,7 @@ def file_of(response: Any, **cases: dict[str, str]) -> str:
 
 
 def card(response: Any) -> Response:
-    return load_mocks(file_of(response), "orders", None, 1)["Charge"]
+    return parse_case(file_of(response), "orders", None, 1)["Charge"]
 
 
 async def test_attempts_are_answered_in_turn() -> None:
@@ -106,4 +106,4 @@ async def test_concurrency_is_a_queue() -> None:
 async def test_a_bad_file_is_refused(text: str, message: str) -> None:
     """Whatever is wrong in the file is a configuration error that names it."""
     with pytest.raises(ConfigError, match=message):
-        load_mocks(text, "orders", None, 1)
+        parse_case(text, "orders", None, 1)
