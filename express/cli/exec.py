@@ -93,7 +93,8 @@ def _input(given: str) -> JSON:
 
 
 def _show_trace(name: str, record: History) -> None:
-    from express.cli.trace import lines, tree
+    from express.cli.trace import lines
+    from express.telemetry.spans import tree
 
     for line in lines(tree(name, record.log)):
         click.echo(line, err=True)
