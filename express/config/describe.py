@@ -38,6 +38,7 @@ MEANINGS = {
     "workers.count": "Worker processes; 0: one per CPU.",
     "workers.threads": "Threads for `def` handlers, per worker.",
     "workers.drain": "What executions in flight get after SIGTERM.",
+    "workers.rebalance_drain": "What they get when their partition moves to another worker.",
     "workers.restart_delay": "Pause before a dead worker starts again; doubles each time.",
     "workers.restart_delay_max": "The longest such pause.",
     "metrics.host": "Address of `/metrics` and the health checks.",

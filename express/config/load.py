@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from express.config import layers
 from express.config.lines import KeyPath, dotted
 from express.config.model import Config, decode_custom
-from express.config.rules import rule_problems
+from express.config.rules import property_name, rule_problems
 from express.config.shape import Problem, nearest, problems
 from express.errors import ConfigError
 
@@ -77,10 +77,33 @@ def _with_paths(config: Config, tree: layers.Tree) -> Config:
     ]
     prices = absolute(config.metering.prices, ("metering", "prices"))
     metering = msgspec.structs.replace(config.metering, prices=prices)
+    kafka = msgspec.structs.replace(config.kafka, client=_client_files(config.kafka.client, absolute))
     named = {name: getattr(config.api, name) for name in _API_FILES}
     files = {name: value if value == "-" else absolute(value, ("api", name)) for name, value in named.items()}
     api = msgspec.structs.replace(config.api, **files)
-    return msgspec.structs.replace(config, pipelines=pipelines, metering=metering, api=api)
+    return msgspec.structs.replace(config, kafka=kafka, pipelines=pipelines, metering=metering, api=api)
+
+
+def _client_files(
+    client: dict[str, Any], absolute: Callable[[str, KeyPath], str], path: KeyPath = ()
+) -> dict[str, Any]:
+    """Client properties with the names of certificate files made absolute."""
+    found: dict[str, Any] = {}
+    for key, value in client.items():
+        place = (*path, key)
+        if isinstance(value, dict):
+            found[key] = _client_files(value, absolute, place)
+        elif property_name(place) in _CLIENT_FILES and isinstance(value, str):
+            found[key] = absolute(value, ("kafka", "client", *place))
+        else:
+            found[key] = value
+    return found
+
+
+_CLIENT_FILES = (
+    *("ssl.ca.location", "ssl.certificate.location", "ssl.key.location"),
+    *("ssl.cafile", "ssl.certfile", "ssl.keyfile"),
+)
 
 
 _API_FILES = ("store", "log_file", "tls_certificate", "tls_key", "tls_client_ca")

@@ -78,6 +78,7 @@ class Workers(Section, frozen=True, kw_only=True):
     restart_delay_max: Duration = duration("30s")
 
 
+    rebalance_drain: Duration = duration("30s")
 class Metrics(Section, frozen=True, kw_only=True):
     """`[metrics]`: the HTTP server of the parent process. Port 0 takes any free one."""
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from express.config.cluster import cluster_problems
 from express.config.lines import KeyPath
 from express.config.model import Config, Pipeline
 from express.config.outside import outside_problems
 from express.config.quantities import is_reference
 from express.config.shape import Problem
 
-SECRET_KEY = re.compile(r"passw(or)?d|secret|token|credential|api[_.-]?key", re.IGNORECASE)
+SECRET_KEY = re.compile(r"passw(or)?d|secret|token|credential|api[_.-]?key|jaas", re.IGNORECASE)
 
 RESERVED = {
     "bootstrap.servers": "kafka.bootstrap_servers",
@@ -61,27 +62,17 @@ def property_name(path: KeyPath) -> str:
 
 
 def _client_problems(config: Config) -> Iterator[Problem]:
-    properties = {}
+    properties: dict[str, Any] = {}
+    places: dict[str, KeyPath] = {}
     for path, value in flat_properties(config.kafka.client):
         name = property_name(path)
         properties[name] = value
-        where: KeyPath = ("kafka", "client", *path)
+        where = places[name] = ("kafka", "client", *path)
         if name in RESERVED:
             yield Problem(where, f"is not set here: {RESERVED[name]} decides it")
         if SECRET_KEY.search(name) and not is_reference(value):
             yield Problem(where, 'holds a secret: write where it is kept, "env:NAME" or "file:/path"')
-    yield from _transport_problems(config, properties)
-
-
-def _transport_problems(config: Config, properties: dict[str, Any]) -> Iterator[Problem]:
-    protocol = properties.get("security.protocol", "PLAINTEXT")
-    uses_sasl = protocol == "SASL_PLAINTEXT" or any(name.startswith("sasl.") for name in properties)
-    if uses_sasl and protocol != "SASL_SSL" and not config.kafka.allow_plaintext_password:
-        yield Problem(
-            ("kafka", "client"),
-            f'{protocol} would send the login in the clear: set security_protocol = "SASL_SSL", '
-            "or kafka.allow_plaintext_password = true",
-        )
+    yield from cluster_problems(config, properties, places)
 
 
 def _principal_problems(config: Config) -> Iterator[Problem]:

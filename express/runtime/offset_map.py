@@ -25,6 +25,9 @@ IN_FLIGHT_LIMIT = 1_024
 SPAN_LIMIT = 1 << 21
 """Finished offsets reach less than this above the frontier."""
 
+LONGEST = 2_894
+"""Most characters that a map has within these limits."""
+
 METADATA_LIMIT = 4_096
 """Characters that Kafka keeps with a commit unless configured otherwise."""
 

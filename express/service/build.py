@@ -87,12 +87,14 @@ def _processor(
         payload_limit=pipeline.payload_limit,
         time_limit=pipeline.time_limit,
         drain_seconds=config.workers.drain,
+        rebalance_drain_seconds=config.workers.rebalance_drain,
         worker=name,
     )
     group = group_of(config, pipeline)
     consumer = dict(properties.consumer)
     if "group_instance_id" in consumer:  # static membership: every member needs a name of its own
-        consumer["group_instance_id"] = f"{consumer['group_instance_id']}-{job.worker}"
+        apart = f"-{pipeline.name}" if pipeline.group else ""  # whose group may be that of another pipeline, too
+        consumer["group_instance_id"] = f"{consumer['group_instance_id']}-{job.worker}{apart}"
     source = KafkaSource(pipeline.topics, group, consumer)
     outputs = [pipeline.output, pipeline.dead_letter]
     sink: Sink = KafkaSink(outputs, properties.producer)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from express.errors import ConfigError
 from express.runtime.counters import LATENCY_BOUNDS_MS
+from express.service.access import check_cluster
 from express.service.job import Job
 from express.service.supervisor import Supervisor
 from express.telemetry.metrics import registry
@@ -19,6 +20,7 @@ class Service:
 
     def __init__(self, job: Job, workers: int, on_log: Callable[[str], None] | None = None) -> None:
         metrics = job.config.metrics
+        self._config = job.config
         self.supervisor = Supervisor(job, workers, on_log)
         self.workers = workers
         self._metrics = metrics
@@ -32,7 +34,11 @@ class Service:
         return self.supervisor.totals
 
     async def start(self, *, any_port: bool = False) -> None:
-        """Serve metrics and health. With `any_port`, a port that is taken is replaced by a free one."""
+        """Serve metrics and health. With `any_port`, a port that is taken is replaced by a free one.
+
+        Raises ConfigError where that can't be done, or the cluster can't be used as configured.
+        """
+        await check_cluster(self._config)
         try:
             self.url = await self._server.start()
         except ConfigError:

@@ -25,18 +25,13 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from express.config.cluster import GROUP_MS
 from express.errors import CommitRefused, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.ports import Assignments, Event, Partition, Position
 
 DEFAULTS: dict[str, Any] = {
-    # Kafka's own; aiokafka's 10 s are one long pause away from a rebalance.
-    "session_timeout_ms": 45_000,
-    "heartbeat_interval_ms": 3_000,
-    # What a member may take to finish what it runs; aiokafka's default is the session timeout.
-    "rebalance_timeout_ms": 60_000,
-    # Twice the longest execution: aiokafka's default equals the five-minute cap.
-    "max_poll_interval_ms": 600_000,
+    **GROUP_MS,
     # The memory that waits in the client; larger fetches cost more CPU, not less.
     "fetch_max_bytes": 8 << 20,
     "max_partition_fetch_bytes": 1 << 20,

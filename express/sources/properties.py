@@ -16,6 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from express.config import Kafka, flat_properties, property_name, reveal
+from express.config.cluster import PROTOCOLS
 from express.config.quantities import is_reference
 from express.errors import ConfigError
 
@@ -44,7 +45,11 @@ TLS = {
 }
 """What becomes the TLS context."""
 
-PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+OBJECTS = {
+    *("self", "loop", "topics", "ssl_context", "sasl_oauth_token_provider", "partition_assignment_strategy"),
+    *("key_serializer", "value_serializer", "key_deserializer", "value_deserializer", "partitioner", "api_version"),
+}
+"""Arguments that no configuration can write."""
 
 
 class ClientProperties(msgspec.Struct, frozen=True):
@@ -68,11 +73,12 @@ def client_properties(kafka: Kafka) -> ClientProperties:
             tls[TLS[name]] = plain
         else:
             shared[RENAMED.get(name, name.replace(".", "_"))] = plain
-    _add_tls(shared, tls)
     consumer, producer = _arguments(AIOKafkaConsumer), _arguments(AIOKafkaProducer)
     for name in shared:
         if name not in consumer and name not in producer:
             raise ConfigError(f"kafka.client: no client knows the property {name!r}{_hint(name, consumer | producer)}")
+    _add_tls(shared, tls)
+    consumer, producer = consumer | {"ssl_context"}, producer | {"ssl_context"}
     return ClientProperties(
         {name: value for name, value in shared.items() if name in consumer},
         {name: value for name, value in shared.items() if name in producer},
@@ -80,7 +86,9 @@ def client_properties(kafka: Kafka) -> ClientProperties:
 
 
 def _add_tls(shared: dict[str, Any], tls: Mapping[str, Any]) -> None:
-    protocol = shared.get("security_protocol", "PLAINTEXT")
+    protocol = str(shared.get("security_protocol", "PLAINTEXT")).upper()
+    if "security_protocol" in shared:
+        shared["security_protocol"] = protocol
     if protocol not in PROTOCOLS:
         raise ConfigError(f"kafka.client: security_protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
     if not protocol.endswith("SSL"):
@@ -90,15 +98,18 @@ def _add_tls(shared: dict[str, Any], tls: Mapping[str, Any]) -> None:
     try:
         context = ssl.create_default_context(cafile=tls.get("cafile"))
         if "certfile" in tls:
-            context.load_cert_chain(tls["certfile"], tls.get("keyfile"), tls.get("password"))
+            # Without a password the key has none; OpenSSL would ask for it on the terminal, and wait.
+            password = tls.get("password", "")
+            context.load_cert_chain(tls["certfile"], tls.get("keyfile"), lambda: password)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"kafka.client: the certificates can't be loaded: {error}") from error
+        names = ", ".join(str(tls[name]) for name in ("cafile", "certfile", "keyfile") if name in tls)
+        raise ConfigError(f"kafka.client: {names} can't be loaded: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     shared["ssl_context"] = context
 
 
 def _arguments(client: type) -> set[str]:
-    return set(inspect.signature(client.__init__).parameters) - {"self", "loop", "topics"}  # type: ignore[misc]
+    return set(inspect.signature(client.__init__).parameters) - OBJECTS  # type: ignore[misc]
 
 
 def _hint(name: str, known: set[str]) -> str:

@@ -6,7 +6,6 @@ Nothing here is shared with the source that feeds the runtime, so that a mistake
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -17,8 +16,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from express.errors import SourceError
-from express.kafka import CLOSE_SECONDS, mapped, within
+from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.ports import Event, Partition, Position
+from express.sources.access import known
 
 Range = tuple[int, int]
 """First offset, and the one after the last."""
@@ -40,8 +40,9 @@ class Survey:
         self._admin: AIOKafkaAdminClient
 
     async def __aenter__(self) -> Self:
+        repair_connections()
         self._consumer = AIOKafkaConsumer(**self._options)
-        self._admin = AIOKafkaAdminClient(**_known(AIOKafkaAdminClient, self._properties))
+        self._admin = AIOKafkaAdminClient(**known(AIOKafkaAdminClient, self._properties))
         try:
             with mapped(SourceError, f"connecting to {self._properties['bootstrap_servers']}"):
                 await self._consumer.start()
@@ -115,9 +116,3 @@ class Survey:
                         if await consumer.position(tp) >= left[tp]:
                             del left[tp]
                             consumer.pause(tp)
-
-
-def _known(client: type, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties that a client takes."""
-    names = inspect.signature(client).parameters
-    return {name: value for name, value in properties.items() if name in names}

@@ -157,9 +157,14 @@ class RealKafka:
     def _format(self, node: int) -> None:
         self._properties(node).write_text(self._config(node))
         command = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties(node))]
+        command += self._format_options()
         run = subprocess.run([*self._java, *command], capture_output=True, text=True, check=False)
         if run.returncode != 0:
             raise RuntimeError(f"Kafka {self.version} can't format its folder:\n{run.stdout}{run.stderr}")
+
+    def _format_options(self) -> list[str]:
+        """What else to tell the storage tool: users, say."""
+        return []
 
     def _properties(self, node: int) -> Path:
         return self._folder / f"{node}.properties"

@@ -1,0 +1,34 @@
+"""What a cluster must be like for the pipelines of a configuration, looked at before any of them is started."""
+
+from __future__ import annotations
+
+import logging
+
+from express.config import Config
+from express.errors import ConfigError
+from express.runtime import offset_map
+from express.sources.access import METADATA_BYTES, knock, metadata_limit
+from express.sources.properties import client_properties
+
+log = logging.getLogger(__name__)
+
+
+async def check_cluster(config: Config) -> None:
+    """Raise ConfigError where the cluster refuses us, or can't keep what a pipeline promises.
+
+    A cluster that does not answer passes: the workers go on asking.
+    """
+    properties = client_properties(config.kafka).consumer
+    if not await knock(properties):
+        return
+    limit = await metadata_limit(properties)
+    if limit is None or limit >= offset_map.LONGEST:
+        return
+    wanted = f"{METADATA_BYTES} of at least {offset_map.LONGEST} (Kafka's default: {offset_map.METADATA_LIMIT})"
+    for pipeline in config.pipelines:
+        if pipeline.delivery == "exactly_once":
+            raise ConfigError(
+                f"pipelines.{pipeline.name}.delivery: exactly_once needs brokers with {wanted}; "
+                f"these have {limit}, and what has finished out of order would be done twice"
+            )
+    log.warning("the brokers have %s=%d instead of %s: a crash may repeat more", METADATA_BYTES, limit, wanted)
