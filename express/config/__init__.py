@@ -15,6 +15,7 @@ from express.config.model import (
     Metering,
     Metrics,
     Pipeline,
+    Traces,
     Workers,
 )
 from express.config.quantities import Duration, Secret, Size, reveal
@@ -37,6 +38,7 @@ __all__ = [
     "Pipeline",
     "Secret",
     "Size",
+    "Traces",
     "Workers",
     "choose",
     "flat",

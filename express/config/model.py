@@ -153,6 +153,7 @@ class Api(Section, frozen=True, kw_only=True):
     include_execution_data: bool = False
     log_file: str = ""
     log_size: Size = size("100MiB")
+    log_topic: str = ""
     log_files: Positive = 5
     hosts: list[str] = field(default_factory=list)
     origins: list[str] = field(default_factory=list)
@@ -228,6 +229,21 @@ class Http(Section, frozen=True, kw_only=True):
     response_limit: Size = size("256KiB")
 
 
+class Traces(Section, frozen=True, kw_only=True):
+    """`[traces]`: ended executions as OpenTelemetry traces, by OTLP over HTTP. `endpoint` empty: none.
+
+    Failures and the `slowest` successes of each minute are always traces, of the others the share `ratio`.
+    """
+
+    endpoint: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    service: str = "express"
+    ratio: Annotated[float, Meta(ge=0, le=1)] = 0.001
+    slowest: Annotated[int, Meta(ge=0)] = 10
+    waiting: Positive = 1_024
+    timeout: Duration = duration("10s")
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
@@ -239,6 +255,7 @@ class Config(Section, frozen=True, kw_only=True):
     metering: Metering = field(default_factory=Metering)
     log: Log = field(default_factory=Log)
     api: Api = field(default_factory=Api)
+    traces: Traces = field(default_factory=Traces)
     aws: Aws = field(default_factory=Aws)
     http: Http = field(default_factory=Http)
     connections: dict[str, Connection] = field(default_factory=dict)
