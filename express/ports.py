@@ -26,6 +26,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_type: int = 0
 
 
 class Event(Protocol):
@@ -38,6 +39,10 @@ class Event(Protocol):
     @property
     def timestamp(self) -> int:
         """Milliseconds since 1970."""
+
+    @property
+    def timestamp_type(self) -> int:
+        """Whose time that is: 0 the producer's, 1 the broker's."""
 
     @property
     def key(self) -> bytes | None:
@@ -194,6 +199,7 @@ class TaskContext(msgspec.Struct, frozen=True):
     execution_arn: str
     state_machine_name: str
     deadline: float  # monotonic seconds: when nobody waits for the answer any more
+    trace: tuple[str, str] | None = None  # W3C traceparent and tracestate of what caused the execution
 
 
 class Integration(Protocol):

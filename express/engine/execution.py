@@ -41,7 +41,8 @@ class Entropy(Protocol):
 class About(msgspec.Struct, frozen=True, gc=False):
     """Who the execution is, for the Context object. `started` is wall time in seconds since 1970.
 
-    `redrive_count` None: the member is absent (StartSyncExecution; spec/asl.md §18).
+    `redrive_count` None: the member is absent (StartSyncExecution; spec/asl.md §18). `trace` is the W3C trace context
+    of whoever caused the execution, `traceparent` and `tracestate`: handed to its tasks, no part of the Context object.
     """
 
     execution_arn: str = ""
@@ -51,6 +52,7 @@ class About(msgspec.Struct, frozen=True, gc=False):
     state_machine_name: str = ""
     started: float = 0.0
     redrive_count: int | None = 0
+    trace: tuple[str, str] | None = None
 
 
 class Execution:

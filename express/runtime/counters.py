@@ -99,6 +99,15 @@ class Counters(msgspec.Struct):
     end_to_end_ms: Histogram = msgspec.field(default_factory=Histogram)
     """From the timestamp of the record to the broker's acknowledgement of its terminal record."""
 
+    def count_failure(self, status: str) -> None:
+        """One more execution that did not succeed."""
+        if status == "FAILED":
+            self.failed += 1
+        elif status == "TIMED_OUT":
+            self.timed_out += 1
+        else:
+            self.aborted += 1
+
     @property
     def ended(self) -> int:
         """Executions that are over."""

@@ -7,6 +7,7 @@ running 500, then writing 500 costs nearly three times as much (kafka.md §3.2).
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 
@@ -32,8 +33,12 @@ RESULT_OVERHEAD = 4_096
 """More than the headers of a result ever take."""
 
 
-class Dispatcher:
-    """Runs the records of one pipeline. `wake` is called when something is there to be flushed or has ended."""
+class Dispatcher(ABC):
+    """Runs the records of one pipeline. `wake` is called when something is there to be flushed or has ended.
+
+    Here is the short way, for records that are a value and nothing else. Those with headers, and those of pipelines
+    that look at more than the value, take `_run_with_headers` (`runtime.routed`).
+    """
 
     def __init__(
         self,
@@ -106,7 +111,14 @@ class Dispatcher:
 
     # One execution ----------------------------------------------------------------------------------
 
+    @abstractmethod
+    def _run_with_headers(self, lane: Lane, record: Event, order: bytes | None) -> None:
+        """The same as `_run` for a record with headers."""
+
     def _run(self, lane: Lane, record: Event, order: bytes | None) -> None:
+        if record.headers:
+            self._run_with_headers(lane, record, order)
+            return
         value = record.value
         offset = record.offset
         try:
@@ -173,20 +185,20 @@ class Dispatcher:
         self, lane: Lane, x: Execution | Ended, offset: int, timestamp: int, key: bytes | None, size: int
     ) -> None:
         """Write the result of an execution that has ended."""
-        finish, value = _result(x, self._limit)
+        finish, value = result_of(x, self._limit)
         counters = self._counters
         about = x.about
         elapsed = self._clock.monotonic() - x.started
         stopped = about.started + elapsed  # not the wall clock, which may have been set in between
         used = self._memory + size + len(value)
-        billed = _bill(elapsed, used)
+        billed = bill(elapsed, used)
         counters.totals.add(*billed, x.transitions)
         counters.memory_used_bytes += used
         counters.execution_ms.add(elapsed * 1000)
         if finish.status == "SUCCEEDED":
             counters.succeeded += 1
         else:
-            self._count_failure(finish.status)
+            counters.count_failure(finish.status)
         stopped_ms = int(stopped * 1000)
         arn = about.execution_arn
         headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
@@ -200,11 +212,11 @@ class Dispatcher:
         self._sink.append(self._pipeline.output, lane.partition, stopped_ms, key, value, headers)
         self._finished(lane, offset, timestamp)
 
-    def _refuse_result(self, lane: Lane, record: Record, size: int) -> None:
+    def _refuse_result(self, lane: Lane, record: Record, size: int, arn: str = "", machine: str = "") -> None:
         """The result is too large for its topic: a dead letter without a value leads to the input."""
         self._counters.unwritable += 1
         cause = f"The result has {size} bytes; a record of its topic may have {self._sink.limit}."
-        self._dead_letter(lane, record, "produce", OVERSIZE, DATA_LIMIT_EXCEEDED, cause)
+        self._dead_letter(lane, record, "produce", OVERSIZE, DATA_LIMIT_EXCEEDED, cause, arn, machine)
 
     def _reject(self, lane: Lane, record: Event, rejected: Rejected) -> None:
         """No execution can be started with this record."""
@@ -216,14 +228,24 @@ class Dispatcher:
         self._dead_letter(lane, record, stage, rejected.disposition, rejected.error, rejected.cause)
         self._wake()
 
-    def _dead_letter(self, lane: Lane, record: Event, stage: str, disposition: str, error: str, cause: str) -> None:
+    def _dead_letter(
+        self,
+        lane: Lane,
+        record: Event,
+        stage: str,
+        disposition: str,
+        error: str,
+        cause: str,
+        arn: str = "",
+        machine: str = "",
+    ) -> None:
         letter = Letter(
             stage=stage,
             disposition=disposition,
             error=error,
             cause=cause,
-            arn=lane.naming.arn(record.offset),
-            state_machine_arn=self._machine_arn,
+            arn=arn or lane.naming.arn(record.offset),
+            state_machine_arn=machine or self._machine_arn,
             worker=self._pipeline.worker,
         )
         headers = dead_letter_headers(lane.partition, record, letter)
@@ -238,17 +260,8 @@ class Dispatcher:
         lane.tracker.finish(offset)
         self.stamps.append(timestamp)
 
-    def _count_failure(self, status: str) -> None:
-        counters = self._counters
-        if status == "FAILED":
-            counters.failed += 1
-        elif status == "TIMED_OUT":
-            counters.timed_out += 1
-        else:
-            counters.aborted += 1
 
-
-def _result(x: Execution | Ended, limit: int) -> tuple[Finish, bytes]:
+def result_of(x: Execution | Ended, limit: int) -> tuple[Finish, bytes]:
     """How an execution ended, and the value of its result. An output that can't be written is a failure."""
     finish = x.finished
     assert finish is not None
@@ -265,7 +278,7 @@ def _result(x: Execution | Ended, limit: int) -> tuple[Finish, bytes]:
     return finish, dumps({"Error": _clean(finish.error), "Cause": _clean(finish.cause)})
 
 
-def _bill(elapsed: float, used: int) -> tuple[int, int]:
+def bill(elapsed: float, used: int) -> tuple[int, int]:
     """Milliseconds and MB that are charged; most executions are within the first step of both."""
     ms = DURATION_STEP_MS if elapsed <= DURATION_STEP_MS / 1000 else billed_duration_ms(elapsed)
     mb = MEMORY_STEP_MB if used <= MEMORY_STEP_MB * 1_000_000 else billed_memory_mb(used)

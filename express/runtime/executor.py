@@ -364,7 +364,7 @@ class Executor:
 
     def _start(self, task: StartTask, about: About, deadline: float | None) -> JSON | Awaitable[JSON]:
         """What the integration answers; raises StatesError, also for a bug of the integration."""
-        context = TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"))
+        context = TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"), about.trace)
         try:
             return self._integration.start(task, context)
         except StatesError:

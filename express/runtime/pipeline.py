@@ -13,6 +13,11 @@ from express.values import PAYLOAD_LIMIT
 
 Ordering = Literal["key", "partition", "none"]
 
+Envelope = Literal["value", "record", "pipes", "cloudevents"]
+
+Choice = Literal["default", "dead_letter"]
+"""What becomes of a record that names no workflow, or none of its pipeline."""
+
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """A compiled state machine and the names its executions carry."""
@@ -70,3 +75,18 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     """The same for a rebalance; below the group's rebalance timeout."""
     worker: str = ""
     """Who writes dead letters, for their header."""
+    envelope: Envelope = "value"
+    """What executions get as their input."""
+    bootstrap_servers: str = ""
+    """The cluster, as inputs in the form of EventBridge Pipes name it."""
+    execution_name: Literal["offset", "event"] = "offset"
+    """`event`: name and ARN of an execution come from source and id of its CloudEvent."""
+    workflows: tuple[Workflow, ...] = ()
+    """Further workflows, which a record may choose by `workflow_header`."""
+    workflow_header: str = ""
+    workflow_absent: Choice = "default"
+    workflow_unknown: Choice = "dead_letter"
+    copy_headers: tuple[str, ...] = ()
+    """Headers of the input that results have, too."""
+    cloudevents: Literal["off", "binary", "structured"] = "off"
+    """Whether results are CloudEvents, and in which mode."""

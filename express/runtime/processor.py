@@ -18,13 +18,13 @@ from express.ports import Clock, Observer, Partition, Position, Sink, Source
 from express.runtime import offset_map
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
-from express.runtime.dispatch import Dispatcher
 from express.runtime.executor import Executor
 from express.runtime.flusher import Flusher
 from express.runtime.intake import SLICE_RECORDS, Intake
 from express.runtime.lane import Lane, running
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import Naming
+from express.runtime.routed import dispatcher_kind
 
 POLL_SECONDS = 0.1
 """How long a poll waits for the first record, and the longest that a stopped intake sleeps."""
@@ -66,7 +66,8 @@ class Processor:
         self._clock = clock or SystemClock()
         self._lanes: dict[Partition, Lane] = {}
         self._changed = asyncio.Event()
-        self._dispatcher = Dispatcher(pipeline, executor, sink, self._clock, self.counters, self._wake, observer)
+        new = dispatcher_kind(pipeline)
+        self._dispatcher = new(pipeline, executor, sink, self._clock, self.counters, self._wake, observer)
         self._flusher = Flusher(
             pipeline, source, sink, self._lanes, self._dispatcher.take_stamps, self._clock, self.counters, self._changed
         )
@@ -105,6 +106,11 @@ class Processor:
         busy = self._flusher.busy_since
         blocked = busy is not None and self._clock.monotonic() - busy > STUCK_SECONDS
         return self._joined and not self._stopped.is_set() and not blocked
+
+    @property
+    def machines(self) -> dict[str, Counters]:
+        """The further workflows of the pipeline, and what each of them counts: its executions, and nothing else."""
+        return self._dispatcher.machines
 
     @property
     def committed_at(self) -> float:
