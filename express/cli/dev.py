@@ -20,7 +20,7 @@ from express.service.children import ChildFailed, LineChild
 if TYPE_CHECKING:
     from express.cli.live import Sampler
     from express.service.development import Development, Options
-    from express.sources.tally import Tally
+    from express.service.tally import Tally
 
 DEFAULT_RATE = 2_000.0
 NOTICE = "development broker: one node, in memory, not for production"

@@ -10,7 +10,7 @@ from express.metering import Totals, cost, standard_cost
 from express.runtime.counters import Histogram
 from express.service.development import Development
 from express.service.prepare import prices
-from express.sources.tally import Tally
+from express.service.tally import Tally
 
 MIB = 1 << 20
 

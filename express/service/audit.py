@@ -143,13 +143,12 @@ class Audit:
         """Records of the output and dead-letter topics, in the order of each partition."""
         for record in records:
             headers = dict(record.headers)
-            is_result = RESULT[2] in headers
-            found = _origin(headers, RESULT if is_result else DEAD_LETTER)
+            found = origin(headers)
             source = self._inputs.get(found[0]) if found else None
             if found is None or source is None:
                 self.strangers += 1
             else:
-                self._match(source, found[1], record, headers, is_result=is_result)
+                self._match(source, found[1], record, headers)
 
     def conclude(self, committed: Mapping[Partition, Position] | None) -> list[Findings]:
         """What holds, per input partition. Without `committed`, everything has to be finished."""
@@ -163,11 +162,10 @@ class Audit:
             self._judge_missing(source, position)
         return [source.findings for source in self._inputs.values()]
 
-    def _match(
-        self, source: _Input, offset: int, record: Event, headers: Mapping[str, bytes], *, is_result: bool
-    ) -> None:
+    def _match(self, source: _Input, offset: int, record: Event, headers: Mapping[str, bytes]) -> None:
         findings = source.findings
-        if is_result:
+        whole = is_result(headers)
+        if whole:
             findings.results += 1
         else:
             findings.dead_letters += 1
@@ -176,9 +174,9 @@ class Audit:
             is_hole = offset < findings.first or (findings.topic in self._compacted and offset < findings.end)
             findings.note("gone" if is_hole else "phantoms", offset)
             return
-        if not _is_same(source, place, record, headers, is_result=is_result):
+        if not _is_same(source, place, record, headers):
             findings.note("mismatched", offset)
-        arn = hash(headers.get(RESULT_ARN if is_result else DEAD_LETTER_ARN))
+        arn = hash(headers.get(RESULT_ARN if whole else DEAD_LETTER_ARN))
         source.terminals[place] += 1
         if source.terminals[place] > 1:
             findings.note("duplicates", offset)
@@ -186,7 +184,7 @@ class Audit:
                 findings.note("renamed", offset)
             return
         source.arns[place] = arn
-        if is_result:
+        if whole:
             self._check_order(source, offset, record.key)
 
     def _check_order(self, source: _Input, offset: int, key: bytes | None) -> None:
@@ -251,21 +249,28 @@ def _numbers(data: bytes) -> Iterable[int]:
             value, factor = 0, 1
 
 
-def _origin(headers: Mapping[str, bytes], names: tuple[str, str, str]) -> tuple[Partition, int] | None:
-    """The input record that headers name; None where they name none."""
+def origin(headers: Mapping[str, bytes]) -> tuple[Partition, int] | None:
+    """The input record that the headers of a terminal record name; None where they name none."""
     try:
+        names = RESULT if is_result(headers) else DEAD_LETTER
         topic, number, offset = (headers[name].decode() for name in names)
         return Partition(topic, int(number)), int(offset)
     except (KeyError, ValueError):
         return None
 
 
-def _is_same(source: _Input, place: int, record: Event, headers: Mapping[str, bytes], *, is_result: bool) -> bool:
+def is_result(headers: Mapping[str, bytes]) -> bool:
+    """Whether a terminal record with these headers is a result; a dead letter otherwise."""
+    return RESULT[2] in headers
+
+
+def _is_same(source: _Input, place: int, record: Event, headers: Mapping[str, bytes]) -> bool:
     """Whether a terminal record carries what its input record had."""
-    if not is_result and headers.get(TRUNCATED) == b"true":
+    whole = is_result(headers)
+    if not whole and headers.get(TRUNCATED) == b"true":
         return True
     same_key = source.keys[place] == hash(record.key)
-    return same_key and (is_result or source.values[place] == hash(record.value))
+    return same_key and (whole or source.values[place] == hash(record.value))
 
 
 def _first_terminal(source: _Input) -> int:

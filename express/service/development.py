@@ -15,8 +15,10 @@ from express.ports import Partition
 from express.service.children import LineChild
 from express.service.prepare import prepare
 from express.service.running import Service
+from express.service.tally import Tally, tally
 from express.sources.generator import Plan, Progress, Stream
-from express.sources.tally import Range, Tally, tally
+from express.sources.properties import client_properties
+from express.sources.survey import Range
 from express.sources.topics import create_topics, ends
 from express.telemetry.report import Data, in_flight
 
@@ -61,7 +63,7 @@ class Development:
         self.service = Service(prepare(self.config), options.workers, on_log)
         self.interrupted = False
         self.exit_code = 0
-        self._properties: dict[str, Any] = {"bootstrap_servers": address}
+        self._properties: dict[str, Any] = client_properties(self.config.kafka).consumer
         self._starts: dict[Partition, int] = {}
         self._generator: LineChild | None = None
         self._running: asyncio.Task[int] | None = None

@@ -6,53 +6,53 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from express.errors import SourceError
+from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.ports import Partition
+from express.sources.access import known
+from express.sources.survey import Survey
+
+APPEAR_SECONDS = 15.0
+"""What a topic may take to be there, once it was made."""
 
 
 async def create_topics(properties: Mapping[str, Any], topics: Iterable[str], partitions: int) -> None:
     """Create topics with `partitions` each and one replica; those that are there already stay as they are.
 
-    Raises SourceError.
+    Returns when all of them have leaders. Raises SourceError.
     """
-    admin = AIOKafkaAdminClient(**properties)
+    repair_connections()
+    names = list(topics)
+    admin = AIOKafkaAdminClient(**known(AIOKafkaAdminClient, properties))
     try:
-        await admin.start()
-        made = [NewTopic(name=topic, num_partitions=partitions, replication_factor=1) for topic in topics]
-        response = await admin.create_topics(made)
-        for topic, code, *_ in response.topic_errors:
-            error = for_code(code)
-            if code and error is not TopicAlreadyExistsError:
-                raise SourceError(f"the topic {topic} can't be created: {error.__name__}")
-    except (KafkaError, OSError) as error:
-        raise SourceError(f"no topics can be created at {properties['bootstrap_servers']}: {error}") from error
+        with mapped(SourceError, f"creating topics at {properties['bootstrap_servers']}"):
+            await admin.start()
+            made = [NewTopic(name=topic, num_partitions=partitions, replication_factor=1) for topic in names]
+            response = await admin.create_topics(made)
+            for topic, code, *_ in response.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    raise SourceError(f"the topic {topic} can't be created: {error.__name__}")
+            async with asyncio.timeout(APPEAR_SECONDS):
+                while not await _are_led(admin, names):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.02)
     finally:
-        await admin.close()
+        await within(CLOSE_SECONDS, admin.close())
+
+
+async def _are_led(admin: AIOKafkaAdminClient, topics: list[str]) -> bool:
+    """Whether every partition has a leader: Kafka says that a topic is made before it is."""
+    described = await admin.describe_topics(topics)
+    return all(
+        not topic["error_code"] and topic["partitions"] and all(p["leader"] >= 0 for p in topic["partitions"])
+        for topic in described
+    )
 
 
 async def ends(properties: Mapping[str, Any], topics: Iterable[str]) -> dict[Partition, int]:
-    """The offset after the last record of every partition of `topics`."""
-    names = list(topics)
-    consumer = AIOKafkaConsumer(*names, **properties)
-    await consumer.start()
-    try:
-        known = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in names}
-        partitions = [TopicPartition(topic, number) for topic, numbers in known.items() for number in numbers]
-        found = await consumer.end_offsets(partitions)
-        return {Partition(at.topic, at.partition): offset for at, offset in found.items()}
-    except KafkaError as error:
-        raise SourceError(f"the topics can't be measured: {error}") from error
-    finally:
-        await leave(consumer)
-
-
-async def leave(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer. One that is stopped at once raises CancelledError for a task of its own that had not begun."""
-    stopping = asyncio.ensure_future(consumer.stop())
-    await asyncio.wait([stopping])
-    if not stopping.cancelled():
-        stopping.result()
+    """The offset after the last committed record of every partition of `topics`. Raises SourceError."""
+    async with Survey(properties) as survey:
+        return {at: end for at, (_, end) in (await survey.bounds(list(topics))).items()}

@@ -17,7 +17,7 @@ from express.config import Config, load
 from express.ports import Partition
 from express.service.prepare import prepare
 from express.service.running import Service
-from express.sources.tally import Tally, tally
+from express.service.tally import Tally, tally
 from express.sources.topics import create_topics, ends
 
 DOUBLE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiokafka import AIOKafkaProducer
 
 from express.ports import Partition
-from express.sources.tally import Tally, tally
+from express.service.tally import Tally, tally
 from express.sources.topics import create_topics, ends
 
 INPUT = Partition("in", 0)
