@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from express.api.executions import TRACEPARENT
 from express.api.guard import CONTENT_TYPE, Guard
 from express.api.host import Api
 from express.api.wire import Answer, answer, failure
@@ -60,7 +61,9 @@ def _handler(api: Api, guard: Guard, observe: Observe, body_seconds: float) -> H
             guard.admit(request)
             action = guard.action(request)
             body = await _body(request, body_seconds)
-            result = await answer(api, guard.caller(request, body, action), action, body)
+            caller = guard.caller(request, body, action)
+            TRACEPARENT.set(request.headers.get("traceparent", ""))
+            result = await answer(api, caller, action, body)
         except ApiError as error:
             result = failure(error)
         observe(action, result.code, time.monotonic() - began)

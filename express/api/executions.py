@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import msgspec
@@ -23,6 +24,7 @@ from express.runtime.executor import Executor, Run
 from express.runtime.records import Naming
 from express.stores.ring import Ended, Ring
 from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, clipped, log_events, log_lines
+from express.telemetry.traces import Trace, Tracer
 from express.values import JSON, text
 
 log = logging.getLogger(__name__)
@@ -31,10 +33,18 @@ RUNNING_LIMIT = 100_000
 """Executions that may run at once in one server; above, callers are told to slow down."""
 
 
+TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
+"""The `traceparent` header of the request that is being answered: whom a trace is linked to."""
+
+
 class LogSink(Protocol):
     """Where execution logs go. Must be quick and never raise; what it can't take it counts and drops."""
 
-    def write(self, lines: bytes) -> None:
+    @property
+    def dropped(self) -> int:
+        """Log events that nobody will see."""
+
+    def write(self, lines: bytes, execution_arn: str) -> None:
         """Take the log lines of one execution."""
 
 
@@ -78,7 +88,19 @@ class Started:
     `output` is the text of the output once there is one; `finish` how the execution ended, as its caller is told.
     """
 
-    __slots__ = ("about", "done", "finish", "output", "program", "request", "run", "seconds", "x")
+    __slots__ = (
+        "about",
+        "done",
+        "finish",
+        "link",
+        "output",
+        "program",
+        "request",
+        "run",
+        "seconds",
+        "traced",
+        "x",
+    )
 
     def __init__(self, request: Request, program: Program, about: About) -> None:
         self.request = request
@@ -90,6 +112,8 @@ class Started:
         self.finish: Finish
         self.output: str | None = None
         self.seconds = 0.0
+        self.traced = False
+        self.link = ""
 
     @property
     def stopped(self) -> float:
@@ -109,6 +133,7 @@ class Executions:
         ring: Ring | None = None,
         logs: LogSink | None = None,
         observer: Observer | None = None,
+        tracer: Tracer | None = None,
         include_data: bool = False,
         queue: Queue | None = None,
         topics: Mapping[str, str] | None = None,
@@ -124,6 +149,7 @@ class Executions:
         self._clock = clock
         self._logs = logs
         self._observer = observer
+        self._tracer = tracer
         self._include_data = include_data
         self._queue = queue
         self._topics = topics or {}
@@ -143,8 +169,10 @@ class Executions:
         if request.name is not None:
             check_name(request.name)
         key = None if request.name is None else request.name.encode()
-        trace = request.trace_header
+        trace, parent = request.trace_header, TRACEPARENT.get()
         headers = [] if trace is None else [("X-Amzn-Trace-Id", trace.encode())]
+        if parent:
+            headers.append(("traceparent", parent.encode()))
         try:
             placed = await self._queue.put(self._topics[name], request.text.encode(), key, headers)
         except SinkError as error:
@@ -174,6 +202,10 @@ class Executions:
             raise ApiError(code, f"{RUNNING_LIMIT} executions are running")
         started = Started(request, self._registry.program(request.target), self._about(request))
         wanted = self.ring is not None or request.target.log_level != "OFF"
+        if self._tracer is not None:
+            started.link = TRACEPARENT.get()
+            started.traced = self._tracer.sampled()
+            wanted = wanted or started.traced
         started.x, started.run = self._executor.submit(
             started.program,
             request.data,
@@ -246,6 +278,9 @@ class Executions:
                 render=lambda: self._render(started),
             )
         self._log(started)
+        tracer = self._tracer
+        if tracer is not None and (started.traced or finish.status != "SUCCEEDED" or started.seconds > tracer.slow):
+            tracer.offer(_trace(started))
         if self._observer is not None:
             name = about.state_machine_name
             self._observer.ended(
@@ -256,7 +291,9 @@ class Executions:
         target, x = started.request.target, started.x
         if self._logs is not None and target.log_level != "OFF" and isinstance(x, Execution):
             level: Any = target.log_level
-            self._logs.write(log_lines(x, level, include_data=target.include_data))
+            lines = log_lines(x, level, include_data=target.include_data)
+            if lines:
+                self._logs.write(lines, started.about.execution_arn)
 
     def _render(self, started: Started) -> Ended:
         """An ended execution as the ring keeps it."""
@@ -279,6 +316,20 @@ class Executions:
             alias_arn=request.target.alias_arn,
             history=orjson.dumps(self.events(started)),
         )
+
+
+def _trace(started: Started) -> Trace:
+    """An ended execution as the tracer takes it."""
+    history = started.x.history if isinstance(started.x, Execution) else None
+    trace_header = started.request.trace_header
+    return Trace(
+        started.about,
+        started.finish,
+        started.seconds,
+        () if history is None else history.log,
+        started.link,
+        {} if trace_header is None else {"aws.xray.trace_header": trace_header},
+    )
 
 
 def told(finish: Finish) -> tuple[Finish, str | None]:

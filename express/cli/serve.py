@@ -76,41 +76,48 @@ def _overridden(config: Config, host: str | None, port: int | None, store: str |
 async def _serve(config: Config, workflows: tuple[str, ...], *, watching: bool) -> int:
     from express.service.api import ApiServer
     from express.service.deploying import Refused, deploy_file, watch
+    from express.service.watching import Watched
 
     server = ApiServer(
         config.api,
         config.function_table(),
         threads=config.workers.threads,
         config=config,
-        **_queue(config) if config.api.queue else {},
+        **_kafka(config),
     )
+    watched = Watched(server, config)
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     await server.start()
     try:
+        await watched.start()
         try:
             deployed = [await deploy_file(server.api, file) for file in workflows]
         except Refused as refusal:
             _show(refusal)
             return 1
         _banner(server, [arn for arn, _ in deployed])
+        _say(f"metrics and health are at {watched.url}")
         task = asyncio.create_task(watch(server.api, workflows, server.integration, _say, _show)) if watching else None
         await ended.wait()
         if task is not None:
             task.cancel()
     finally:
+        await watched.stop()
         await server.stop()
     return 0
 
 
-def _queue(config: Config) -> dict[str, Any]:
-    """The input topics of state machines, and how to reach their cluster."""
+def _kafka(config: Config) -> dict[str, Any]:
+    """How to reach the cluster, and the input topics of state machines, for servers that need them."""
     from express.service.workflows import machine_name
     from express.sources.properties import client_properties
 
+    if not (config.api.queue or config.api.log_topic):
+        return {}
     topics = {machine_name(pipeline.workflow): pipeline.topics[0] for pipeline in config.pipelines}
-    return {"topics": topics, "kafka": client_properties(config.kafka).producer}
+    return {"topics": topics if config.api.queue else None, "kafka": client_properties(config.kafka).producer}
 
 
 def _banner(server: ApiServer, arns: list[str]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from express.api.app import Listener, make_app
-from express.api.executions import Executions
+from express.api.counting import RequestCounts
+from express.api.executions import Executions, LogSink
 from express.api.guard import Guard, is_loopback
 from express.api.host import Api
 from express.api.principals import Principal, Principals, Rule
@@ -22,6 +26,7 @@ from express.errors import ConfigError
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.service.deploying import Current
+from express.service.tracing import make_tracer
 from express.stores.memory import MemoryStore
 from express.stores.records import Store
 from express.stores.ring import Limits, Ring
@@ -29,6 +34,7 @@ from express.stores.sqlite import SqliteStore
 from express.telemetry.logfile import LogFile
 
 if TYPE_CHECKING:
+    from express.sinks.logs import LogTopic
     from express.sinks.queue import KafkaQueue
 
 
@@ -47,8 +53,8 @@ class ApiServer:
     ) -> None:
         """Raises ConfigError for settings that are not safe, and for handlers that can't be had.
 
-        `config` says what tasks may call beyond this process. `kafka`: properties of a client for the input `topics`
-        of state machines, by their names.
+        `config` says what tasks may call beyond this process, and where traces go. `kafka`: properties of a client,
+        for the input `topics` of state machines, by their names, and for `settings.log_topic`.
         """
         self._settings = settings
         principals = Principals(_principal(row) for row in settings.principals)
@@ -58,14 +64,19 @@ class ApiServer:
         self._executor = Executor(clock, self.integration)
         store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
-        self._log = _log(settings)
-        self._queue = None if kafka is None else _queue(kafka)
+        self._log_file = _log_file(settings)
+        self._log_topic = _log_topic(settings, kafka)
+        self._logs = [log for log in (self._log_file, self._log_topic) if log is not None]
+        self._queue = None if kafka is None or topics is None else _queue(kafka)
+        self._tracer = None if config is None else make_tracer(config.traces)
+        self.counts = RequestCounts()
         self.executions = Executions(
             self._registry,
             self._executor,
             clock,
             ring=_ring(settings),
-            logs=self._log,
+            logs=_Several(self._logs) if self._logs else None,
+            tracer=self._tracer,
             include_data=settings.include_execution_data,
             queue=self._queue,
             topics=topics,
@@ -79,7 +90,7 @@ class ApiServer:
             strict=settings.strict,
         )
         guard = Guard(principals, Verifier(principals, settings.region, clock.wall), settings.hosts, settings.origins)
-        self.app = make_app(self.api, guard)
+        self.app = make_app(self.api, guard, self.counts.observe)
         self._listener = Listener(self.app, settings.connections)
         self.url = ""
 
@@ -87,26 +98,54 @@ class ApiServer:
         """Open the store and listen; the URL. Raises ConfigError and StoreError."""
         await self._registry.open()
         try:
+            if self._log_topic is not None:
+                await self._log_topic.start()
             if self._queue is not None:
                 await self._queue.start()
             self.url = await self._listener.start(self._settings.host, self._settings.port, _tls(self._settings))
         except BaseException:
-            await self._registry.close()
-            if self._queue is not None:
-                await self._queue.stop()
+            await self._close()
             raise
         return self.url
 
     async def stop(self) -> None:
         """Take no more requests, let go of everything."""
         await self._listener.stop()
+        await self._close()
+
+    async def _close(self) -> None:
         await self._executor.close()
         await self.integration.close()
         await self._registry.close()
-        if self._queue is not None:
-            await self._queue.stop()
-        if self._log is not None:
-            self._log.close()
+        for part in (self._queue, self._log_topic):
+            if part is not None:
+                await part.stop()
+        if self._log_file is not None:
+            self._log_file.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
+
+    def data(self) -> dict[str, Any]:
+        """What the server has counted, for `telemetry.report.Totals.api`."""
+        traces = {} if self._tracer is None else msgspec.to_builtins(self._tracer.counts)
+        return {**self.counts.data(), "traces": traces, "log_dropped": sum(log.dropped for log in self._logs)}
+
+
+class _Several:
+    """Execution logs that go to more than one place."""
+
+    def __init__(self, logs: Sequence[LogSink]) -> None:
+        self._logs = logs
+
+    @property
+    def dropped(self) -> int:
+        """Log events that did not reach one of the places."""
+        return sum(log.dropped for log in self._logs)
+
+    def write(self, lines: bytes, execution_arn: str) -> None:
+        """Hand them to each."""
+        for log in self._logs:
+            log.write(lines, execution_arn)
 
 
 def check_bind(settings: Settings, principals: Principals) -> None:
@@ -161,10 +200,20 @@ def _ring(settings: Settings) -> Ring | None:
     )
 
 
-def _log(settings: Settings) -> LogFile | None:
+def _log_file(settings: Settings) -> LogFile | None:
     if not settings.log_file:
         return None
     return LogFile(settings.log_file, size=int(settings.log_size), files=settings.log_files)
+
+
+def _log_topic(settings: Settings, kafka: Mapping[str, Any] | None) -> LogTopic | None:
+    if not settings.log_topic:
+        return None
+    if kafka is None:
+        raise ConfigError("api.log_topic needs [kafka]")
+    from express.sinks.logs import LogTopic  # the Kafka client is only loaded by servers that need it
+
+    return LogTopic(settings.log_topic, kafka)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -13,7 +13,12 @@ from datetime import UTC, datetime
 import orjson
 
 LONGEST = 1_024
-QUIET = {"aiokafka": logging.CRITICAL, "asyncio": logging.ERROR, "aiohttp": logging.ERROR}
+QUIET = {
+    "aiokafka": logging.CRITICAL,
+    "opentelemetry": logging.CRITICAL,
+    "asyncio": logging.ERROR,
+    "aiohttp": logging.ERROR,
+}
 """Loggers of libraries, and what they may say below debug: their hiccups are handled where they are used."""
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), 0x7F, 0x85, 0x2028, 0x2029)}

@@ -36,10 +36,8 @@ class LogFile:
         self._thread = threading.Thread(target=self._drain, name="execution-log", daemon=True)
         self._thread.start()
 
-    def write(self, lines: bytes) -> None:
-        """Take log lines; returns at once."""
-        if not lines:
-            return
+    def write(self, lines: bytes, execution_arn: str = "") -> None:
+        """Take the log lines of an execution; returns at once."""
         with self._lock:
             if len(lines) > self._room:
                 self.dropped += lines.count(b"\n")

@@ -100,6 +100,7 @@ class ExpressCollector(Collector):
         yield from self._kafka(pipelines)
         yield from self._tasks()
         yield from self._processes()
+        yield from self._api()
 
     def _pipeline_counters(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
         for family in COUNTERS:
@@ -221,6 +222,30 @@ class ExpressCollector(Collector):
         )
         build = {"version": __version__, "python": platform.python_version()}
         yield self._gauge("express_build_info", "What runs.", tuple(build), [(tuple(build.values()), 1)])
+
+    def _api(self) -> Iterator[Metric]:
+        data = self._totals.api()
+        yield self._counter(
+            "express_api_requests", "Requests answered, by error code.", ("action", "code"), data.get("requests", ())
+        )
+        yield self._histogram(
+            "express_api_request_duration_seconds",
+            "From the headers of a request to its answer.",
+            ("action",),
+            [((action,), durations) for action, durations in data.get("durations", {}).items()],
+        )
+        yield self._counter(
+            "express_traces",
+            "Executions that became traces, by what became of these: exported, dropped (no room), failed.",
+            ("outcome",),
+            [((outcome,), count) for outcome, count in self._totals.traces().items()],
+        )
+        yield self._counter(
+            "express_execution_log_events_dropped",
+            "Execution log events that nobody will see, because they could not be written as fast as they came.",
+            (),
+            [((), self._totals.log_dropped())],
+        )
 
     # Families ---------------------------------------------------------------------------------------
 

@@ -8,13 +8,16 @@ after its last report is unknown and not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import msgspec
 
 Data: TypeAlias = dict[str, Any]
 """Counters as plain data: numbers, lists of numbers, and tables of them."""
+
+NESTED = "(nested)"
+"""The pipeline of executions that executions start. No pipeline of a configuration can have this name."""
 
 GAUGES = ("waiting", "heap_bytes")
 """Counters that say how things are, not what has happened: they end with their worker."""
@@ -44,6 +47,8 @@ class Report(msgspec.Struct):
     tasks: dict[str, Data] = {}
     loop_lag: Data = {}
     gc_pause: Data = {}
+    traces: dict[str, int] = {}
+    log_dropped: int = 0
     cpu_seconds: float = 0.0
     resident_bytes: int = 0
 
@@ -60,6 +65,10 @@ class Totals:
         self._retired_lag: Data = {}
         self._retired_gc: Data = {}
         self._retired_cpu = 0.0
+        self._retired_traces: Data = {}
+        self._retired_log_dropped = 0
+        self.api: Callable[[], Data] = dict
+        """What an API server in this process counts: requests, traces, dropped log events."""
 
     def update(self, report: Report) -> None:
         """A worker reported."""
@@ -81,6 +90,8 @@ class Totals:
         self._retired_cpu += report.cpu_seconds
         self._retired_lag = add(self._retired_lag, report.loop_lag)
         self._retired_gc = add(self._retired_gc, report.gc_pause)
+        self._retired_traces = add(self._retired_traces, report.traces)
+        self._retired_log_dropped += report.log_dropped
 
     def pipelines(self) -> dict[tuple[str, str], Data]:
         """(pipeline, state machine) → its counters over all workers there ever were."""
@@ -92,8 +103,8 @@ class Totals:
         return sums
 
     def overall(self) -> Data:
-        """The counters of all pipelines together."""
-        return total(self.pipelines().values())
+        """The counters of all pipelines together, without the executions that executions started."""
+        return total(data for (pipeline, _), data in self.pipelines().items() if pipeline != NESTED)
 
     def tasks(self) -> dict[str, Data]:
         """Integration → what its calls came to."""
@@ -124,6 +135,16 @@ class Totals:
     def gc_pause(self) -> Data:
         """How long collections of garbage took."""
         return total([self._retired_gc, *(report.gc_pause for report in self.live.values())])
+
+    def traces(self) -> Data:
+        """Outcome → executions that became traces."""
+        parts = [self._retired_traces, self.api().get("traces", {}), *(report.traces for report in self.live.values())]
+        return total(parts)
+
+    def log_dropped(self) -> int:
+        """Execution log events that were dropped."""
+        here = self._retired_log_dropped + int(self.api().get("log_dropped", 0))
+        return here + sum(report.log_dropped for report in self.live.values())
 
 
 def in_flight(counters: Data) -> int:

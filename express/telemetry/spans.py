@@ -35,7 +35,6 @@ class Span(msgspec.Struct):
     parent: Span | None = None
     ended: float | None = None
     note: str = ""
-    cause: str = ""
     resource: str = ""
     attempts: int = 0
     children: list[Span] = []
@@ -49,7 +48,6 @@ class Span(msgspec.Struct):
     def fail(self, details: dict[str, JSON], at: float) -> None:
         """Something went wrong here."""
         self.note = str(details.get("error") or "aborted")
-        self.cause = str(details.get("cause") or "")
         self.ended = at
 
 

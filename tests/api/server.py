@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.config import Config as ClientConfig
 
-from express.config import Api, Function
+from express.config import Api, Config, Function
 from express.service.api import ApiServer
 
 FUNCTIONS = {name: Function(handler=f"tests.api.handlers:{name}") for name in ("echo", "fail", "wait")}
@@ -55,8 +55,8 @@ class Running:
 
 
 @contextmanager
-def serving(settings: Api | None = None, **changes: Any) -> Iterator[Running]:
-    """A server in memory on a free port, or with `settings`."""
+def serving(settings: Api | None = None, *, config: Config | None = None, **changes: Any) -> Iterator[Running]:
+    """A server in memory on a free port, or with `settings`. `config`: what else is configured."""
     settings = settings or Api(**{"port": 0, "store": "", "include_execution_data": True, **changes})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -66,7 +66,7 @@ def serving(settings: Api | None = None, **changes: Any) -> Iterator[Running]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(20)
 
     async def make() -> ApiServer:
-        server = ApiServer(settings, FUNCTIONS)
+        server = ApiServer(settings, FUNCTIONS, config=config)
         await server.start()
         return server
 

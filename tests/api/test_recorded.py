@@ -53,7 +53,9 @@ class Scripted:
             return given.output
         raise StatesError(given.error, given.cause)
 
-    def write(self, lines: bytes) -> None:
+    dropped = 0
+
+    def write(self, lines: bytes, execution_arn: str) -> None:
         """Keep log lines."""
         self.lines.extend(json.loads(line) for line in lines.splitlines())
 

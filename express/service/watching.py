@@ -1,0 +1,53 @@
+"""An API server that is watched: its metrics and health, on a port of their own, as those of a running service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from express.errors import ConfigError
+from express.runtime.counters import LATENCY_BOUNDS_MS
+from express.telemetry.metrics import registry
+from express.telemetry.report import Totals
+from express.telemetry.server import TelemetryServer
+
+if TYPE_CHECKING:
+    from express.config import Config
+    from express.service.api import ApiServer
+    from express.telemetry.server import Checks
+
+
+class Watched:
+    """Serves `/metrics` and the health paths of an API server. `url` is where, once started."""
+
+    def __init__(self, server: ApiServer, config: Config) -> None:
+        totals = Totals()
+        totals.api = server.data
+        self._api = server
+        self._metrics = config.metrics
+        self._registry = registry(totals, LATENCY_BOUNDS_MS, config.metrics.series)
+        self._server = TelemetryServer(self._registry, self, config.metrics.host, config.metrics.port)
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen; on any free port where the one of the configuration is taken, by `express run`, say."""
+        try:
+            self.url = await self._server.start()
+        except ConfigError:
+            self._server = TelemetryServer(self._registry, self, self._metrics.host, 0)
+            self.url = await self._server.start()
+
+    async def stop(self) -> None:
+        """Close."""
+        await self._server.stop()
+
+    def live(self) -> Checks:
+        """It answers, so it lives."""
+        return {"api": ""}
+
+    def ready(self) -> Checks:
+        """Whether requests are taken."""
+        return {"api": "" if self._api.url else "does not listen yet"}
+
+    def started(self) -> Checks:
+        """As ready."""
+        return self.ready()
