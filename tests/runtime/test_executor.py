@@ -267,6 +267,25 @@ def test_endless_loops_are_stopped_at_the_cap_and_starve_nobody() -> None:
     run_virtual(main())
 
 
+def test_timers_do_not_stand_in_line_behind_endless_loops() -> None:
+    """A Wait beside 100 rogues goes on at most 20 ms late, however many of them want a turn."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        executor = Executor(BusyClock(), Call(lambda task: None))
+        for _ in range(100):
+            executor.submit(LOOP, {}, About(), unexpected, limit=9)
+        end: asyncio.Future[float] = loop.create_future()
+        due = loop.time() + 1
+        waiting = program({"Type": "Wait", "Seconds": 1})
+        executor.submit(waiting, None, About(), lambda run, finish: end.set_result(loop.time()))
+
+        assert await end - due <= 0.02
+        assert executor.running == 100
+
+    run_virtual(main())
+
+
 def test_answers_at_once_do_not_starve_others() -> None:
     """A loop over a task that answers at once gives way after a bounded number of answers."""
     calls = 0
