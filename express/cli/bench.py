@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import click
 import rich_click
 
-from express.cli import EXIT_HANDLER, EXIT_INTERRUPTED, EXIT_THRESHOLD
-from express.cli.definitions import refuse, registered
-from express.config import Function, load
+from express.cli import EXIT_HANDLER
 from express.config.quantities import Duration
-from express.errors import ConfigError, DefinitionError
-
-if TYPE_CHECKING:
-    from express.cli.bench_live import View
-    from express.service.bench.conduct import Bench, Plan
-    from express.service.bench.result import Result
-    from express.service.bench.search import Capacity
-    from express.service.bench.thresholds import Threshold
-
-FIRST_RATE = 1000.0
-TRACED = 100
-"""Executions that are run again after the load, for the time of each state."""
 
 SUBCOMMANDS = ("compare", "run", "schema")
 
@@ -53,13 +34,30 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 
 
 @command.command("run")
-@rich_click.argument("workflow", type=click.Path(exists=True, dir_okay=False))
-@rich_click.argument("more", nargs=-1, metavar="")
+@rich_click.argument("named_first", metavar="WORKFLOW", nargs=-1)
+@rich_click.option("--pipeline", metavar="FILE[#NAME]", help="Through Kafka: a pipeline of this configuration.")
+@rich_click.option("--no-worker", is_flag=True, help="With --pipeline: its workers run elsewhere already.")
+@rich_click.option("-w", "--workers", type=click.IntRange(1), help="With --pipeline: worker processes.")
+@rich_click.option("--partitions", type=click.IntRange(1), help="With --pipeline: make topics that are missing.")
+@rich_click.option("--target", metavar="URL", help="Call StartSyncExecution there instead of running here.")
 @rich_click.option(
-    "-i", "--input", "given", default="iot", show_default=True, help="iot, orders, documents, or a file."
+    "-i",
+    "--input",
+    "given",
+    default="iot",
+    show_default=True,
+    help="iot, orders, documents, or a file: .json, .jsonl, .csv, .template.json.",
 )
-@rich_click.option("-r", "--rate", help="Events per second: 20000, a ramp 1000:20000/60s, steps 1000/10s,5000/10s.")
+@rich_click.option("--event-bytes", metavar="SIZE", help="Fill events up: 1KiB, 100..256KiB, lognormal:1KiB..64KiB.")
+@rich_click.option("--keys", type=click.IntRange(1), help="So many different record keys (devices, of iot).")
+@rich_click.option("--key-skew", default="uniform", show_default=True, help="How often each: uniform, zipf:1.1.")
+@rich_click.option("--key-field", metavar="PATH", help="The member of an event that is its key: device.id")
+@rich_click.option(
+    "-r", "--rate", help="Events per second: 20000, a ramp 1000:20000/60s, steps 1000/10s,5000/10s, or replay."
+)
 @rich_click.option("-d", "--duration", callback=_duration, help="How long. Default: the stages' time, or 30s.")
+@rich_click.option("--time-field", metavar="PATH", help="With --rate replay: the member that holds an event's time.")
+@rich_click.option("--speed", type=click.FloatRange(0, min_open=True), default=1.0, help="Of a replay: 10 is tenfold.")
 @rich_click.option("--arrivals", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True)
 @rich_click.option("--closed", type=click.IntRange(1), help="So many lanes, each waits for its end, instead of a rate.")
 @rich_click.option("--warmup", default="1s", show_default=True, callback=_duration, help="Before anything counts.")
@@ -72,7 +70,6 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 @rich_click.option("--drain", default="10s", show_default=True, callback=_duration, help="For what runs at the end.")
 @rich_click.option("--seed", type=int, default=1, show_default=True, help="Of events, arrivals and mocks.")
 @rich_click.option("--mock", metavar="FILE[#TESTCASE]", help="Answer tasks from a Step Functions Local mock file.")
-@rich_click.option("--target", metavar="URL", help="Call StartSyncExecution there instead of running here.")
 @rich_click.option("-t", "--threshold", "conditions", multiple=True, help="e2e.p99<20ms, failed.rate<0.1%, dropped==0")
 @rich_click.option("--find-max", metavar="CONDITION", help="Find the highest rate that keeps to it (e2e.p99<50ms).")
 @rich_click.option(
@@ -88,256 +85,32 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 @rich_click.option("-f", "--function", "named", multiple=True, metavar="NAME=MODULE:FUNCTION", help="Register one.")
 @rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
 @click.pass_context
-def run(ctx: click.Context, /, workflow: str, **options: Any) -> None:
-    """Run WORKFLOW under load and tell how it kept up.
+def run(ctx: click.Context, /, named_first: tuple[str, ...], **options: Any) -> None:
+    """Run WORKFLOW, or a pipeline, under load and tell how it kept up.
 
     The model is open: events are due by schedule whether or not earlier ones have ended, and latency counts from
     when they were due. `express bench compare A.json B.json` compares two results.
 
     Exit codes: 99 a threshold failed, 104 bad configuration, 105 interrupted, 107 a handler crashed at import.
     """
-    from express.service.bench.conduct import HandlerCrash
+    from express.cli.bench_plan import plan_of
+    from express.cli.bench_session import Session
+    from express.service.bench.plan import HandlerCrash
     from express.service.bench.thresholds import parse_threshold
 
-    thresholds = [parse_threshold(text) for text in (*options["conditions"], *options["more"])]
-    plan = _plan(ctx, workflow, options)
-    session = Session(plan, thresholds, options)
+    # What follows the options is more conditions: --threshold 'e2e.p99<20ms' 'dropped==0'.
+    workflow = None if options["pipeline"] or not named_first else named_first[0]
+    more = named_first if workflow is None else named_first[1:]
+    thresholds = [parse_threshold(text) for text in (*options["conditions"], *more)]
+    wanted = options["find_max"]
+    condition = parse_threshold(wanted) if wanted else None
+    session = Session(plan_of(ctx, workflow, options), thresholds, options)
     try:
-        wanted = options["find_max"]
-        code = session.find_max(parse_threshold(wanted)) if wanted else session.measure()
+        code = session.measure() if condition is None else session.find_max(condition)
     except HandlerCrash as error:
         click.echo(f"express: {error}", err=True)
         code = EXIT_HANDLER
     ctx.exit(code)
-
-
-def _plan(ctx: click.Context, workflow: str, options: dict[str, Any]) -> Plan:
-    """Everything that can be wrong is found here. Raises ConfigError."""
-    import msgspec
-
-    from express.compiler import compile_definition
-    from express.integrations.mocks import read_mocks
-    from express.service.bench.conduct import Plan
-    from express.service.bench.events import supply
-    from express.service.prepare import prices
-    from express.service.workflows import machine_name, read_definition
-
-    config = load(options["files"], settings=options["settings"]).config
-    functions: dict[str, str | Function] = {**config.functions, **registered(options["named"])}
-    config = msgspec.structs.replace(config, functions=functions)
-    text = read_definition(workflow)
-    try:
-        compile_definition(text)
-    except DefinitionError as error:
-        refuse(ctx, workflow, text, error)
-    next(supply(options["given"], options["seed"]))
-    mock, _, case = (options["mock"] or "").partition("#")
-    folders = (Path(), *(Path(file).parent for file in options["files"]))
-    plan = Plan(
-        name=machine_name(workflow),
-        definition=text.decode(),
-        config=config,
-        prices=prices(config),
-        path=list(dict.fromkeys(str(folder.resolve()) for folder in folders)),
-        load=_load(options, 30.0 if options["duration"] is None else options["duration"]),
-        stages=[],
-        drain_seconds=options["drain"],
-        traced=0 if options["find_max"] else TRACED,
-        mock=read_mocks(mock) if mock else None,
-        case=case or None,
-    )
-    return plan if options["find_max"] or options["closed"] else _at(plan, options["rate"], options["duration"])
-
-
-def _load(options: dict[str, Any], seconds: float) -> Any:
-    from express.service.bench.result import Load
-
-    if options["target"] and (options["mock"] or options["find_max"]):
-        raise ConfigError("--target can't be combined with --mock or --find-max")
-    if options["closed"] and (options["rate"] or options["find_max"]):
-        raise ConfigError("--closed is another model of load than --rate and --find-max: choose one")
-    if not (options["closed"] or options["rate"] or options["find_max"]):
-        raise ConfigError("one of --rate, --closed and --find-max is needed")
-    arrivals: Literal["constant", "poisson", "closed"] = "closed" if options["closed"] else options["arrivals"]
-    return Load(
-        input=options["given"],
-        rate=options["rate"],
-        arrivals=arrivals,
-        closed=options["closed"],
-        seconds=seconds,
-        warmup_seconds=options["warmup"],
-        concurrency=options["concurrency"],
-        backlog=options["backlog"],
-        seed=options["seed"],
-        mock=options["mock"],
-        target=options["target"],
-    )
-
-
-def _at(plan: Plan, rate: str, duration: float | None, seed: int | None = None) -> Plan:
-    """The plan for a rate, with its warm-up before it."""
-    import msgspec
-
-    from express.service.bench.schedule import Stage, parse_rate
-
-    stages = parse_rate(rate, duration)
-    warmup = plan.load.warmup_seconds
-    changed = msgspec.structs.replace(
-        plan.load,
-        rate=rate,
-        seconds=sum(stage.seconds for stage in stages),
-        seed=plan.load.seed if seed is None else seed,
-    )
-    first = stages[0].first
-    before = [Stage(first, first, warmup)] if warmup and first else []
-    return msgspec.structs.replace(plan, load=changed, stages=[*before, *stages])
-
-
-class Session:
-    """One call of the command: runs, and what is shown and written of them."""
-
-    def __init__(self, plan: Plan, thresholds: list[Threshold], options: dict[str, Any]) -> None:
-        from express.cli.bench_live import View
-
-        self._plan = plan
-        self._thresholds = thresholds
-        self._options = options
-        self._view: View = View()
-        self._interrupted = False
-
-    def measure(self) -> int:
-        """Run as often as asked; print and write the median run; the exit code."""
-        runs: list[tuple[Result, Bench]] = []
-        for number in range(self._options["repeat"] or 1):
-            if self._options["repeat"]:
-                self._view.say(f"run {number + 1} of {self._options['repeat']}")
-            runs.append(self._once(self._plan))
-            if self._interrupted:
-                break
-        result, bench = sorted(runs, key=lambda entry: entry[0].latency_ms.e2e.p99)[len(runs) // 2]
-        if len(runs) > 1:
-            result.repeats = [_main_figures(each) for each, _ in runs]
-        self._judge(result)
-        self._write(result, bench)
-        self._print(result)
-        if self._interrupted:
-            return EXIT_INTERRUPTED
-        return EXIT_THRESHOLD if any(not verdict.passed for verdict in result.thresholds) else 0
-
-    def find_max(self, condition: Threshold) -> int:
-        """Search for the capacity and print it; the exit code."""
-        from express.service.bench.search import run_search, search
-        from express.service.bench.thresholds import figure
-
-        started = float(self._options["rate"] or FIRST_RATE)
-        seconds = self._options["duration"] or 5.0
-        limited: list[float] = []
-
-        def attempt(rate: float) -> bool:
-            if self._interrupted:
-                return False
-            result, _ = self._once(_at(self._plan, f"{rate:.3f}", seconds), quiet=True)
-            found = figure(result, condition.figure)
-            counts = result.counts
-            passed = condition.holds(found) and not counts.dropped and not counts.unfinished
-            if not passed and result.generator.cpu_share > 0.8:
-                limited.append(rate)
-            self._view.say(f"{rate:12,.1f}/s  {condition.figure} {found:g}  {'passed' if passed else 'failed'}")
-            return passed
-
-        steps = search(started, precision=self._options["precision"], repeats=self._options["repeat"] or 3)
-        capacity = run_search(steps, attempt)
-        if self._interrupted:
-            return EXIT_INTERRUPTED
-        self._print_capacity(capacity, condition, limited)
-        return 0 if capacity.rate else EXIT_THRESHOLD
-
-    def _once(self, plan: Plan, *, quiet: bool = False) -> tuple[Result, Bench]:
-        from express.service.bench.conduct import Bench
-
-        bench = Bench(plan)
-        return asyncio.run(self._watched(bench, quiet=quiet)), bench
-
-    async def _watched(self, bench: Bench, *, quiet: bool) -> Result:
-        def interrupt() -> None:
-            self._interrupted = True
-            bench.interrupt()
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
-        showing = None if quiet else asyncio.create_task(self._view.show(bench))
-        try:
-            return await bench.run()
-        finally:
-            if showing is not None:
-                showing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await showing
-
-    def _judge(self, result: Result) -> None:
-        from express.service.bench.result import Verdict
-        from express.service.bench.thresholds import figure
-
-        for threshold in self._thresholds:
-            found = figure(result, threshold.figure)
-            verdict = Verdict(threshold=threshold.text, found=found, passed=threshold.holds(found))
-            result.thresholds.append(verdict)
-
-    def _write(self, result: Result, bench: Bench) -> None:
-        from express.service.bench.output import write, write_all
-        from express.service.bench.report import html
-
-        if self._options["out"]:
-            started = time.time() - (time.monotonic() - bench.begin)
-            write_all(self._options["out"], result, bench.collector, started)
-        if self._options["report"]:
-            write(Path(self._options["report"]), html(result))
-
-    def _print(self, result: Result) -> None:
-        from express.cli.bench_live import summary
-        from express.service.bench.result import encode
-
-        if self._options["as_json"]:
-            click.echo(encode(result))
-            return
-        for line in summary(result):
-            click.echo(line)
-
-    def _print_capacity(self, capacity: Capacity, condition: Threshold, limited: list[float]) -> None:
-        import msgspec
-
-        if self._options["as_json"]:
-            click.echo(msgspec.json.format(msgspec.json.encode(capacity), indent=2))
-        else:
-            for line in capacity_lines(capacity, condition.text):
-                click.echo(line)
-        if limited:
-            self._view.say(f"warning    the generator was the bottleneck from {min(limited):,.0f}/s on")
-
-
-def capacity_lines(capacity: Capacity, condition: str) -> list[str]:
-    """What a search found, in words."""
-    if not capacity.rate:
-        return [f"no rate that was tried keeps to {condition}"]
-    lines = [f"{capacity.rate:,.0f} events/s keep to {condition}: {capacity.passes} of {capacity.confirmations} trials"]
-    if capacity.failing is None:
-        return [*lines, "no higher rate was tried"]
-    return [
-        *lines,
-        f"{capacity.failing:,.0f} events/s do not (+{capacity.uncertainty:.1%}); {len(capacity.trials)} trials",
-    ]
-
-
-def _main_figures(result: Result) -> dict[str, float]:
-    """What `compare` looks at."""
-    from express.service.bench.thresholds import figure
-
-    names = ("e2e.p50", "e2e.p99", "e2e.p99.9", "queue.p99", "execution.p50", "execution.p99", "throughput")
-    return {
-        **{name: figure(result, name) for name in names if figure(result, name) != float("inf")},
-        "cpu_seconds_per_million": result.worker.cpu_seconds_per_million,
-    }
 
 
 @command.command("compare")

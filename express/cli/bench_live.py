@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from express.service.bench.conduct import Bench
+from express.service.bench.pipeline import PipelineBench
 from express.service.bench.result import Bill, Result, Second
 from express.service.bench.wire import REPORT_SECONDS
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+AnyBench = Bench | PipelineBench
 
 FRAMES_PER_SECOND = 1.0
 """The table has a row per second that is over, so that more frames would show nothing new, and cost."""
@@ -37,7 +40,7 @@ class View:
         """A line for the reader."""
         self.console.print(line, markup=False, soft_wrap=True)
 
-    async def show(self, bench: Bench) -> None:
+    async def show(self, bench: AnyBench) -> None:
         """Show figures until cancelled."""
         if self._plain:
             shown = 0
@@ -49,7 +52,7 @@ class View:
                     self.say(line(bench, second - 1))
         await self._redraw(bench)
 
-    async def _redraw(self, bench: Bench) -> None:
+    async def _redraw(self, bench: AnyBench) -> None:
         from rich.live import Live
 
         with Live(console=self.console, auto_refresh=False, transient=True) as live:
@@ -58,12 +61,12 @@ class View:
                 await asyncio.sleep(1 / FRAMES_PER_SECOND)
 
 
-def seconds_over(bench: Bench) -> int:
+def seconds_over(bench: AnyBench) -> int:
     """How many seconds of the run are over, and told of by the worker."""
     return int(time.monotonic() - bench.begin - 2 * REPORT_SECONDS)
 
 
-def cells(bench: Bench, number: int) -> tuple[str, ...]:
+def cells(bench: AnyBench, number: int) -> tuple[str, ...]:
     """The figures of one second of the run."""
     collector = bench.collector
     second = collector.seconds.get(number) or Second(second=number)
@@ -88,7 +91,7 @@ def cells(bench: Bench, number: int) -> tuple[str, ...]:
     )
 
 
-def line(bench: Bench, number: int) -> str:
+def line(bench: AnyBench, number: int) -> str:
     """One second as a plain line."""
     return " · ".join(
         cell if heading == "time" else f"{cell} {heading}"
@@ -96,7 +99,7 @@ def line(bench: Bench, number: int) -> str:
     )
 
 
-def frame(bench: Bench) -> RenderableType:
+def frame(bench: AnyBench) -> RenderableType:
     """The last ten seconds as a table."""
     from rich import box
     from rich.table import Table

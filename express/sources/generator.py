@@ -2,9 +2,6 @@
 
 Run as `python -m express.sources.generator`, the plan as one line of JSON on stdin, progress as lines of JSON on
 stdout. Ends by itself when the plan is done, or on SIGTERM or the end of stdin.
-
-Events go out as whole batches, at most one of each partition under way: `send()` with its future per record
-would cost four times as much, and many senders waiting for one partition wake each other (aiokafka #528).
 """
 
 from __future__ import annotations
@@ -16,18 +13,21 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import murmur2
 
-from express.sources.sample_events import Event, SampleEvents
+from express.config import Kafka
+from express.sources.feed import Feed, feeding_producer
+from express.sources.properties import client_properties
+from express.sources.sample_events import SampleEvents
 
 TICK_SECONDS = 0.01
 REPORT_SECONDS = 0.25
 MOST_PER_TICK = 1_000
-BATCH_BYTES = 256 * 1024
+MOST_WAITING = 20_000
+"""Events of one topic that the broker has not acknowledged yet: then no more are made for a while."""
+
 BEHIND_SECONDS = 1.0
 """A generator that can't keep its rate does not try to catch up with more than this."""
 
@@ -43,13 +43,12 @@ class Stream(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to produce. `rate` is per second, None: as fast as can be; without events or seconds it never ends."""
 
-    bootstrap_servers: str
+    kafka: Kafka
     streams: list[Stream]
     seed: int = 1
     rate: float | None = None
     events: int | None = None
     seconds: float | None = None
-    properties: dict[str, Any] = {}
 
 
 class Progress(msgspec.Struct):
@@ -58,68 +57,6 @@ class Progress(msgspec.Struct):
     made: int = 0
     acknowledged: int = 0
     done: bool = False
-
-
-class TopicWriter:
-    """Batches for the partitions of one topic."""
-
-    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int, progress: Progress) -> None:
-        self._producer = producer
-        self._topic = topic
-        self._count = partitions
-        self._progress = progress
-        self._batches: dict[int, Any] = {}
-        self._sending: dict[int, asyncio.Task[None]] = {}
-        self._partition_of: dict[bytes, int] = {}
-
-    async def add(self, event: Event, now_ms: int) -> None:
-        """Put an event into the batch of its partition; waits for the partition when its batch is full."""
-        partition = self._partition(event.key)
-        while True:
-            batch = self._batches.get(partition)
-            if batch is None:
-                batch = self._batches[partition] = self._producer.create_batch()
-            if batch.append(key=event.key, value=event.value, timestamp=now_ms) is not None:
-                return
-            await self._sent(partition)
-            self._send(partition)
-
-    def send(self) -> None:
-        """Send every batch whose partition has none under way."""
-        for partition in list(self._batches):
-            if partition not in self._sending:
-                self._send(partition)
-
-    async def finish(self) -> None:
-        """Send what is left and wait until all is acknowledged."""
-        while self._batches or self._sending:
-            self.send()
-            await asyncio.gather(*self._sending.values())
-
-    def _partition(self, key: bytes) -> int:
-        partition = self._partition_of.get(key)
-        if partition is None:
-            if len(self._partition_of) > 100_000:
-                self._partition_of.clear()
-            partition = self._partition_of[key] = (murmur2(key) & 0x7FFFFFFF) % self._count
-        return partition
-
-    def _send(self, partition: int) -> None:
-        batch = self._batches.pop(partition)
-        self._sending[partition] = asyncio.create_task(self._deliver(batch, partition))
-
-    async def _deliver(self, batch: Any, partition: int) -> None:
-        count = batch.record_count()
-        batch.close()
-        try:
-            await (await self._producer.send_batch(batch, self._topic, partition=partition))
-            self._progress.acknowledged += count
-        finally:
-            del self._sending[partition]
-
-    async def _sent(self, partition: int) -> None:
-        if partition in self._sending:
-            await self._sending[partition]
 
 
 class Generator:
@@ -137,28 +74,23 @@ class Generator:
 
     async def run(self) -> None:
         """Produce to the end of the plan or until stopped; every event made is acknowledged when this returns."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._plan.bootstrap_servers,
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=BATCH_BYTES,
-            **self._plan.properties,
-        )
-        await producer.start()
+        producer = await feeding_producer(client_properties(self._plan.kafka).producer)
         try:
-            writers = [await self._writer(producer, stream) for stream in self._plan.streams]
-            await self._produce(writers)
-            await asyncio.gather(*(writer.finish() for writer in writers))
+            feeds = [await self._feed(producer, stream) for stream in self._plan.streams]
+            await self._produce(feeds)
+            for feed in feeds:
+                await feed.room(0)
         finally:
             await producer.stop()
+        self._count(feeds)
         self.progress.done = True
         self._report(self.progress)
 
-    async def _writer(self, producer: AIOKafkaProducer, stream: Stream) -> TopicWriter:
+    async def _feed(self, producer: AIOKafkaProducer, stream: Stream) -> Feed:
         partitions = await producer.partitions_for(stream.topic)
-        return TopicWriter(producer, stream.topic, len(partitions), self.progress)
+        return Feed(producer, stream.topic, len(partitions))
 
-    async def _produce(self, writers: list[TopicWriter]) -> None:
+    async def _produce(self, feeds: list[Feed]) -> None:
         samples = SampleEvents(self._plan.seed)
         makers = [getattr(samples, stream.kind) for stream in self._plan.streams]
         turns = _turns([stream.share for stream in self._plan.streams])
@@ -167,14 +99,20 @@ class Generator:
             now_ms = int(time.time() * 1000)
             for _ in range(due):
                 index = turns[self.progress.made % len(turns)]
-                await writers[index].add(makers[index](now_ms), now_ms)
+                event = makers[index](now_ms)
+                feeds[index].add(event.key, event.value, now_ms)
                 self.progress.made += 1
-            for writer in writers:
-                writer.send()
+            for feed in feeds:
+                feed.send()
+                await feed.room(MOST_WAITING)
             if time.monotonic() - reported > REPORT_SECONDS:
+                self._count(feeds)
                 self._report(self.progress)
                 reported = time.monotonic()
             await asyncio.sleep(0 if self._plan.rate is None else TICK_SECONDS)
+
+    def _count(self, feeds: list[Feed]) -> None:
+        self.progress.acknowledged = sum(feed.acknowledged for feed in feeds)
 
     def _due(self, began: float) -> int | None:
         """How many events to make now; None when the plan is done."""

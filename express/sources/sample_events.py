@@ -52,10 +52,11 @@ class Device:
 
 
 class SampleEvents:
-    """An endless supply of events; `devices` of them send readings."""
+    """An endless supply of events; `devices` of them send readings, each as often, or as `pick` draws their numbers."""
 
-    def __init__(self, seed: int, devices: int = 2_000) -> None:
+    def __init__(self, seed: int, devices: int = 2_000, pick: Callable[[], int] | None = None) -> None:
         self._chance = random.Random(seed)
+        self._pick = pick
         self._devices = [Device(number, self._chance) for number in range(devices)]
         self._count = 0
 
@@ -64,7 +65,8 @@ class SampleEvents:
         chance = self._chance
         roll = chance.random()
         self._count += 1
-        device = self._devices[int(chance.random() * len(self._devices))]
+        pick = self._pick
+        device = self._devices[int(chance.random() * len(self._devices)) if pick is None else pick()]
         if roll < POISON:
             return Event(device.key, poison(chance))
         reading = self._reading(device, now_ms, roll)

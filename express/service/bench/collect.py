@@ -13,6 +13,9 @@ from express.service.bench.wire import COLUMNS, DROPPED, FAILED, REJECTED, SUCCE
 BEHIND_SECONDS = 0.1
 """An event that begins so much later than it was due was behind schedule."""
 
+NOT_YET = 1e9
+"""Seconds ahead: a load that has no beginning yet."""
+
 KINDS = ("e2e", "queue", "execution")
 
 
@@ -30,27 +33,29 @@ class Collector:
         self.last_end = begin
 
     def add(self, body: bytes) -> None:
-        """Take a frame of samples."""
+        """Take a frame of a worker's samples."""
         rows = array("d")
         rows.frombytes(body)
         columns = (rows[i::COLUMNS] for i in range(COLUMNS))
         begin = self.begin
         for due, began, ended, used, transitions, status in zip(*columns, strict=True):
             if due >= begin:
-                self._sample(due, began, ended, int(used), int(transitions), int(status))
+                billed = billed_duration_ms(ended - began), billed_memory_mb(int(used))
+                self.take(due, began, ended, ended, billed, int(status), int(transitions))
 
     def add_dropped(self, dues: list[float]) -> None:
         """Events that the generator had no room for."""
         for due in dues:
             if due >= self.begin:
-                self._sample(due, due, due, 0, 0, DROPPED)
+                self.take(due, due, due, due, (0, 0), DROPPED)
 
-    def gauge(self, now: float, in_flight: int, waiting: int) -> None:
-        """What the worker says it has."""
+    def gauge(self, now: float, in_flight: int, waiting: int, lag: int = 0) -> None:
+        """What the worker says it has, and what the pipeline's group has not committed."""
         if now >= self.begin:
             second = self._second(now)
             second.in_flight = max(second.in_flight, in_flight)
             second.waiting = max(second.waiting, waiting)
+            second.lag = max(second.lag, lag)
 
     def series(self) -> list[Second]:
         """Every second there was, with the percentiles of what ended in it."""
@@ -72,7 +77,22 @@ class Collector:
             second = self.seconds[number] = Second(second=number)
         return second
 
-    def _sample(self, due: float, began: float, ended: float, used: int, transitions: int, status: int) -> None:
+    def take(
+        self,
+        due: float,
+        began: float,
+        stopped: float,
+        ended: float,
+        billed: tuple[int, int],
+        status: int,
+        transitions: int = 0,
+    ) -> None:
+        """Count one event. It executed from `began` to `stopped` and was done with at `ended`.
+
+        `billed` are milliseconds and MB. What was due before `begin` belongs to the warm-up and is not taken.
+        """
+        if due < self.begin:
+            return
         counts = self.counts
         counts.scheduled += 1
         self._second(due).scheduled += 1
@@ -87,16 +107,15 @@ class Collector:
             self.worst_behind = max(self.worst_behind, late)
         if status == REJECTED:
             counts.rejected += 1
-            return
-        if status == UNFINISHED:
+        elif status == UNFINISHED:
             counts.unfinished += 1
             self._record(ended, {"e2e": ended - due})  # at least so long, and hiding it would flatter
-            return
-        self._ended(due, began, ended, status)
-        ms, mb = billed_duration_ms(ended - began), billed_memory_mb(used)
-        self.totals.add(ms, mb, transitions)
+        else:
+            self._ended(ended, status)
+            self._record(ended, {"e2e": ended - due, "queue": late, "execution": stopped - began})
+            self.totals.add(*billed, transitions)
 
-    def _ended(self, due: float, began: float, ended: float, status: int) -> None:
+    def _ended(self, ended: float, status: int) -> None:
         counts = self.counts
         second = self._second(ended)
         second.ended += 1
@@ -107,7 +126,6 @@ class Collector:
             counts.timed_out += status == TIMED_OUT
             second.failed += 1
         self.last_end = max(self.last_end, ended)
-        self._record(ended, {"e2e": ended - due, "queue": began - due, "execution": ended - began})
 
     def _record(self, ended: float, latencies: dict[str, float]) -> None:
         self._second(ended)

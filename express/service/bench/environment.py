@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from express import __version__
+from express.config import Config
+from express.config.model import encode_custom
+
+SECRET = re.compile(r"passw|secret|key|token|credential|principal", re.IGNORECASE)
+HIDDEN = ("api.", "connections.")
+"""Sections that the load does not pass through."""
 
 PACKAGES = ("uvloop", "orjson", "msgspec", "aiokafka", "aiohttp")
 
@@ -26,6 +36,26 @@ def environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "git": _commit(),
     }
+
+
+def configured(config: Config) -> dict[str, str]:
+    """What the configuration says that is not the default, by key path. What may be secret is left out."""
+    default = dict(_flat(msgspec.to_builtins(Config(), enc_hook=encode_custom)))
+    given = _flat(msgspec.to_builtins(config, enc_hook=encode_custom))
+    return {
+        path: "***" if SECRET.search(path) else str(value)
+        for path, value in given
+        if default.get(path) != value and not path.startswith(HIDDEN)
+    }
+
+
+def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, dict | list):
+        members = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        for name, value in members:
+            yield from _flat(value, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, tree
 
 
 def _cpu() -> str:

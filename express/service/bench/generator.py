@@ -1,16 +1,15 @@
 """Hands events over when they are due: the process that keeps the schedule of a bench.
 
-Run as `python -m express.service.bench.generator FD`: the plan as a line of JSON on stdin, batches of events into the
-descriptor, reports as lines of JSON on stdout. Latency is counted from the due time that stands in the batch, so
-being late here is no blind spot; how late it was is reported. A worker that does not read does not stop the clock
-either: what it does not take waits in a buffer, and beyond the backlog is dropped and counted.
+Run as `python -m express.service.bench.generator FD`: the plan as a line of JSON on stdin, batches of events (or, with
+Kafka, where they are) into the descriptor, reports as lines of JSON on stdout. Latency is counted from the due time
+that stands in the batch, so being late here is no blind spot; how late it was is reported. Whoever does not take the
+events does not stop the clock either: they wait in a buffer, and beyond the backlog are dropped and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import signal
 import sys
@@ -19,54 +18,74 @@ from collections.abc import Iterator
 
 import msgspec
 
-from express.service.bench.events import Supply, supply
+from express.errors import SinkError
+from express.service.bench.events import Supply, read_events, supply
 from express.service.bench.histogram import Histogram
+from express.service.bench.outlets import KafkaOutlet, Outlet, PipeOutlet
+from express.service.bench.replay import offsets, timed
 from express.service.bench.schedule import arrivals
-from express.service.bench.wire import REPORT_SECONDS, GeneratorPlan, GeneratorReport, pack_events
+from express.service.bench.wire import REPORT_SECONDS, GeneratorPlan, GeneratorReport
 
 TICK_SECONDS = 0.001
+SETTLE_LOOK = 0.01
+LONGEST_SLEEP = 0.25
+"""A stop is noticed after so long."""
+
 MOST_PER_BATCH = 500
 CLOSED_BUFFER = 256 * 1024
 """Without a schedule: so many bytes ahead of the worker."""
 
 
 class Generator:
-    """Keeps one plan's schedule. Events go to `transport`, lines for the parent to stdout."""
+    """Keeps one plan's schedule. Events go to `outlet`, lines for the parent to stdout."""
 
-    def __init__(self, plan: GeneratorPlan, transport: asyncio.WriteTransport) -> None:
+    def __init__(self, plan: GeneratorPlan, outlet: Outlet) -> None:
         self._plan = plan
-        self._transport = transport
-        self._supply: Supply = supply(plan.input, plan.seed)
+        self._outlet = outlet
+        self._supply: Supply = supply(plan.sample)
         self._late = Histogram()
         self._report = GeneratorReport(cpus=affinity())
-        self._mean_size = 1.0
-        self._bytes = 0
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._cpu = time.process_time()
         self._reported = time.monotonic()
 
     def stop(self) -> None:
         """Hand over no more events."""
-        self._stopping = True
+        self._stopping.set()
 
     async def run(self) -> None:
         """Keep the schedule to its end, and wait until all has been taken."""
-        plan = self._plan
-        if plan.stages:
-            await self._open(arrivals(plan.stages, poisson=plan.poisson, seed=plan.seed))
-        else:
-            await self._closed()
-        while self._transport.get_write_buffer_size() and not self._stopping:
-            await asyncio.sleep(0.01)
-            self._tell()
-        self._transport.close()
+        try:
+            await self._keep()
+            await self._settle()
+        except SinkError as error:
+            self._report.fault = str(error)
+        await self._outlet.close()
         self._report.done = True
         self._tell(now=True)
+
+    async def _keep(self) -> None:
+        plan = self._plan
+        if plan.replay is not None:
+            times = [time for time, _ in timed(read_events(plan.sample.input), str(plan.sample.time_field))]
+            await self._open(iter(offsets(times, plan.replay, plan.seconds)))
+        elif plan.stages:
+            await self._open(arrivals(plan.stages, poisson=plan.poisson, seed=plan.sample.seed))
+        else:
+            await self._closed()
+
+    async def _settle(self) -> None:
+        """Wait for what was handed over; once stopped, only where that is on its way to a broker."""
+        outlet = self._outlet
+        while (outlet.waiting or outlet.waiting_bytes) and not (self._stopping.is_set() and outlet.waiting_bytes):
+            await asyncio.sleep(SETTLE_LOOK)
+            outlet.push()
+            self._tell()
 
     async def _open(self, due: Iterator[float]) -> None:
         begin = self._plan.begin
         upcoming = next(due, None)
-        while upcoming is not None and not self._stopping:
+        while upcoming is not None and not self._stopping.is_set():
             now = time.monotonic() - begin
             batch: list[float] = []
             while upcoming is not None and upcoming <= now and len(batch) < MOST_PER_BATCH:
@@ -74,14 +93,15 @@ class Generator:
                 upcoming = next(due, None)
             if batch:
                 self._hand_over(batch)
+            self._outlet.push()
             self._tell()
             wait = 0.0 if upcoming is None else upcoming + begin - time.monotonic()
-            await asyncio.sleep(max(wait, TICK_SECONDS) if wait > 0 else 0)
+            await asyncio.sleep(min(max(wait, TICK_SECONDS), LONGEST_SLEEP) if wait > 0 else 0)
 
     async def _closed(self) -> None:
         until = self._plan.begin + self._plan.seconds
-        while time.monotonic() < until and not self._stopping:
-            if self._transport.get_write_buffer_size() < CLOSED_BUFFER:
+        while time.monotonic() < until and not self._stopping.is_set():
+            if self._outlet.waiting_bytes < CLOSED_BUFFER:
                 self._send([0.0] * 100)
             else:
                 await asyncio.sleep(TICK_SECONDS)
@@ -89,8 +109,8 @@ class Generator:
             await asyncio.sleep(0)
 
     def _hand_over(self, due: list[float]) -> None:
-        """Send what is due, unless the worker has so much to take already that it is dropped."""
-        room = self._plan.backlog - int(self._transport.get_write_buffer_size() / self._mean_size)
+        """Send what is due, unless so much waits to be taken already that it is dropped."""
+        room = self._plan.backlog - self._outlet.waiting
         if room < len(due):
             taken = max(room, 0)
             self._report.dropped += due[taken:]
@@ -102,11 +122,8 @@ class Generator:
             self._late.record(now - when)
 
     def _send(self, due: list[float]) -> None:
-        batch = pack_events(due, list(itertools.islice(self._supply, len(due))))
+        self._outlet.send(due, self._supply)
         self._report.made += len(due)
-        self._bytes += len(batch)
-        self._mean_size = self._bytes / self._report.made
-        self._transport.write(batch)
 
     def _tell(self, *, now: bool = False) -> None:
         """Report, if it is time."""
@@ -114,10 +131,11 @@ class Generator:
         if not now and at - self._reported < REPORT_SECONDS:
             return
         self._reported = at
-        report = self._report
+        report, outlet = self._report, self._outlet
         report.cpu_seconds = time.process_time() - self._cpu
         report.errors = self._late.counts
-        report.blocked_bytes = max(report.blocked_bytes, self._transport.get_write_buffer_size())
+        report.unsent = outlet.waiting
+        report.blocked_bytes = max(report.blocked_bytes, outlet.waiting_bytes)
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
         sys.stdout.buffer.flush()
         report.dropped = []
@@ -135,12 +153,18 @@ def pin(cpu: int | None) -> None:
             os.sched_setaffinity(0, {cpu})
 
 
-async def _main(events: int) -> None:
+async def _main(fd: int) -> None:
     loop = asyncio.get_running_loop()
     plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=GeneratorPlan)
     pin(plan.cpu)
-    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(events, "wb", 0))
-    generator = Generator(plan, transport)
+    try:
+        outlet: Outlet = (
+            await PipeOutlet.open(fd) if plan.kafka is None else await KafkaOutlet.open(plan.kafka, plan.topic, fd)
+        )
+    except SinkError as error:
+        print(msgspec.json.encode(GeneratorReport(fault=str(error), done=True)).decode(), flush=True)
+        return
+    generator = Generator(plan, outlet)
     loop.add_signal_handler(signal.SIGTERM, generator.stop)
     await generator.run()
 

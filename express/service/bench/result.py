@@ -9,13 +9,19 @@ from typing import Any, Literal
 
 import msgspec
 
+REPLAY = "replay"
+"""The rate of a load whose events are due as they were captured."""
+
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for. `closed` lanes, or else a rate: the model is open and latencies count from the schedule."""
+    """What was asked for. `closed` lanes, or else a rate: the model is open and latencies count from the schedule.
+
+    `pipeline`: through its topics, by `workers` processes that were started for it (0: by others).
+    """
 
     input: str
     rate: str | None
-    arrivals: Literal["constant", "poisson", "closed"]
+    arrivals: Literal["constant", "poisson", "closed", "replay"]
     closed: int | None
     seconds: float
     warmup_seconds: float
@@ -24,6 +30,14 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     mock: str | None = None
     target: str | None = None
+    pipeline: str | None = None
+    workers: int = 1
+    event_bytes: str | None = None
+    keys: int | None = None
+    key_skew: str = "uniform"
+    key_field: str | None = None
+    time_field: str | None = None
+    speed: float = 1.0
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -71,7 +85,10 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Second(msgspec.Struct, kw_only=True):
-    """One second of the run; latencies are those of what ended in it."""
+    """One second of the run; latencies are those of what ended in it.
+
+    `lag`: input records that the pipeline's group had not committed.
+    """
 
     second: int
     scheduled: int = 0
@@ -85,6 +102,7 @@ class Second(msgspec.Struct, kw_only=True):
     queue_p99: float = 0.0
     in_flight: int = 0
     waiting: int = 0
+    lag: int = 0
 
 
 class StateShare(msgspec.Struct, kw_only=True):
@@ -120,6 +138,15 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True):
     resident_bytes: int = 0
     loop_lag_p99_ms: float = 0.0
     gc_pause_max_ms: float = 0.0
+
+
+class ReaderFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever read a pipeline's results. Those of other records than the load's, and repeated ones, are counted."""
+
+    cpu_seconds: float = 0.0
+    cpu_share: float = 0.0
+    strangers: int = 0
+    duplicates: int = 0
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +198,7 @@ class Result(msgspec.Struct, kw_only=True):
     errors: dict[str, int]
     generator: GeneratorFigures
     worker: WorkerFigures
+    reader: ReaderFigures | None = None
     cost: CostFigures
     environment: dict[str, Any]
     warnings: list[str] = []

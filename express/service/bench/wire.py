@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from express.config import Config
+from express.config import Config, Kafka
 from express.config.model import decode_custom, encode_custom
+from express.service.bench.events import Sample
 from express.service.bench.schedule import Stage
 
 REPORT_SECONDS = 0.25
@@ -25,8 +26,9 @@ TOMBSTONE = 0xFFFFFFFF
 
 _BATCH = struct.Struct("<II")
 _FRAME = struct.Struct("<cI")
+_ACK = struct.Struct("<iq")
 
-JSON_FRAME, SAMPLE_FRAME = b"J", b"S"
+JSON_FRAME, SAMPLE_FRAME, ACK_FRAME = b"J", b"S", b"A"
 
 SUCCEEDED, FAILED, TIMED_OUT, REJECTED, UNFINISHED, DROPPED = range(6)
 STATUS = {"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "TIMED_OUT": TIMED_OUT, "ABORTED": FAILED}
@@ -35,28 +37,38 @@ COLUMNS = 6
 
 
 class GeneratorPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the generator is to do: `begin` is when the schedule starts; no stages: as fast as events are taken."""
+    """What the generator is to do: `begin` is when the schedule starts; no stages: as fast as events are taken.
 
-    input: str
-    seed: int
+    With `replay` events are due as they were captured, sped up by so much. With `kafka` they are produced to `topic`.
+    """
+
+    sample: Sample
     begin: float
     stages: list[Stage] = []
     seconds: float = 0.0
     poisson: bool = False
+    replay: float | None = None
     backlog: int = 100_000
     cpu: int | None = None
+    kafka: Kafka | None = None
+    topic: str = ""
 
 
 class GeneratorReport(msgspec.Struct, kw_only=True):
-    """How the generator is doing. `dropped` holds the due times of events its own buffer had no room for."""
+    """How the generator is doing. `dropped` holds the due times of events its own buffer had no room for.
+
+    `unsent`: events that Kafka has not acknowledged. `fault`: why it can't go on.
+    """
 
     made: int = 0
     dropped: list[float] = []
     cpu_seconds: float = 0.0
     errors: dict[int, int] = {}
     blocked_bytes: int = 0
+    unsent: int = 0
     cpus: list[int] = []
     done: bool = False
+    fault: str = ""
 
 
 class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +114,41 @@ class WorkerReport(msgspec.Struct, kw_only=True):
     loop_lag_p99_ms: float = 0.0
     gc_pause_max_ms: float = 0.0
     states: list[dict[str, Any]] = []
+
+
+class ReaderPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the reader of a pipeline's results is to read: (topic, partition, first offset)."""
+
+    kafka: Kafka
+    source: str
+    starts: list[tuple[str, int, int]]
+
+
+class ReaderReport(msgspec.Struct, kw_only=True):
+    """How the reader is doing. Its frames of samples have TERMINAL_COLUMNS doubles a row."""
+
+    ready: bool = False
+    done: bool = False
+    fault: str = ""
+    cpu_seconds: float = 0.0
+    errors: dict[str, int] = {}
+
+
+TERMINAL_COLUMNS = 8
+"""Doubles of a terminal record: partition, offset, seen (monotonic), start and stop (ms), billed ms and MB, status."""
+
+
+def pack_acknowledged(partition: int, offset: int, due: Sequence[float]) -> bytes:
+    """Tell that the records which were due then have consecutive offsets from `offset` on."""
+    return pack_frame(ACK_FRAME, _ACK.pack(partition, offset) + array("d", due).tobytes())
+
+
+def acknowledged(body: bytes) -> tuple[int, int, array[float]]:
+    """What `pack_acknowledged` told."""
+    partition, offset = _ACK.unpack_from(body)
+    due = array("d")
+    due.frombytes(body[_ACK.size :])
+    return partition, offset, due
 
 
 def pack_events(due: Sequence[float], values: Sequence[bytes | None]) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from express.errors import ConfigError
 from express.service.bench.collect import Collector
 from express.service.bench.compare import compare, ratio_interval
-from express.service.bench.conduct import warnings
+from express.service.bench.outcome import warnings
 from express.service.bench.result import GeneratorFigures, Result, encode
 from express.service.bench.thresholds import FIGURES, figure, parse_threshold
 from express.service.bench.wire import DROPPED, FAILED, REJECTED, SUCCEEDED, TIMED_OUT, UNFINISHED

@@ -15,7 +15,8 @@ import pytest
 
 from express.config import Config, Function
 from express.errors import ConfigError
-from express.service.bench.conduct import Bench, HandlerCrash, Plan
+from express.service.bench.conduct import Bench
+from express.service.bench.plan import HandlerCrash, Plan
 from express.service.bench.result import Load, Result
 from express.service.bench.schedule import Stage
 from express.service.prepare import prices
