@@ -64,7 +64,9 @@ def command(
     is well, 1 something is missing, doubled against the promise, or wrong.
     """
     from express.service.verify import verify
+    from express.telemetry.applog import log_to_stderr
 
+    log_to_stderr("warning", "text", "verify")
     if explicit["inputs"] or explicit["output"]:
         config, targets = Config(), [_explicit(explicit)]
     else:

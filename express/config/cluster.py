@@ -105,9 +105,10 @@ def _time_problems(config: Config, properties: Mapping[str, Any], places: Mappin
     needed = config.workers.rebalance_drain + COMMIT_SECONDS
     for key in ("rebalance_timeout_ms", "max_poll_interval_ms"):
         if needed >= times[key]:
+            place = places.get(key.replace("_", "."), ("workers", "rebalance_drain"))
             yield Problem(
-                ("workers", "rebalance_drain"),
-                f"{config.workers.rebalance_drain:g}s and {COMMIT_SECONDS:g}s for the commit have to be less than "
-                f"kafka.client.{key}, {times[key]:g}s: later the group goes on without this member, "
-                "and what it drained is done again",
+                place,
+                f"workers.rebalance_drain of {config.workers.rebalance_drain:g}s and {COMMIT_SECONDS:g}s for the commit "
+                f"have to be less than kafka.client.{key}, {times[key]:g}s: later the group goes on without this "
+                "member, and what it drained is done again",
             )

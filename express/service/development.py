@@ -117,7 +117,7 @@ class Development:
         options = self.options
         streams = [Stream(p.topics[0], *KINDS[p.name]) for p in self.config.pipelines]
         return Plan(
-            bootstrap_servers=self.address,
+            kafka=self.config.kafka,
             streams=streams,
             seed=options.seed,
             rate=options.rate,

@@ -35,7 +35,8 @@ async def knock(properties: Mapping[str, Any]) -> bool:
     Raises ConfigError if one of them refuses us, or we do not trust it, and none lets us in.
     """
     repair_connections()
-    refusals, silences = [], []
+    refusals: list[str] = []
+    silences: list[str] = []
     for host, port, _ in collect_hosts(properties["bootstrap_servers"]):
         try:
             async with asyncio.timeout(KNOCK_SECONDS):

@@ -89,6 +89,8 @@ def _add_tls(shared: dict[str, Any], tls: Mapping[str, Any]) -> None:
     protocol = str(shared.get("security_protocol", "PLAINTEXT")).upper()
     if "security_protocol" in shared:
         shared["security_protocol"] = protocol
+    if protocol.startswith("SASL"):
+        shared.setdefault("sasl_mechanism", "PLAIN")
     if protocol not in PROTOCOLS:
         raise ConfigError(f"kafka.client: security_protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
     if not protocol.endswith("SSL"):

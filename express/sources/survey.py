@@ -13,7 +13,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from express.errors import SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
@@ -25,6 +25,8 @@ Range = tuple[int, int]
 
 STUCK_SECONDS = 30.0
 """A partition that gives nothing for so long although its end is not reached can't be read."""
+
+RETRY_SECONDS = 0.1
 
 NO_COMMIT = -1
 
@@ -64,8 +66,18 @@ class Survey:
     async def committed(self, group: str) -> dict[Partition, Position]:
         """Everything that a group has committed, with its metadata."""
         with mapped(SourceError, f"asking for what group {group} has committed"):
-            found = await self._admin.list_consumer_group_offsets(group)
+            async with asyncio.timeout(STUCK_SECONDS):
+                found = await self._group_offsets(group)
         return {Partition(*tp): Position(at.offset, at.metadata) for tp, at in found.items() if at.offset != NO_COMMIT}
+
+    async def _group_offsets(self, group: str) -> Mapping[TopicPartition, Any]:
+        """Of a cluster that never had a group, the first question makes the topic that keeps them."""
+        while True:
+            try:
+                found: Mapping[TopicPartition, Any] = await self._admin.list_consumer_group_offsets(group)
+                return found
+            except GroupCoordinatorNotAvailableError:
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def bounds(self, topics: Collection[str]) -> dict[Partition, Range]:
         """First offset and last stable offset of every partition. Raises SourceError for a topic that is missing."""

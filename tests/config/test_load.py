@@ -45,6 +45,11 @@ group = "staging"
 """
 
 
+def client(properties: str) -> tuple[str, str]:
+    """The change that adds client properties."""
+    return "[functions]", f"[kafka.client]\n{properties}\n[functions]"
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "express.toml"
@@ -196,6 +201,22 @@ def test_toml_mistake_has_its_line(file: Path) -> None:
         (("[functions]", '[kafka.client]\ngroup.id = "x"\n[functions]'), "kafka.group decides it"),
         (("[functions]", '[kafka.client]\nsasl.password = "hunter2"\n[functions]'), "write where it is kept"),
         (("[functions]", '[kafka.client]\nsasl_mechanism = "PLAIN"\n[functions]'), "login in the clear"),
+        (client('security.protocol = "SASL_PLAINTEXT"'), "login in the clear"),
+        (client('security.protocol = "SASL_TLS"'), "did you mean 'SASL_SSL'?"),
+        (client('security.protocol = "SSL"\nsasl.username = "u"'), "never logs in: SASL_SSL does"),
+        (client('security.protocol = "sasl_ssl"\nsasl.mechanism = "GSSAPI"'), "is none of PLAIN, SCRAM-SHA-256"),
+        (client('security.protocol = "SASL_SSL"\nsasl.username = "u"'), "SASL_SSL needs sasl.password"),
+        (client('ssl.truststore.location = "x.jks"'), "of Java's client: set ssl.ca.location, a PEM file"),
+        (client('sasl.jaas.config = "x password=hunter2"'), "set sasl.username and sasl.password"),
+        (client("enable.ssl.certificate.verification = false"), "verified, always"),
+        (client('session_timeout_ms = "30s"'), "a number of milliseconds above 0, not '30s'"),
+        (client("heartbeat.interval.ms = 45000"), "has to be less than session_timeout_ms"),
+        (client("rebalance_timeout_ms = 35000"), "have to be less than kafka.client.rebalance_timeout_ms, 35s"),
+        (client("max_poll_interval_ms = 30000"), "have to be less than kafka.client.max_poll_interval_ms, 30s"),
+        (
+            ("[functions]", '[workers]\nrebalance_drain = "5m"\n[functions]'),
+            "rebalance_drain of 300s and 5s for the commit have to be less than",
+        ),
     ],
 )
 def test_rules_between_keys(file: Path, change: tuple[str, str], message: str) -> None:
@@ -204,6 +225,24 @@ def test_rules_between_keys(file: Path, change: tuple[str, str], message: str) -
 
     assert message in text
     assert "hunter2" not in text
+
+
+def test_times_of_the_group_that_fit(file: Path) -> None:
+    """A drain as long as the longest execution needs a rebalance that waits for it."""
+    times = '[workers]\nrebalance_drain = "5m"\n[kafka.client]\nrebalance_timeout_ms = 330000\n[functions]'
+    file.write_text(GOOD.replace("[functions]", times))
+
+    assert read(file).config.workers.rebalance_drain == 300
+
+
+def test_certificates_lie_beside_the_file(file: Path) -> None:
+    """Names of certificate files are relative to the file that names them, in either spelling."""
+    text = 'security.protocol = "SSL"\nssl.ca.location = "tls/ca.pem"\nssl_certfile = "/a/b.pem"'
+    file.write_text(GOOD.replace(*client(text)))
+    found = read(file).config.kafka.client
+
+    assert found["ssl"] == {"ca": {"location": str(file.parent / "tls" / "ca.pem")}}
+    assert found["ssl_certfile"] == "/a/b.pem"
 
 
 def test_sasl_over_tls_is_fine(file: Path) -> None:

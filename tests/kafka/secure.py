@@ -40,8 +40,8 @@ class SecureKafka(RealKafka):
         self.ca = str(self._authority.file)
         self.other_ca = str(Authority(self.folder, "stranger").file)
         self.certificate, self.key = map(str, self._authority.issue("client", password=KEY_PASSWORD))
-        self.password_file = self._secret("password", PASSWORD)
-        self.key_password_file = self._secret("key-password", KEY_PASSWORD)
+        self.password_file = self.secret("password", PASSWORD)
+        self.key_password_file = self.secret("key-password", KEY_PASSWORD)
         self._stores = {name: self._store(name, host) for name, host in _HOSTS.items()}
 
     def at(self, listener: str) -> str:
@@ -64,7 +64,8 @@ class SecureKafka(RealKafka):
             found["sasl.password"] = f"file:{self.password_file}"
         return {**found, **more}
 
-    def _secret(self, name: str, text: str) -> Path:
+    def secret(self, name: str, text: str) -> Path:
+        """A file that holds a secret."""
         path = self.folder / name
         path.write_text(text + "\n", encoding="utf-8")
         path.chmod(0o600)

@@ -6,12 +6,14 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import msgspec
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from express.config import Kafka
 from express.sources.generator import Generator, Plan, Progress, Stream
 from express.sources.sample_events import POISON, SampleEvents
 from express.sources.topics import create_topics, ends
@@ -56,9 +58,9 @@ def test_one_event_in_a_hundred_is_poison(kind: str) -> None:
     assert 0.5 * POISON < poisoned / 5_000 < 2 * POISON
 
 
-def plan(address: str, **options: object) -> Plan:
+def plan(address: str, **options: Any) -> Plan:
     streams = [Stream("readings", "reading", 0.75), Stream("orders", "order", 0.25)]
-    return msgspec.convert({"bootstrap_servers": address, "streams": msgspec.to_builtins(streams), **options}, Plan)
+    return Plan(kafka=Kafka(bootstrap_servers=address), streams=streams, **options)
 
 
 async def records(address: str) -> list[tuple[str, int, bytes, bytes | None]]:

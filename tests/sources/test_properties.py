@@ -11,6 +11,7 @@ import pytest
 from express.config import Kafka, Secret
 from express.errors import ConfigError
 from express.sources.properties import client_properties
+from tests.kafka.certificates import Authority
 
 
 def kafka(**client: Any) -> Kafka:
@@ -71,6 +72,8 @@ def test_tls_is_verified(protocol: str) -> None:
         ({"security_protocol": "TLS"}, "is none of PLAINTEXT"),
         ({"ssl.ca.location": "/ca.pem"}, "security_protocol is PLAINTEXT"),
         ({"security_protocol": "SSL", "ssl_cafile": "/nowhere/ca.pem"}, "can't be loaded"),
+        ({"ssl_context": "x"}, "no client knows"),
+        ({"key_deserializer": "json"}, "no client knows"),
         ({"enable.ssl.certificate.verification": False}, "no client knows"),
     ],
 )
@@ -88,3 +91,15 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     found = client_properties(kafka(sasl_plain_password=f"file:{mounted}", security_protocol="SASL_SSL"))
 
     assert found.producer["sasl_plain_password"].encode() == b"s3cret"
+
+
+def test_an_encrypted_key_without_its_password_is_an_error(tmp_path: Path) -> None:
+    """OpenSSL would ask on the terminal and wait there."""
+    certificate, key = Authority(tmp_path).issue("client", password="open sesame")
+    (tmp_path / "password").write_text("open sesame\n")
+    (tmp_path / "password").chmod(0o600)
+    files = {"security_protocol": "ssl", "ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+
+    assert client_properties(kafka(**files, ssl_password=f"file:{tmp_path}/password")).consumer["ssl_context"]
+    with pytest.raises(ConfigError, match=rf"{certificate}, {key} can't be loaded"):
+        client_properties(kafka(**files))
