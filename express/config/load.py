@@ -72,7 +72,11 @@ def _with_paths(config: Config, tree: layers.Tree) -> Config:
         return str((tree.folder(path) / name).resolve()) if name else name
 
     pipelines = [
-        msgspec.structs.replace(p, workflow=absolute(p.workflow, ("pipelines", i, "workflow")))
+        msgspec.structs.replace(
+            p,
+            workflow=absolute(p.workflow, ("pipelines", i, "workflow")),
+            workflows=[absolute(name, ("pipelines", i, "workflows")) for name in p.workflows],
+        )
         for i, p in enumerate(config.pipelines)
     ]
     prices = absolute(config.metering.prices, ("metering", "prices"))

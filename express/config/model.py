@@ -50,12 +50,36 @@ class Function(Section, frozen=True, kw_only=True):
     memory: Positive = 128
 
 
+class Input(Section, frozen=True, kw_only=True):
+    """`[pipelines.input]`: what of a record becomes the input, and which workflow it is for.
+
+    `workflow_header` names the header by which a record may choose among the workflows of its pipeline, and only
+    among those.
+    """
+
+    envelope: Literal["value", "record", "pipes", "cloudevents"] = "value"
+    execution_name: Literal["offset", "event"] = "offset"
+    workflow_header: Annotated[str, Meta(max_length=249)] = ""
+    workflow_absent: Literal["default", "dead_letter"] = "default"
+    workflow_unknown: Literal["default", "dead_letter"] = "dead_letter"
+
+
+class Results(Section, frozen=True, kw_only=True):
+    """`[pipelines.results]`: the form of results. Trace context is carried over without being asked for."""
+
+    cloudevents: Literal["off", "binary", "structured"] = "off"
+    copy_headers: Annotated[list[Annotated[str, Meta(min_length=1, max_length=249)]], Meta(max_length=16)] = field(
+        default_factory=list
+    )
+
+
 class Pipeline(Section, frozen=True, kw_only=True):
-    """`[[pipelines]]`: one workflow over one or more input topics."""
+    """`[[pipelines]]`: one workflow over one or more input topics. `workflows` are further ones, chosen by header."""
 
     name: Name
     topics: Annotated[list[str], Meta(min_length=1)]
     workflow: str
+    workflows: list[str] = field(default_factory=list)
     output: str
     dead_letter: str
     group: str = ""
@@ -66,6 +90,8 @@ class Pipeline(Section, frozen=True, kw_only=True):
     ordering: Literal["key", "partition", "none"] = "key"
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     memory: Size = size("128MiB")
+    input: Input = field(default_factory=Input)
+    results: Results = field(default_factory=Results)
 
 
 class Workers(Section, frozen=True, kw_only=True):
@@ -77,8 +103,9 @@ class Workers(Section, frozen=True, kw_only=True):
     restart_delay: Duration = duration("500ms")
     restart_delay_max: Duration = duration("30s")
 
-
     rebalance_drain: Duration = duration("30s")
+
+
 class Metrics(Section, frozen=True, kw_only=True):
     """`[metrics]`: the HTTP server of the parent process. Port 0 takes any free one."""
 

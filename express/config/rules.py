@@ -96,6 +96,9 @@ def _pipeline_problems(config: Config) -> Iterator[Problem]:
             yield Problem((*path, "name"), f"there are two pipelines named {pipeline.name!r}")
         names.add(pipeline.name)
         yield from _limit_problems(pipeline, path)
+        yield from _header_problems(pipeline, path)
+        if config.api.queue:
+            yield from _queue_problems(pipeline, path)
         for topic in pipeline.topics:
             other = drained.setdefault((topic, pipeline.group), pipeline.name)
             if topic in (pipeline.output, pipeline.dead_letter):
@@ -111,3 +114,34 @@ def _limit_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
         yield Problem((*path, "payload_limit"), "must be more than 0 and at most 256KiB, the cap of Express")
     if pipeline.output == pipeline.dead_letter:
         yield Problem((*path, "dead_letter"), "is the output topic too: dead letters need one of their own")
+
+
+OWN_HEADERS = ("express.", "__express.")
+"""What the names of our own headers begin with."""
+
+
+def _header_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
+    given, results = pipeline.input, pipeline.results
+    if given.execution_name == "event" and given.envelope != "cloudevents":
+        place = (*path, "input", "execution_name")
+        yield Problem(place, 'names executions after CloudEvents: set input.envelope = "cloudevents"')
+    if pipeline.workflows and not given.workflow_header:
+        yield Problem((*path, "workflows"), "can't be chosen: name the header that does in input.workflow_header")
+    for index, header in enumerate(results.copy_headers):
+        place = (*path, "results", "copy_headers", index)
+        if header in ("traceparent", "tracestate"):
+            yield Problem(place, f"{header!r} goes on by itself")
+        elif header.startswith(OWN_HEADERS):
+            yield Problem(place, f"{header!r} is a header that express writes itself")
+        elif results.cloudevents != "off" and (header.startswith("ce_") or header.lower() == "content-type"):
+            yield Problem(place, f"{header!r} belongs to the CloudEvent that the result is")
+
+
+def _queue_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
+    """What StartExecution puts into the topic is a plain value without headers."""
+    if pipeline.input.envelope != "value":
+        place = (*path, "input", "envelope")
+        yield Problem(place, 'api.queue puts plain values into the topic: only envelope = "value" reads them')
+    if pipeline.input.workflow_header and pipeline.input.workflow_absent == "dead_letter":
+        place = (*path, "input", "workflow_absent")
+        yield Problem(place, "api.queue puts records without headers into the topic, which would be dead letters")

@@ -72,7 +72,8 @@ def wants_text(path: KeyPath) -> bool:
         hints = get_type_hints(kind, include_extras=True) if _is_struct(kind) else {}
         kind = hints.get(str(part), _inner(kind))
     plain = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
-    return plain in (str, Duration, Size) or str in get_args(plain)
+    either = get_args(plain) if get_origin(plain) in (Union, types.UnionType) else ()
+    return plain in (str, Duration, Size) or str in either
 
 
 def _is_struct(kind: Any) -> bool:

@@ -15,6 +15,8 @@ execution that did not succeed (a value of null would delete the key in a compac
 A **dead letter** is what could not become a result: value, key and headers of the input, byte for byte, and
 headers `__express.errors.*` (reliability.md §1.4). Where the broker would not take a record of that size, the
 value is left out and `__express.errors.value.truncated` says so; the coordinates lead to the original.
+
+Both have `traceparent` and `tracestate` of their input; a result also has the headers that its pipeline copies.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import msgspec
 
 from express.engine.effects import Finish
 from express.ports import Event, Headers, Partition
+from express.runtime.headers import Carrier
 
 EXECUTION_ARN = "express.execution-arn"
 STATUS = "express.status"
@@ -43,6 +46,8 @@ TRUNCATED = f"{ERRORS}value.truncated"
 
 CAUSE_LIMIT = 1_024
 """Bytes of a cause that a header holds."""
+
+_TRACE = Carrier()
 
 
 class Naming:
@@ -120,7 +125,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 def dead_letter_headers(
     partition: Partition, record: Event, letter: Letter, *, truncated: bool = False
 ) -> list[tuple[str, bytes]]:
-    """The headers of the original, then ours. `truncated`: ours alone, for a record that is sent without a value."""
+    """The headers of the original, then ours. `truncated`: ours and the trace, for a record that has no value here."""
     own = {
         "topic": partition.topic,
         "partition": str(partition.number),
@@ -135,7 +140,9 @@ def dead_letter_headers(
         "worker": letter.worker,
     }
     headers = [(ERRORS + name, cut(value)) for name, value in own.items()]
-    return [(TRUNCATED, b"true"), *headers] if truncated else [*record.headers, *headers]
+    if truncated:
+        return [(TRUNCATED, b"true"), *_TRACE(record.headers).headers, *headers]
+    return [*record.headers, *headers]
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:

@@ -14,7 +14,7 @@ from express.runtime.pipeline import Pipeline, Workflow
 from express.runtime.processor import Processor
 from express.service.job import Job
 from express.service.measure import MeasuredIntegrations
-from express.service.workflows import compile_callable, machine_name
+from express.service.workflows import compile_callable, definition_keys, machine_name
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
@@ -52,11 +52,12 @@ def build(job: Job) -> Built:
     properties = client_properties(config.kafka)
     processors = []
     for pipeline in config.pipelines:
-        text = job.definitions[pipeline.name].encode()
-        program = compile_callable(text, outside.functions, inner, pipeline.workflow)
-        name, region, account = machine_name(pipeline.workflow), config.api.region, config.api.account
-        workflow = Workflow(name=name, program=program, region=region, account=account)
-        processors.append(_processor(job, pipeline, workflow, properties, executor, clock))
+        workflows = []
+        for key, file in definition_keys(pipeline).items():
+            program = compile_callable(job.definitions[key].encode(), outside.functions, inner, file)
+            name, region, account = machine_name(file), config.api.region, config.api.account
+            workflows.append(Workflow(name=name, program=program, region=region, account=account))
+        processors.append(_processor(job, pipeline, workflows, properties, executor, clock))
     return Built(processors, integrations, executor, functions, outside)
 
 
@@ -68,7 +69,7 @@ def group_of(config: Config, pipeline: PipelineConfig) -> str:
 def _processor(
     job: Job,
     pipeline: PipelineConfig,
-    workflow: Workflow,
+    workflows: list[Workflow],
     properties: ClientProperties,
     executor: Executor,
     clock: SystemClock,
@@ -77,7 +78,7 @@ def _processor(
     name = f"{config.kafka.group}-{pipeline.name}-{job.worker}"
     settings = Pipeline(
         name=pipeline.name,
-        workflow=workflow,
+        workflow=workflows[0],
         output=pipeline.output,
         dead_letters=pipeline.dead_letter,
         ordering=pipeline.ordering,
@@ -89,6 +90,15 @@ def _processor(
         drain_seconds=config.workers.drain,
         rebalance_drain_seconds=config.workers.rebalance_drain,
         worker=name,
+        envelope=pipeline.input.envelope,
+        bootstrap_servers=config.kafka.bootstrap_servers,
+        execution_name=pipeline.input.execution_name,
+        workflows=tuple(workflows[1:]),
+        workflow_header=pipeline.input.workflow_header,
+        workflow_absent=pipeline.input.workflow_absent,
+        workflow_unknown=pipeline.input.workflow_unknown,
+        copy_headers=tuple(pipeline.results.copy_headers),
+        cloudevents=pipeline.results.cloudevents,
     )
     group = group_of(config, pipeline)
     consumer = dict(properties.consumer)

@@ -9,8 +9,9 @@ from express.config.model import decode_custom, encode_custom
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's work. `definitions` holds each pipeline's workflow as text, read once by the parent, so that all
-    workers run the same; `path` is where its handlers are imported from.
+    """One worker's work. `definitions` holds the workflows as text, read once by the parent, so that all workers run
+    the same: a pipeline's under its name, further ones under `PIPELINE/WORKFLOW`. `path` is where handlers are
+    imported from.
     """
 
     worker: int

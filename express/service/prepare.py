@@ -15,7 +15,7 @@ from express.docs.samples import shipped
 from express.errors import ConfigError, DefinitionError
 from express.metering import PriceTable, price_tables
 from express.service.job import Job
-from express.service.workflows import read_definition
+from express.service.workflows import definition_keys, read_definition
 from express.sources.properties import client_properties
 
 
@@ -39,14 +39,19 @@ def prepare(config: Config, folders: Sequence[Path] = ()) -> Job:
     prices(config)
     definitions = {}
     for pipeline in config.pipelines:
-        text = read_definition(pipeline.workflow)
-        try:
-            compile_definition(text)
-        except DefinitionError as error:
-            raise BrokenWorkflow(pipeline.workflow, text, error) from error
-        definitions[pipeline.name] = text.decode()
+        for key, file in definition_keys(pipeline).items():
+            definitions[key] = _compilable(file)
     path = [str(folder.resolve()) for folder in (Path(), *folders)]
     return Job(worker=0, config=config, definitions=definitions, path=list(dict.fromkeys(path)))
+
+
+def _compilable(file: str) -> str:
+    text = read_definition(file)
+    try:
+        compile_definition(text)
+    except DefinitionError as error:
+        raise BrokenWorkflow(file, text, error) from error
+    return text.decode()
 
 
 def workers_of(config: Config) -> int:

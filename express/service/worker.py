@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import uvloop
@@ -105,7 +105,10 @@ class Worker:
             ready=self._ready(),
             draining=self._stopping,
             checks={processor.pipeline.name: _check(processor, now) for processor in self._built.processors},
-            pipelines=[_pipeline_report(processor) for processor in self._built.processors],
+            pipelines=[
+                *(_pipeline_report(processor) for processor in self._built.processors),
+                *(row for processor in self._built.processors for row in _further_reports(processor)),
+            ],
             tasks=msgspec.to_builtins(self._built.integrations.counts),
             loop_lag=msgspec.to_builtins(self._watch.lag),
             gc_pause=msgspec.to_builtins(self._watch.gc),
@@ -128,6 +131,13 @@ def _pipeline_report(processor: Processor) -> PipelineReport:
         lag=[(partition.topic, partition.number, lag) for partition, lag in processor.lag().items()],
         partitions=len(processor.partitions),
     )
+
+
+def _further_reports(processor: Processor) -> Iterator[PipelineReport]:
+    """Executions of the workflows that records have chosen by header."""
+    for name, counters in processor.machines.items():
+        pipeline = processor.pipeline.name
+        yield PipelineReport(pipeline=pipeline, state_machine=name, counters=msgspec.to_builtins(counters))
 
 
 async def serve(job: Job, reports: int) -> int:

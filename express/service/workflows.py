@@ -8,6 +8,7 @@ from typing import Protocol
 
 from express.asl.resources import Resource
 from express.compiler import compile_definition
+from express.config import Pipeline
 from express.engine import Program
 from express.errors import ConfigError
 from express.integrations import Integrations
@@ -35,6 +36,22 @@ def machine_name(file: str | Path) -> str:
     """
     name = Path(file).name
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+
+
+def definition_keys(pipeline: Pipeline) -> dict[str, str]:
+    """The workflows of a pipeline: the key of each in `Job.definitions`, and its file; the pipeline's own first.
+
+    Raises ConfigError where two of them have the same name, by which a header could mean either.
+    """
+    found = {pipeline.name: pipeline.workflow}
+    names = {machine_name(pipeline.workflow)}
+    for file in pipeline.workflows:
+        name = machine_name(file)
+        if name in names:
+            raise ConfigError(f"pipelines.{pipeline.name}.workflows: there are two workflows named {name!r}")
+        names.add(name)
+        found[f"{pipeline.name}/{name}"] = file
+    return found
 
 
 def read_definition(file: str | Path) -> bytes:

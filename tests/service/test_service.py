@@ -207,3 +207,6 @@ def test_mistakes_are_found_before_processes_start(tmp_path: Path) -> None:
         prepare(lab.config("pipelines=[]"))
     with pytest.raises(ConfigError, match="can't be read"):
         prepare(lab.config("pipelines.numbers.workflow=/nowhere.asl.json"))
+    chosen = ("pipelines.numbers.input.workflow_header=w", "pipelines.numbers.workflows=['elsewhere/machine.json']")
+    with pytest.raises(ConfigError, match="there are two workflows named 'machine'"):
+        prepare(lab.config(*chosen))
