@@ -5,15 +5,16 @@ An adapter is one file below `integrations`, `sources`, `sinks` or `stores`; the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 from express.engine.effects import StartTask
 from express.values import JSON
+from express.wire import HeaderBlock
 
-Headers: TypeAlias = Sequence[tuple[str, bytes]]
+Headers: TypeAlias = Sequence[tuple[str, bytes]] | HeaderBlock
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -202,8 +203,22 @@ class TaskContext(msgspec.Struct, frozen=True):
     trace: tuple[str, str] | None = None  # W3C traceparent and tracestate of what caused the execution
 
 
+Describe: TypeAlias = Callable[[JSON, Any], tuple[StartTask, TaskContext]]
+"""(payload, site) → the effect and the context of a call, for whoever wants to know more than its payload."""
+
+Direct: TypeAlias = Callable[[JSON, Any], JSON | Awaitable[JSON]]
+"""(payload, site) → what `Integration.start` would answer or raise. `site` is only there for `Describe`."""
+
+
+class Binding(Protocol):
+    """An `Integration` whose calls have a short way: what can be found out once per resource is."""
+
+    def bind(self, resource: Any, describe: Describe) -> Direct | None:
+        """The short way to a compiled resource; None where every call has to go through `start`."""
+
+
 class Integration(Protocol):
-    """Performs the calls of one kind of resource."""
+    """Performs the calls of one kind of resource. It may be a `Binding` as well."""
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call: the raw task result, at once or awaited.
@@ -212,3 +227,109 @@ class Integration(Protocol):
         exception is a bug of the integration and fails the task as States.Runtime. Cancelling the
         awaitable means nobody wants the answer.
         """
+
+
+class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A nested execution that is wanted. `text` is the input as JSON text, `data` the same parsed.
+
+    `identity` is a UUID that is the same for every replay of the step that starts it. `parent` is the ARN of the
+    execution whose task this is. `sync`: somebody waits for its end.
+    """
+
+    machine_arn: str
+    name: str
+    identity: str
+    text: str
+    data: JSON
+    parent: str
+    sync: bool
+    trace_header: str | None = None
+
+
+class ChildEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How a nested execution ended. `output` is JSON text; `stopped` is wall-clock seconds."""
+
+    status: str
+    stopped: float
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+    billed_ms: int = 0
+    billed_mb: int = 0
+
+
+class Child(Protocol):
+    """A nested execution."""
+
+    @property
+    def execution_arn(self) -> str:
+        """Its ARN."""
+
+    @property
+    def machine_arn(self) -> str:
+        """Its state machine."""
+
+    @property
+    def started(self) -> float:
+        """Wall-clock seconds."""
+
+    @property
+    def end(self) -> ChildEnd | None:
+        """How it ended; None while it runs."""
+
+    async def wait(self) -> ChildEnd:
+        """Its end. When the caller is cancelled the execution is stopped."""
+
+    def when_over(self, then: Callable[[], None]) -> None:
+        """Call `then` once it has ended or was given up; at once if that is so already."""
+
+
+class Machines(Protocol):
+    """State machines whose executions can be started in this process."""
+
+    def knows(self, machine_arn: str) -> bool:
+        """Whether there is a machine for this ARN."""
+
+    def nearest(self, machine_arn: str) -> str | None:
+        """The name of the machine that was probably meant."""
+
+    def find(self, machine_arn: str) -> Any | Awaitable[Any]:
+        """The machine of an ARN, for `start`. Raises ApiError with the code that StartExecution would answer with."""
+
+    def start(self, machine: Any, request: ChildRequest) -> Child:
+        """Start an execution, which may run to its end at once. Raises ApiError as `find`."""
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that a task produces. `partition` None: chosen by the key, as Kafka's clients do."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+
+
+class Placed(NamedTuple):
+    """Where a record lies, and when the broker says it came, in wall-clock seconds."""
+
+    partition: Partition
+    offset: int
+    timestamp: float
+
+
+class Outbox(Protocol):
+    """Records that are written together with the result of the execution that produced them, or not at all."""
+
+    def takes(self, execution_arn: str) -> bool:
+        """Whether an execution's results are written in transactions, so that its records must be, too."""
+
+    def add(self, execution_arn: str, record: Outgoing) -> Partition:
+        """Write `record` with the execution's result; where it will lie. Raises SinkError for what can't be written."""
+
+
+class Topics(Protocol):
+    """Kafka topics that records can be put into."""
+
+    async def produce(self, record: Outgoing) -> Placed:
+        """Put a record in; returns once it can't be lost. Raises SinkError where that is not known."""

@@ -14,6 +14,7 @@ MEANINGS = {
     "kafka.bootstrap_servers": "Brokers to begin with, `host:port`, separated by commas.",
     "kafka.group": "Prefix of the consumer groups: pipeline NAME is in `GROUP-NAME`.",
     "kafka.allow_plaintext_password": "Let SASL go over an unencrypted connection.",
+    "kafka.produce": "Topics that `arn:express:kafka:::produce` may write to; empty: none.",
     "kafka.client": "Properties for the client, in aiokafka's or librdkafka's names; secrets by reference.",
     "functions": 'Name or ARN of a function = `"module:function"`, or a table with the keys below.',
     "functions.*.handler": "`module:function`, a `def` or `async def handler(event, context)`.",
@@ -131,6 +132,16 @@ MEANINGS = {
     "connections.*.allow.*.methods": "Methods that may go there.",
     "connections.*.networks": "Private networks it may reach, as CIDR; all others are refused.",
     "connections.*.limit": "Most connections at once, in a worker.",
+    "nested.depth": "Longest chain of executions that start each other in a process.",
+    "nested.concurrency": "Nested executions in flight in a worker; more are refused.",
+    "breaker.failures": "Calls of an endpoint that fail in a row before it is left alone; 0: never.",
+    "breaker.open": "How long it is left alone before a call probes it.",
+    "breaker.open_max": "The longest such pause; it doubles with each probe that fails.",
+    "breaker.errors": "Patterns of errors that tell of a dead endpoint; others are answers.",
+    "limits": 'Any number of `[limits."ENDPOINT"]`: bounds of one endpoint, named as in its metrics.',
+    "limits.*.concurrency": "Calls of it at once in a worker; more wait. Unset: no bound.",
+    "limits.*.queue": "Calls that may wait; more are refused.",
+    "limits.*.timeout": "A call that takes longer fails as `States.Timeout`.",
 }
 
 

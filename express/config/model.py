@@ -32,11 +32,15 @@ def size(text: str) -> Any:
 
 
 class Kafka(Section, frozen=True, kw_only=True):
-    """`[kafka]`: the cluster. `client` passes properties through, in aiokafka's or librdkafka's names."""
+    """`[kafka]`: the cluster. `client` passes properties through, in aiokafka's or librdkafka's names.
+
+    `produce` lists the topics that Task states may write to.
+    """
 
     bootstrap_servers: str = "127.0.0.1:9092"
     group: Name = "express"
     allow_plaintext_password: bool = False
+    produce: list[str] = field(default_factory=list)
     client: dict[str, Any] = field(default_factory=dict)
 
 
@@ -100,10 +104,9 @@ class Workers(Section, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=0, le=1024)] = 1
     threads: Positive = 32
     drain: Duration = duration("30s")
+    rebalance_drain: Duration = duration("30s")
     restart_delay: Duration = duration("500ms")
     restart_delay_max: Duration = duration("30s")
-
-    rebalance_drain: Duration = duration("30s")
 
 
 class Metrics(Section, frozen=True, kw_only=True):
@@ -256,6 +259,50 @@ class Http(Section, frozen=True, kw_only=True):
     response_limit: Size = size("256KiB")
 
 
+class Nested(Section, frozen=True, kw_only=True):
+    """`[nested]`: executions that executions start. `depth` bounds a chain of them, `concurrency` all in a worker."""
+
+    depth: Positive = 16
+    concurrency: Positive = 10_000
+
+
+class Breaker(Section, frozen=True, kw_only=True):
+    """`[breaker]`: when calls of an endpoint are refused without being tried.
+
+    After `failures` calls in a row that ended with one of `errors` (patterns; 0: never); `open` doubles up to
+    `open_max` with each probe that fails.
+    """
+
+    failures: Annotated[int, Meta(ge=0)] = 20
+    open: Duration = duration("5s")
+    open_max: Duration = duration("1m")
+    errors: list[str] = field(
+        default_factory=lambda: [
+            "States.Timeout",
+            "States.Http.Socket",
+            "States.Http.StatusCode.502",
+            "States.Http.StatusCode.503",
+            "States.Http.StatusCode.504",
+            "ApiGateway.50[234]",
+            "*.SdkClientException",
+            "Lambda.ServiceException",
+            "Sandbox.Timedout",
+            "Runtime.ExitError",
+        ]
+    )
+
+
+class Limit(Section, frozen=True, kw_only=True):
+    """`[limits."ENDPOINT"]`: bounds of one endpoint. `timeout` ends a call with States.Timeout.
+
+    More calls than `concurrency` wait, at most `queue` of them; further ones are refused.
+    """
+
+    concurrency: Positive | None = None
+    queue: Annotated[int, Meta(ge=0)] = 10_000
+    timeout: Duration | None = None
+
+
 class Traces(Section, frozen=True, kw_only=True):
     """`[traces]`: ended executions as OpenTelemetry traces, by OTLP over HTTP. `endpoint` empty: none.
 
@@ -286,6 +333,9 @@ class Config(Section, frozen=True, kw_only=True):
     aws: Aws = field(default_factory=Aws)
     http: Http = field(default_factory=Http)
     connections: dict[str, Connection] = field(default_factory=dict)
+    nested: Nested = field(default_factory=Nested)
+    breaker: Breaker = field(default_factory=Breaker)
+    limits: dict[str, Limit] = field(default_factory=dict)
 
     def function_table(self) -> dict[str, Function]:
         """`functions` with the short form `name = "module:function"` written out."""

@@ -9,19 +9,20 @@ from express.asl.resources import Resource
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
 from express.integrations.local import LocalFunctions
-from express.integrations.outside import Outside
-from express.ports import Integration, TaskContext
+from express.integrations.outside import Here, Outside
+from express.ports import Binding, Describe, Direct, Integration, TaskContext
 from express.values import JSON
 
 
 def resource_key(resource: Resource) -> str:
-    """The row of the table that a resource belongs to: its kind, for an optimized one with the service.
+    """The row of the table that a resource belongs to: its kind, for optimized ones and our own with the service.
 
     >>> from express.asl.resources import parse_resource
     >>> resource_key(parse_resource("arn:aws:states:::lambda:invoke"))
     'optimized:lambda'
     """
-    return f"{resource.kind}:{resource.service}" if resource.kind == "optimized" else resource.kind
+    kind = resource.kind
+    return f"{kind}:{resource.service}" if kind in ("optimized", "express") else kind
 
 
 def table(functions: LocalFunctions, outside: Outside | None = None) -> dict[str, Integration]:
@@ -52,6 +53,13 @@ class Integrations:
             start = self._known[arn] = self._find(task.resource).start
         return start(task, context)
 
+    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+        """The short way to a resource, where its row of the table has one."""
+        performer = self._rows.get(resource_key(resource))
+        if not hasattr(performer, "bind"):
+            return None
+        return cast(Binding, performer).bind(resource, describe)
+
     def unsupported(self, resources: Iterable[Resource]) -> list[str]:
         """The ARNs that no row of the table performs."""
         return sorted({resource.arn for resource in resources if resource_key(resource) not in self._rows})
@@ -64,6 +72,12 @@ class Integrations:
             if why is not None:
                 found.add(f"nothing here performs {resource.arn}{why and f': {why}'}")
         return sorted(found)
+
+    def request_refusal(self, resource: Resource, request: dict[str, JSON]) -> str | None:
+        """A line that says why the constant part of a request can't be performed; None if nothing speaks against it."""
+        ask = getattr(self._rows.get(resource_key(resource)), "request_refusal", None)
+        why = None if ask is None else ask(resource, request)
+        return None if why is None else f"nothing here performs {resource.arn}: {why}"
 
     def _refusal(self, resource: Resource) -> str | None:
         performer = self._rows.get(resource_key(resource))
@@ -79,4 +93,4 @@ class Integrations:
         return self._rows[key]
 
 
-__all__ = ["Integrations", "LocalFunctions", "Outside", "resource_key", "table"]
+__all__ = ["Here", "Integrations", "LocalFunctions", "Outside", "resource_key", "table"]

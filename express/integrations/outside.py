@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from express.asl.resources import Resource
 from express.config import Config
 from express.engine.effects import StartTask
@@ -12,7 +14,9 @@ from express.integrations.aws import AwsCalls
 from express.integrations.aws.names import V1_SERVICES
 from express.integrations.functions import Functions
 from express.integrations.local import LocalFunctions
-from express.ports import Integration, TaskContext
+from express.integrations.nested import NestedExecutions
+from express.integrations.produce import KafkaProduce
+from express.ports import Integration, Machines, Outbox, TaskContext, Topics
 from express.values import JSON
 
 if TYPE_CHECKING:
@@ -42,12 +46,24 @@ def _http(config: Config) -> HttpTasks | Off:
     return HttpTasks(config.http, config.connections, config.aws.region or "us-east-1")
 
 
-class Outside:
-    """AWS services, Lambda functions elsewhere, and HTTP tasks. Opens nothing until something is called."""
+class Here(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process itself can do for tasks: run other machines, and write to Kafka."""
 
-    def __init__(self, config: Config, local: LocalFunctions) -> None:
+    machines: Machines | None = None
+    topics: Topics | None = None
+    outbox: Outbox | None = None
+
+
+class Outside:
+    """AWS services, Lambda functions elsewhere, HTTP tasks, other machines and Kafka. Opens nothing until called."""
+
+    def __init__(self, config: Config, local: LocalFunctions, here: Here = Here()) -> None:  # noqa: B008 # frozen
         """Raises ConfigError where a secret of a connection is missing."""
         self.aws = AwsCalls(config.aws)
+        self.kafka = KafkaProduce(config.kafka.produce, here.topics, here.outbox)
+        self._services: Integration = self.aws
+        if here.machines is not None:
+            self._services = NestedExecutions(self.aws, here.machines, config.nested)
         self.http = _http(config)
         self.functions = Functions(local, config.aws, self.aws)
         self._lambdas = self.functions if config.aws.functions else local
@@ -55,9 +71,11 @@ class Outside:
     def rows(self) -> dict[str, Integration]:
         """The rows of the table of integrations."""
         return {
-            "sdk": self.aws,
+            "sdk": self._services,
             "http": self.http,
+            "express:kafka": self.kafka,
             **{f"optimized:{service}": self.aws for service in V1_SERVICES},
+            "optimized:states": self._services,
             "lambda": self._lambdas,
             "optimized:lambda": self._lambdas,
         }

@@ -10,15 +10,17 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 from express.engine import About, Execution
 from express.engine.effects import Finish
-from express.engine.fast import Ended
+from express.engine.fast import Ended, Parked
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms, billed_memory_mb
 from express.ports import Clock, Ending, Event, Observer, Record, Sink
 from express.runtime.counters import Counters
-from express.runtime.executor import Executor, Run
+from express.runtime.executor import Done, Executor, Run
 from express.runtime.lane import ORDER_KEYS, Job, Lane
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.pipeline import Pipeline
@@ -58,6 +60,7 @@ class Dispatcher(ABC):
         self._counters = counters
         self._wake = wake
         self._observer = observer
+        self._attached = pipeline.attached
         self._program = workflow.program
         self._machine_arn = workflow.arn
         self._memory = workflow.memory
@@ -94,6 +97,8 @@ class Dispatcher(ABC):
         self.forget_waiting(lane)
         for run in lane.runs:
             self._executor.drop(run)
+            if self._attached is not None:
+                self._attached.forget(run.x.about.execution_arn, self._executor)
             self.room.leave(run.item.heap)
         self._counters.aborted += len(lane.runs)
         self._counters.abandoned += len(lane.runs)
@@ -135,9 +140,13 @@ class Dispatcher(ABC):
             naming.arn(offset), naming.name(offset), workflow.role_arn, self._machine_arn, workflow.name, started
         )
         self._counters.started += 1
+        if self._attached is not None:
+            self._attached.open(about.execution_arn, lane.partition, self._sink)
         x, run = self._executor.submit(
             self._program, data, about, self._ended, limit=self._pipeline.time_limit, size=size
         )
+        if run is None and self._attached is not None:
+            run = self._kept(x, self._ended)
         if run is None:
             self._emit(lane, x, offset, record.timestamp, record.key, size)
             return
@@ -150,6 +159,8 @@ class Dispatcher(ABC):
 
     def _ended(self, run: Run, finish: Finish) -> None:
         """An execution that waited is over."""
+        if self._is_kept(run, finish, self._ended):
+            return
         job: Job = run.item
         lane = job.lane
         lane.runs.discard(run)
@@ -158,6 +169,18 @@ class Dispatcher(ABC):
         if job.order is not None:
             self._run_waiting(lane, job.order)
         self._wake()
+
+    def _kept(self, x: Execution | Ended, ended: Done) -> Run | None:
+        """A run for an execution that ended at once while executions it has started still run; None if none does."""
+        run = Run(cast(Parked, x), ended, None)
+        assert x.finished is not None
+        return run if self._is_kept(run, x.finished, ended) else None
+
+    def _is_kept(self, run: Run, finish: Finish, ended: Done) -> bool:
+        """Whether an ended execution waits for those that it has started."""
+        if self._attached is None:
+            return False
+        return self._attached.wait(run.x.about.execution_arn, partial(ended, run, finish))
 
     def _run_waiting(self, lane: Lane, order: bytes) -> None:
         """Run what waits behind an execution that has ended, until one of them waits itself."""
@@ -201,6 +224,8 @@ class Dispatcher(ABC):
             counters.count_failure(finish.status)
         stopped_ms = int(stopped * 1000)
         arn = about.execution_arn
+        if self._attached is not None:
+            self._attached.write(arn, stopped_ms)
         headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         if self._observer is not None:
             name = about.state_machine_name

@@ -86,6 +86,8 @@ class RoutedDispatcher(Dispatcher):
         naming = lane.naming if machine is self.router.default else machine.naming(lane.partition)
         about = self._about(machine, naming, record, data, carried.trace)
         machine.counters.started += 1
+        if self._attached is not None:
+            self._attached.open(about.execution_arn, lane.partition, self._sink)
         size = len(text)
         job = RoutedJob(
             lane, record.offset, record.timestamp, record.key, size, heap_bytes(text), order, machine, naming, carried
@@ -93,6 +95,10 @@ class RoutedDispatcher(Dispatcher):
         x, run = self._executor.submit(
             machine.program, data, about, self._ended_routed, job, limit=self._pipeline.time_limit, size=size
         )
+        if run is None and self._attached is not None:
+            run = self._kept(x, self._ended_routed)
+            if run is not None:
+                run.item = job
         if run is None:
             self._emit_routed(job, x)
             return
@@ -119,6 +125,8 @@ class RoutedDispatcher(Dispatcher):
 
     def _ended_routed(self, run: Run, finish: Finish) -> None:
         """An execution that waited is over."""
+        if self._is_kept(run, finish, self._ended_routed):
+            return
         job: RoutedJob = run.item
         job.lane.runs.discard(run)
         self.room.leave(job.heap)
@@ -136,6 +144,8 @@ class RoutedDispatcher(Dispatcher):
         billed = self._count(job, finish, x.transitions, len(value), elapsed)
         stopped_ms = int(stopped * 1000)
         arn = about.execution_arn
+        if self._attached is not None:
+            self._attached.write(arn, stopped_ms)
         headers = job.naming.result_headers(job.offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         headers += job.carried.headers
         if self._observer is not None:

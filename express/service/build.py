@@ -6,16 +6,19 @@ import msgspec
 
 from express.config import Config
 from express.config import Pipeline as PipelineConfig
-from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations import Here, Integrations, LocalFunctions, Outside, table
 from express.ports import Sink
+from express.runtime.attached import Attachments
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Pipeline, Workflow
 from express.runtime.processor import Processor
 from express.service.job import Job
 from express.service.measure import MeasuredIntegrations
+from express.service.nested import WorkerMachines, attaches
 from express.service.workflows import compile_callable, definition_keys, machine_name
 from express.sinks.kafka import KafkaSink
+from express.sinks.queue import LazyQueue
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
 from express.sources.properties import ClientProperties, client_properties
@@ -29,11 +32,14 @@ class Built(msgspec.Struct):
     executor: Executor
     functions: LocalFunctions
     outside: Outside
+    machines: WorkerMachines
+    topics: LazyQueue
 
     async def close(self) -> None:
         """Let go of everything but the processors, which end by themselves."""
         await self.executor.close()
         await self.outside.close()
+        await self.topics.stop()
         await self.functions.close()
 
 
@@ -43,13 +49,16 @@ def build(job: Job) -> Built:
     Raises ConfigError, DefinitionError and HandlerError for what could only fail later.
     """
     config = job.config
+    properties = client_properties(config.kafka)
+    clock, attached, topics = SystemClock(), Attachments(), LazyQueue(properties.producer)
+    machines = WorkerMachines(clock, config.nested, attached)
+    machines.name({machine_name(file) for pipeline in config.pipelines for file in definition_keys(pipeline).values()})
     functions = LocalFunctions(config.function_table(), threads=config.workers.threads)
-    outside = Outside(config, functions)
+    outside = Outside(config, functions, Here(machines=machines, topics=topics, outbox=attached))
     inner = Integrations(table(functions, outside))
     integrations = MeasuredIntegrations(inner)
-    clock = SystemClock()
     executor = Executor(clock, integrations)
-    properties = client_properties(config.kafka)
+    machines.bind(executor)
     processors = []
     for pipeline in config.pipelines:
         workflows = []
@@ -57,8 +66,9 @@ def build(job: Job) -> Built:
             program = compile_callable(job.definitions[key].encode(), outside.functions, inner, file)
             name, region, account = machine_name(file), config.api.region, config.api.account
             workflows.append(Workflow(name=name, program=program, region=region, account=account))
-        processors.append(_processor(job, pipeline, workflows, properties, executor, clock))
-    return Built(processors, integrations, executor, functions, outside)
+            machines.add(workflows[-1])
+        processors.append(_processor(job, pipeline, workflows, properties, executor, clock, attached))
+    return Built(processors, integrations, executor, functions, outside, machines, topics)
 
 
 def group_of(config: Config, pipeline: PipelineConfig) -> str:
@@ -73,6 +83,7 @@ def _processor(
     properties: ClientProperties,
     executor: Executor,
     clock: SystemClock,
+    attached: Attachments,
 ) -> Processor:
     config = job.config
     name = f"{config.kafka.group}-{pipeline.name}-{job.worker}"
@@ -90,6 +101,7 @@ def _processor(
         drain_seconds=config.workers.drain,
         rebalance_drain_seconds=config.workers.rebalance_drain,
         worker=name,
+        attached=attached if any(attaches(workflow.program) for workflow in workflows) else None,
         envelope=pipeline.input.envelope,
         bootstrap_servers=config.kafka.bootstrap_servers,
         execution_name=pipeline.input.execution_name,
@@ -109,5 +121,5 @@ def _processor(
     outputs = [pipeline.output, pipeline.dead_letter]
     sink: Sink = KafkaSink(outputs, properties.producer)
     if pipeline.delivery == "exactly_once":
-        sink = KafkaTransactions(outputs, group, properties.producer)
+        sink = KafkaTransactions([*outputs, *config.kafka.produce], group, properties.producer)
     return Processor(settings, source, sink, executor, clock)

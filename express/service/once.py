@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,15 +14,19 @@ from express.config import Config, Function
 from express.engine import About, Execution, History
 from express.engine.effects import Finish
 from express.engine.fast import Ended
-from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations import Here, Integrations, LocalFunctions, Outside, table
 from express.integrations.mocks import MockedTasks, TestCase
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import Integration
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Workflow
-from express.service.workflows import compile_callable
+from express.service.nested import WorkerMachines, attaches
+from express.service.workflows import Callables, compile_callable, machine_name, read_definition
 from express.values import JSON, dumps
+
+if TYPE_CHECKING:
+    from express.sinks.queue import LazyQueue
 
 
 class Once(msgspec.Struct):
@@ -50,13 +55,16 @@ async def run_once(
 
     Raises DefinitionError and ConfigError where it can't be run here.
     """
-    local = LocalFunctions(functions)
-    outside = Outside(config or Config(), local)
+    config = config or Config()
+    local, clock = LocalFunctions(functions), SystemClock()
+    topics = _topics(config)
+    machines = WorkerMachines(clock, config.nested)
+    machines.name({name, *(machine_name(pipeline.workflow) for pipeline in config.pipelines)})
+    outside = Outside(config, local, Here(machines=machines, topics=topics))
     try:
         inner = Integrations(table(local, outside))
         integrations: Integration = inner if mocks is None else MockedTasks(inner, mocks)
         program = compile_callable(text, outside.functions, inner) if mocks is None else compile_definition(text)
-        clock = SystemClock()
         workflow = Workflow(name=name, program=program)
         execution = str(uuid.uuid4())
         about = About(
@@ -68,6 +76,10 @@ async def run_once(
         )
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         executor = Executor(clock, integrations)
+        machines.bind(executor)
+        machines.add(workflow)
+        if attaches(program):
+            _add_others(machines, config, outside.functions, inner)
         payload = dumps(data)
         x, run = executor.submit(
             program, data, about, lambda _run, _finish: ended.set_result(None), size=len(payload), history=history
@@ -76,13 +88,34 @@ async def run_once(
             await ended
             x = run.x  # a parked execution becomes another one when something fails
         seconds = clock.monotonic() - x.started
+        await machines.idle()
         await executor.close()
     finally:
         await outside.close()
         await local.close()
+        if topics is not None:
+            await topics.stop()
     finish = x.finished
     assert finish is not None
     return Once(x, finish, seconds, _billed(program.size, payload, finish, seconds))
+
+
+def _topics(config: Config) -> LazyQueue | None:
+    if not config.kafka.produce:
+        return None
+    from express.sinks.queue import LazyQueue  # the Kafka client is only loaded where something may be produced
+    from express.sources.properties import client_properties
+
+    return LazyQueue(client_properties(config.kafka).producer)
+
+
+def _add_others(machines: WorkerMachines, config: Config, functions: Callables, integrations: Integrations) -> None:
+    """The workflows of the configuration's pipelines, for executions that start theirs."""
+    for pipeline in config.pipelines:
+        name = machine_name(pipeline.workflow)
+        if not machines.has(name):
+            program = compile_callable(read_definition(pipeline.workflow), functions, integrations, pipeline.workflow)
+            machines.add(Workflow(name=name, program=program))
 
 
 def _billed(size: int, payload: bytes, finish: Finish, seconds: float) -> tuple[int, int]:

@@ -21,12 +21,13 @@ import uvloop
 
 from express.errors import ConfigError, DefinitionError
 from express.integrations.local import HandlerError
+from express.runtime.counters import Counters
 from express.runtime.processor import Processor
 from express.service.build import Built, build
 from express.service.job import Job
 from express.service.measure import LoopWatch, resident_bytes
 from express.telemetry.applog import log_to_stderr
-from express.telemetry.report import PipelineReport, Report
+from express.telemetry.report import NESTED, PipelineReport, Report
 
 EXIT_CONFIG = 104
 EXIT_HANDLER = 107
@@ -107,6 +108,7 @@ class Worker:
             checks={processor.pipeline.name: _check(processor, now) for processor in self._built.processors},
             pipelines=[
                 *(_pipeline_report(processor) for processor in self._built.processors),
+                *(_nested_report(name, counters) for name, counters in self._built.machines.counters.items()),
                 *(row for processor in self._built.processors for row in _further_reports(processor)),
             ],
             tasks=msgspec.to_builtins(self._built.integrations.counts),
@@ -131,6 +133,10 @@ def _pipeline_report(processor: Processor) -> PipelineReport:
         lag=[(partition.topic, partition.number, lag) for partition, lag in processor.lag().items()],
         partitions=len(processor.partitions),
     )
+
+
+def _nested_report(name: str, counters: Counters) -> PipelineReport:
+    return PipelineReport(pipeline=NESTED, state_machine=name, counters=msgspec.to_builtins(counters))
 
 
 def _further_reports(processor: Processor) -> Iterator[PipelineReport]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from express.asl.resources import Resource
+from express.asl.resources import Resource, parse_resource
 from express.compiler import compile_definition
 from express.config import Pipeline
 from express.engine import Program
@@ -69,7 +69,7 @@ def compile_callable(text: bytes, functions: Callables, integrations: Integratio
     function that is not registered, with the registered name that was probably meant.
     """
     program = compile_definition(text)
-    missing = integrations.refusals(program.resources)
+    missing = integrations.refusals(program.resources) or refused_requests(text, integrations)
     missing += [_unregistered(name, functions) for name in called_functions(program, text) if not functions.knows(name)]
     if missing:
         raise ConfigError("\n".join(f"{source}: {line}" if source else line for line in missing))
@@ -92,14 +92,26 @@ def _callable_name(resource: Resource) -> str:
     return resource.arn if resource.kind in ("lambda", "other") else ""
 
 
+def refused_requests(text: bytes, integrations: Integrations) -> list[str]:
+    """A line for each request whose constant part names what can't be had here: a machine, a topic."""
+    asked = (integrations.request_refusal(parse_resource(arn), request) for arn, request in _requests(loads(text)))
+    return sorted({line for line in asked if line is not None})
+
+
 def _invoked(machine: JSON) -> Iterator[str]:
     """FunctionName of every state that calls `lambda:invoke`, however deep."""
+    for arn, request in _requests(machine):
+        name = request.get("FunctionName")
+        if ":lambda:invoke" in arn and isinstance(name, str):
+            yield name
+
+
+def _requests(machine: JSON) -> Iterator[tuple[str, dict[str, JSON]]]:
+    """Resource and written request of every Task, however deep."""
     for state in machine.get("States", {}).values():
         for field in ("Parameters", "Arguments"):
             request = state.get(field)
-            if ":lambda:invoke" in state.get("Resource", "") and isinstance(request, dict):
-                name = request.get("FunctionName")
-                if isinstance(name, str):
-                    yield name
+            if "Resource" in state and isinstance(request, dict):
+                yield state["Resource"], request
         for inner in (*state.get("Branches", ()), state.get("ItemProcessor", {}), state.get("Iterator", {})):
-            yield from _invoked(inner)
+            yield from _requests(inner)

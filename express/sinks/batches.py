@@ -47,6 +47,14 @@ class Routes:
             return found
         return self._by_key(topic, origin, key)
 
+    def count(self, topic: str) -> int:
+        """How many partitions a topic has; 0 where that is not known."""
+        return self._counts.get(topic, 0)
+
+    def by_key(self, topic: str, origin: Partition, key: bytes | None) -> TopicPartition:
+        """The partition that Kafka's clients choose for a key; without one it is the origin's."""
+        return self._by_key(topic, origin, key)
+
     def _fix(self, topic: str, origin: Partition) -> TopicPartition | None:
         count = self._counts[topic]
         if count == 1:

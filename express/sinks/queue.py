@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
-from express.ports import Headers, Partition
-from express.sinks.producer import close, new_producer
+from express.ports import Headers, Outgoing, Partition, Placed
+from express.sinks.producer import RECORD_LIMIT, close, new_producer
 
 PUT_SECONDS = 15.0
 """How long an acknowledgement may take; then nobody knows whether the record is there."""
-
-
-class Placed(NamedTuple):
-    """Where a record lies, and when the broker says it came, in wall-clock seconds."""
-
-    partition: Partition
-    offset: int
-    timestamp: float
 
 
 class KafkaQueue:
@@ -53,9 +45,53 @@ class KafkaQueue:
 
         Raises SinkError where that can't be known: the record may be there or not.
         """
-        if self._producer is None:
+        return await self.produce(Outgoing(topic=topic, key=key, value=value, headers=headers))
+
+    async def produce(self, record: Outgoing) -> Placed:
+        """Put a record in, where it is told to, or where its key belongs. Raises SinkError as `put`."""
+        producer, topic = self._producer, record.topic
+        if producer is None:
             raise SinkError("the queue is closed")
         with mapped(SinkError, f"writing to {topic}"):
             async with asyncio.timeout(PUT_SECONDS):
-                placed = await self._producer.send_and_wait(topic, value, key=key, headers=list(headers))
+                await self._check(producer, record)
+                placed = await producer.send_and_wait(
+                    topic, record.value, key=record.key, headers=list(record.headers), partition=record.partition
+                )
         return Placed(Partition(topic, placed.partition), placed.offset, placed.timestamp / 1000)
+
+    async def _check(self, producer: AIOKafkaProducer, record: Outgoing) -> None:
+        """aiokafka asserts what it should say."""
+        if record.partition is not None:
+            count = len(await producer.partitions_for(record.topic))
+            if record.partition >= count:
+                raise SinkError(f"{record.topic} has {count} partitions, and none {record.partition}")
+        if record_bytes(record) > RECORD_LIMIT:
+            raise SinkError(f"a record of {record_bytes(record)} bytes does not fit into {record.topic}")
+
+
+class LazyQueue:
+    """A `KafkaQueue` that connects when the first record is put in."""
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        self._queue = KafkaQueue(properties)
+        self._starting: asyncio.Task[None] | None = None
+
+    async def produce(self, record: Outgoing) -> Placed:
+        """Put a record in. Raises SinkError; a connection that failed is tried again by the next record."""
+        if self._starting is None or (self._starting.done() and self._starting.exception() is not None):
+            self._starting = asyncio.get_running_loop().create_task(self._queue.start())
+        await asyncio.shield(self._starting)
+        return await self._queue.produce(record)
+
+    async def stop(self) -> None:
+        """Close."""
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
+        await self._queue.stop()
+
+
+def record_bytes(record: Outgoing) -> int:
+    """About what a record takes in the log, never less."""
+    size = 64 + len(record.key or b"") + len(record.value or b"")
+    return size + sum(10 + len(name.encode()) + len(value) for name, value in record.headers)

@@ -23,7 +23,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from express.errors import SinkError
 from express.kafka import mapped
-from express.ports import Headers, Partition, Position
+from express.ports import Headers, Outgoing, Partition, Position
 from express.sinks.batches import Batches, Routes
 from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
 
@@ -78,6 +78,23 @@ class KafkaTransactions:
         """Add a record to the next transaction of its input partition."""
         writer = self._writers[origin]
         writer.batches.add(self._routes.target(topic, origin, key), timestamp, key, value, headers)
+
+    def produce(self, origin: Partition, record: Outgoing, timestamp: int) -> None:
+        """Add a record that an execution has produced to the next transaction of its input partition."""
+        target = TopicPartition(*self.chosen(origin, record))
+        self._writers[origin].batches.add(target, timestamp, record.key, record.value, record.headers)
+
+    def chosen(self, origin: Partition, record: Outgoing) -> Partition:
+        """The partition that a record goes to. Raises SinkError for one that the topic does not have.
+
+        What no topic takes is refused here, before it is part of a transaction that would fail for ever.
+        """
+        count = self._routes.count(record.topic)
+        if record.partition is None and count:
+            return Partition(*self._routes.by_key(record.topic, origin, record.key))
+        if record.partition is None or record.partition >= count:
+            raise SinkError(f"{record.topic} has {count} partitions, and none {record.partition}")
+        return Partition(record.topic, record.partition)
 
     @property
     def pending(self) -> int:
