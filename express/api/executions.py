@@ -21,6 +21,7 @@ from express.errors import RUNTIME, ApiError, SinkError
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import Clock, Ending, Headers, Observer, Partition
 from express.runtime.executor import Executor, Run
+from express.runtime.headers import trace as trace_context
 from express.runtime.records import Naming
 from express.stores.ring import Ended, Ring
 from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, clipped, log_events, log_lines
@@ -256,6 +257,7 @@ class Executions:
             state_machine_name=machine.name,
             started=self._clock.wall(),
             redrive_count=None if request.sync else 0,
+            trace=trace_context(TRACEPARENT.get().encode()),
         )
 
     def _done(self, run: Run, finish: Finish) -> None:

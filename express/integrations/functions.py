@@ -22,6 +22,7 @@ from express.integrations.aws.calls import Unsupported, available, check_allowed
 from express.integrations.aws.optimized import metadata, parsed
 from express.integrations.idempotency import idempotency_key
 from express.integrations.local import LocalFunctions, candidates
+from express.integrations.tracing import trace_headers
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT, dumps, text
 
@@ -120,6 +121,7 @@ class Functions:
             "Idempotency-Key": idempotency_key(task, context),
             "X-Amz-Client-Context": client_context(task, context),
             "X-Amz-Invocation-Type": str(request.get("InvocationType", "RequestResponse")),
+            **trace_headers(context),
         }
         try:
             async with self._sessions().post(
@@ -163,8 +165,9 @@ def _short(name: str) -> str:
 
 
 def client_context(task: StartTask, context: TaskContext) -> str:
-    """Lambda's ClientContext with the idempotency key: Base64 of JSON, as the service wants it."""
-    custom = {"custom": {"idempotency_key": idempotency_key(task, context)}}
+    """Lambda's ClientContext with idempotency key and trace: Base64 of JSON, as the service wants it."""
+    trace = {name.lower(): value for name, value in trace_headers(context).items()}
+    custom = {"custom": {"idempotency_key": idempotency_key(task, context), **trace}}
     return base64.b64encode(dumps(custom)).decode()
 
 

@@ -51,7 +51,7 @@ def die(event: Any, context: Any) -> Any:
 
 def attributes(event: Any, context: Any) -> Any:
     names = "function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id idempotency_key"
-    names += " log_group_name log_stream_name client_context"
+    names += " log_group_name log_stream_name client_context traceparent tracestate"
     return {
         **{name: getattr(context, name) for name in names.split()},
         "remaining": context.get_remaining_time_in_millis(),

@@ -6,13 +6,15 @@ import base64
 import importlib.util
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from express.config import Aws, Config, Function
 from express.errors import ConfigError
+from express.integrations.functions import client_context
 from express.values import JSON, loads
-from tests.integrations.calling import EXECUTION, machine, run
+from tests.integrations.calling import CONTEXT, EXECUTION, machine, run, task
 from tests.integrations.stub import Stub
 
 SCORE = "arn:aws:lambda:us-east-1:123456789012:function:score"
@@ -140,3 +142,11 @@ async def test_functions_at_aws_must_be_allowed() -> None:
     """`aws` without lambda:invoke in aws.allow is refused before the run."""
     with pytest.raises(ConfigError, match=r"lambda:invoke|express\[aws\]"):
         await run(direct(), {}, Config(aws=Aws(functions={"score": "aws"})))
+
+
+def test_the_trace_is_in_the_client_context() -> None:
+    """Functions elsewhere find the trace context beside the idempotency key."""
+    told = client_context(task("lambda:invoke", {}), msgspec.structs.replace(CONTEXT, trace=("00-a-b-01", "v=1")))
+
+    custom = loads(base64.b64decode(told))["custom"]
+    assert (custom["traceparent"], custom["tracestate"]) == ("00-a-b-01", "v=1")

@@ -9,6 +9,7 @@ import logging
 import socket
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -40,6 +41,23 @@ def configured(url: str, **more: Any) -> Config:
 
 def request(url: str, **more: Any) -> dict[str, JSON]:
     return {"ApiEndpoint": url, "Method": "GET", "Authentication": {"ConnectionArn": ARN}, **more}
+
+
+TRACE = ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "a=1")
+
+
+@pytest.mark.parametrize("own", [None, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"])
+async def test_the_trace_is_sent_on(own: str | None) -> None:
+    """The trace context of the execution goes along, unless the state sets one of its own: then that alone."""
+    async with Stub() as stub:
+        made = outside(configured(stub.url))
+        headers = {} if own is None else {"Headers": {"traceparent": own}}
+        effect = task("http:invoke", request(f"{stub.url}/x", **headers))
+        await made.http.start(effect, msgspec.structs.replace(CONTEXT, trace=TRACE))
+        await made.close()
+    sent = stub.requests[0][0].headers
+
+    assert (sent["traceparent"], sent.get("tracestate")) == (TRACE if own is None else (own, None))
 
 
 async def invoke(data: JSON, config: Config) -> JSON:

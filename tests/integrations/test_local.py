@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from express.asl.resources import parse_resource
@@ -124,6 +125,8 @@ async def test_context_attributes(call: Call, request: pytest.FixtureRequest) ->
         "log_stream_name": EXECUTION,
         "client_context": None,
         "identity": None,
+        "traceparent": None,
+        "tracestate": None,
     }
     assert 0 < first["remaining"] <= 60_000
     assert first["aws_request_id"] != again["aws_request_id"]
@@ -131,6 +134,17 @@ async def test_context_attributes(call: Call, request: pytest.FixtureRequest) ->
     mode = request.node.callspec.params["call"]
     assert (first["pid"] == os.getpid()) == (mode != "process")
     assert first["thread"].startswith("handler") == (mode == "thread")
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_handlers_see_the_trace(mode: Any) -> None:
+    """What caused the execution is told to handlers, in every mode, so that they can send it on."""
+    local = LocalFunctions(functions(mode=mode))
+    context = msgspec.structs.replace(CONTEXT, trace=("00-a-b-01", ""))
+    seen = await settled(Integrations(table(local)).start(task(LAMBDA + "attributes", {}), context))
+    await local.close()
+
+    assert (seen["traceparent"], seen["tracestate"]) == ("00-a-b-01", None)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from express.integrations.http.connections import Ready, connection_name, ready
 from express.integrations.http.oauth import Tokens
 from express.integrations.http.requests import Request, build, malformed
 from express.integrations.idempotency import idempotency_key
+from express.integrations.tracing import trace_headers
 from express.ports import TaskContext
 from express.values import JSON, loads
 
@@ -42,6 +43,8 @@ class HttpTasks:
         """Send the request; the response as task result."""
         connection = self._connection(task.input)
         request = build(task.input, connection, idempotency_key(task, context), self._agent)
+        if "Traceparent" not in request.headers:
+            request.headers.update(trace_headers(context))
         return self._invoke(request, connection)
 
     async def close(self) -> None:

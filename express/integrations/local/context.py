@@ -76,6 +76,18 @@ class LambdaContext:
         return f"{self._execution.execution_arn}/{self._task.key}"
 
     @property
+    def traceparent(self) -> str | None:
+        """W3C trace context of what caused the execution, to be sent on; Lambda does not have it either."""
+        trace = self._execution.trace
+        return None if trace is None else trace[0]
+
+    @property
+    def tracestate(self) -> str | None:
+        """The vendors' part of the trace context."""
+        trace = self._execution.trace
+        return None if trace is None else trace[1] or None
+
+    @property
     def function_name(self) -> str:
         """The function's name without its ARN."""
         return self._function.name.rpartition("function:")[2].partition(":")[0]

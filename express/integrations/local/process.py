@@ -29,6 +29,8 @@ LAST_WORDS = 1.0
 CONTEXT = (
     "aws_request_id",
     "idempotency_key",
+    "traceparent",
+    "tracestate",
     "function_name",
     "function_version",
     "invoked_function_arn",
