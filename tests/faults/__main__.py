@@ -11,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from tests.faults import network
 from tests.faults.rig import Outcome
 from tests.faults.run import trials
 from tests.faults.table import FAULTS
-from tests.kafka.jars import Missing
+from tests.kafka.jars import Missing, fetch
 
 HEAD = f"{'fault':<28}{'trials':>7}{'faults':>8}{'records':>9}{'lost':>6}{'doubled':>9}{'recovery s':>18}  verdict"
 
@@ -32,13 +33,26 @@ def main() -> None:
     if arguments.list:
         print("\n".join(f"{name:<28} row {fault.row}: {_about(name)}" for name, fault in FAULTS.items()))
         return
+    names = runnable(arguments.only or list(FAULTS))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, while brokers are away
-    sys.exit(asyncio.run(run(arguments)))
+    sys.exit(asyncio.run(run(names, arguments)))
 
 
-async def run(arguments: argparse.Namespace) -> int:
+def runnable(names: Sequence[str]) -> list[str]:
+    """Those of the faults that this machine can have, in a namespace if one needs it; the others are told."""
+    isolated = [name for name in names if FAULTS[name].isolated]
+    if isolated and (why := network.missing()):
+        print(f"skipped, {why}: {', '.join(isolated)}", file=sys.stderr)
+        return [name for name in names if name not in isolated]
+    if isolated:
+        for version in {FAULTS[name].shape.version for name in names}:
+            fetch(version)  # there is no way to fetch anything from within
+        network.enter()
+    return list(names)
+
+
+async def run(names: Sequence[str], arguments: argparse.Namespace) -> int:
     """Run the trials; the exit code."""
-    names: Sequence[str] = arguments.only or list(FAULTS)
     outcomes: list[Outcome] = []
     try:
         async for outcome in trials(names, arguments.trials, arguments.seconds, arguments.seed):

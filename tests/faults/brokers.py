@@ -5,10 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 
+from express.devbroker.messages.groups import FindCoordinatorRequest
+from tests.faults.proxy import Late
 from tests.faults.rig import Rig
+from tests.faults.service import until
+from tests.faults.topics import DRAIN_SECONDS
+from tests.kafka.wire import GROUP, NOT_YET, TRANSACTION, Wire
 
 BOUNCE_SECONDS = 18
 """What a broker needs to go and to come back; events shall come meanwhile."""
+
+
+LATE = 3
+"""Transactions that are held up together."""
+
+LATE_SECONDS = (5.0, 20.0)
+"""A client waits for ten."""
 
 
 async def broker_restart(rig: Rig) -> None:
@@ -45,6 +57,80 @@ async def broker_suspended(rig: Rig) -> None:
         await asyncio.sleep(10)
         kafka.resume()
         await rig.recovered()
+
+
+async def one_suspended(rig: Rig) -> None:
+    """One broker of three does not answer: the others take over what it led, without it in sync."""
+    kafka = rig.cluster.kafka
+    await rig.start(workers=2)
+    async with rig.feeding():
+        await asyncio.sleep(2)
+        node = rig.random.randint(1, rig.cluster.shape.brokers)
+        kafka.suspend(node)
+        rig.disrupt()
+        await asyncio.sleep(12)
+        kafka.resume(node)
+        await rig.recovered()
+
+
+async def coordinator_kill(rig: Rig) -> None:
+    """The broker that coordinates the group is killed, then the one that coordinates the transactions."""
+    kafka = rig.cluster.kafka
+    await rig.start(workers=2)
+    async with rig.feeding(max(rig.seconds, 2 * BOUNCE_SECONDS)):
+        for kind, key in ((GROUP, rig.group), (TRANSACTION, f"express-{rig.group}-{rig.topic}-0")):
+            await asyncio.sleep(rig.random.uniform(2, 4))
+            node = await _coordinator(rig, kind, key)
+            await asyncio.to_thread(kafka.kill, node)
+            rig.disrupt()
+            await asyncio.sleep(rig.random.uniform(1, 8))  # less or more than it takes to replace it
+            await asyncio.to_thread(kafka.restart, node)
+            await rig.recovered()
+
+
+async def _coordinator(rig: Rig, kind: int, key: str) -> int:
+    async with Wire(rig.cluster.address) as wire:
+        found = await wire.settled(FindCoordinatorRequest(key=key, key_type=kind), version=1, not_yet=NOT_YET)
+    return int(found.node_id)
+
+
+async def too_few_in_sync(rig: Rig) -> None:
+    """Output that wants three copies, while there are two brokers: nothing is committed, and then all of it."""
+    kafka = rig.cluster.kafka
+    for name in (f"{rig.topic}.results", f"{rig.topic}.dead-letters"):
+        await rig.configure(name, **{"min.insync.replicas": "3"})
+    await rig.start(workers=2)
+    async with rig.feeding(max(rig.seconds, BOUNCE_SECONDS)):
+        await asyncio.sleep(2)
+        await rig.recovered()
+        node = rig.random.randint(1, rig.cluster.shape.brokers)
+        await asyncio.to_thread(kafka.kill, node)
+        rig.disrupt()
+        await asyncio.sleep(10)
+        stands = dict(rig.watch.committed)
+        await asyncio.sleep(3)
+        if rig.watch.committed != stands:
+            rig.problem("something was committed that too few brokers have")
+        await asyncio.to_thread(kafka.restart, node)
+        await rig.recovered()
+
+
+async def disk_full(rig: Rig) -> None:
+    """The broker's disk is full, which ends the broker; it comes back when there is room. No worker dies of it."""
+    kafka = rig.cluster.kafka
+    service = await rig.start(workers=2)
+    async with rig.feeding(max(rig.seconds, 2 * BOUNCE_SECONDS)):
+        await asyncio.sleep(2)
+        pids = service.pids
+        kafka.fill_disk()
+        rig.disrupt()
+        await until(lambda: kafka.has_ended(1), "the broker gives up")
+        await asyncio.sleep(rig.random.uniform(1, 5))
+        kafka.free_disk()
+        await asyncio.to_thread(kafka.restart, 1)
+        await rig.recovered()
+    if service.pids != pids:
+        rig.problem("a worker has died")
 
 
 async def latency(rig: Rig) -> None:
@@ -95,8 +181,26 @@ async def sigterm_broker_down(rig: Rig) -> None:
     try:
         began = time.monotonic()
         rig.outcome.notes["exit code"] = await service.drain(60)
-        rig.expect("seconds to end", time.monotonic() - began, 0, 25)
+        rig.expect("seconds to end", time.monotonic() - began, 0, DRAIN_SECONDS + 5)
     finally:
         await asyncio.to_thread(kafka.restart, 1)
     await rig.start(workers=2)
     await rig.recovered()
+
+
+async def late_end(rig: Rig) -> None:
+    """The end of a transaction, or its answer, is held up longer than the client waits, and then arrives."""
+    service = await rig.start(workers=2, proxied=True)
+    (proxy,) = rig.cluster.proxies
+    async with rig.reading() as tail:
+        async with rig.feeding():
+            while rig.feeding_left > LATE_SECONDS[1] or not rig.outcome.disruptions:
+                proxy.late = Late(LATE, LATE_SECONDS, answers=rig.random.random() < 0.5)
+                rig.disrupt(LATE)
+                await until(lambda: not proxy.late.left, "transactions end")
+                await until(lambda: not proxy.held_up, "what was held up arrives")
+                await rig.recovered()
+                await asyncio.sleep(rig.random.uniform(0, 1))
+        await tail.counted(rig.load.sent)
+        rig.expect("seen twice by the reader beside them", tail.duplicates, 0, 0)
+    rig.outcome.notes["producers made anew"] = service.text().count("anew in")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import subprocess
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,16 +21,19 @@ class Shape(msgspec.Struct, frozen=True):
 
     version: str = DEFAULT_VERSION
     brokers: int = 1
+    disk_mib: int = 0
+    """Of each node, in a file system of its own; 0: as much as there is."""
 
 
 class ProxiedKafka(RealKafka):
     """Real nodes, each of which can also be reached by a listener that is advertised as a proxy's port."""
 
-    def __init__(self, brokers: int, version: str) -> None:
-        super().__init__(brokers, version)
-        ports = _free_ports(2 * brokers)
-        self.inner = dict(zip(self._nodes, ports[:brokers], strict=True))
-        self.outer = dict(zip(self._nodes, ports[brokers:], strict=True))
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape.brokers, shape.version)
+        self._disk_mib = shape.disk_mib
+        ports = _free_ports(2 * shape.brokers)
+        self.inner = dict(zip(self._nodes, ports[: shape.brokers], strict=True))
+        self.outer = dict(zip(self._nodes, ports[shape.brokers :], strict=True))
 
     def _config(self, node: int) -> str:
         lines = dict(line.split("=", 1) for line in super()._config(node).splitlines())
@@ -37,13 +42,46 @@ class ProxiedKafka(RealKafka):
         lines["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
         return "".join(f"{name}={value}\n" for name, value in lines.items())
 
+    def stop(self) -> None:
+        """As for every Kafka, with its file systems."""
+        for node in self.inner if self._disk_mib else ():
+            if node in self._running:
+                self.kill(node)
+            subprocess.run(["umount", "-l", str(self._folder / f"data-{node}")], check=False)
+        super().stop()
+
+    def has_ended(self, node: int) -> bool:
+        """Whether a node has ended by itself."""
+        return self._running[node].poll() is not None
+
+    def fill_disk(self, node: int = 1) -> None:
+        """Leave no room on the disk of a node."""
+        with suppress(OSError), self._ballast(node).open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(1 << 20))
+
+    def free_disk(self, node: int = 1) -> None:
+        """Take away what fills the disk."""
+        self._ballast(node).unlink()
+
+    def _ballast(self, node: int) -> Path:
+        return self._folder / f"data-{node}" / "ballast"
+
+    def _format(self, node: int) -> None:
+        if self._disk_mib:
+            folder = self._folder / f"data-{node}"
+            folder.mkdir()
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={self._disk_mib}m", "express-faults", str(folder)]
+            subprocess.run(mount, check=True)
+        super()._format(node)
+
 
 class Cluster:
     """A running cluster. `address` is the straight way, `proxied` the one through `proxies`."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.kafka = ProxiedKafka(shape.brokers, shape.version)
+        self.kafka = ProxiedKafka(shape)
         self.address = self.kafka.address
         self.proxied = ",".join(f"127.0.0.1:{port}" for port in self.kafka.outer.values())
         self.proxies = [FaultProxy(self.kafka.outer[node], self.kafka.inner[node], node) for node in self.kafka.inner]

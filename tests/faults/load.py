@@ -40,6 +40,20 @@ POISON: list[Callable[[random.Random], bytes | None]] = [
 """What no execution can be started with, made with the chance of the trial."""
 
 
+BOMBS: list[tuple[bytes, int]] = [
+    (b"{}", 49_900),
+    (b"{},[]", 24_900),
+    (b"[[[]]]", 16_000),
+    (b'{"a":[]}', 24_000),
+    (b"1234567", 30_000),
+    (b'"ab"', 45_000),
+    (b"{}", 87_000),
+    (b"[]", 49_900),
+]
+"""What a heap bomb repeats, and how often: little text, and a great many objects. One has more than are allowed."""
+MOST_VALUES = 50_000
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How a trial is fed."""
 
@@ -51,6 +65,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     hold: tuple[float, float] = (0.05, 0.5)
     poison: float = 0.0
     pad: int = 100
+    bombs: bool = False
+    """Every event is a heap bomb."""
+    skewed: bool = False
+    """Half of all events have one key, a tenth has none, the others have one each."""
     compression: str = ""
     partitions: int = 6
 
@@ -62,9 +80,11 @@ class Load:
         self.plan = plan
         self.sent = 0
         self.poison = 0
+        self._stopped = False
         self._topic = topic
         self._random = random.Random(seed)
-        self._sequence: Counter[str] = Counter()
+        self.sequence: Counter[str] = Counter()
+        self.bytes = 0
 
     async def feed(self, address: str, seconds: float) -> None:
         """Produce at the rate of the plan for so long, and wait for every acknowledgement."""
@@ -75,12 +95,17 @@ class Load:
         try:
             began = time.monotonic()
             before = self.sent
-            while (spent := time.monotonic() - began) < seconds:
+            while (spent := time.monotonic() - began) < seconds and not self._stopped:
                 await self._send(producer, int(spent * self.plan.rate) - (self.sent - before))
                 await asyncio.sleep(TICK)
-            await self._send(producer, int(seconds * self.plan.rate) - (self.sent - before))
+            if not self._stopped:
+                await self._send(producer, int(seconds * self.plan.rate) - (self.sent - before))
         finally:
             await producer.stop()
+
+    def stop(self) -> None:
+        """End `feed` before its time."""
+        self._stopped = True
 
     async def feed_transactions(self, address: str, seconds: float) -> None:
         """Produce in transactions, every third of which is aborted: markers and holes everywhere."""
@@ -105,17 +130,31 @@ class Load:
     async def _send(self, producer: AIOKafkaProducer, number: int) -> None:
         for _ in range(number):
             key, value = self.event()
+            self.bytes += len(value or b"")
             await producer.send(self._topic, value, key=key)
 
-    def event(self, **fixed: float) -> tuple[bytes, bytes | None]:
+    def _key(self) -> str | None:
+        rng, plan = self._random, self.plan
+        if not plan.skewed:
+            return f"key-{rng.randrange(plan.keys)}"
+        chance = rng.random()
+        return "often" if chance < 0.5 else None if chance < 0.6 else f"key-{self.sent}"
+
+    def event(self, **fixed: float) -> tuple[bytes | None, bytes | None]:
         """Key and value of the next event; `fixed` goes before chance."""
         rng, plan = self._random, self.plan
-        key = f"key-{rng.randrange(plan.keys)}"
+        name = self._key()
+        key = name.encode() if name else None
         self.sent += 1
         if rng.random() < plan.poison:
             self.poison += 1
-            return key.encode(), rng.choice(POISON)(rng)
-        self._sequence[key] += 1
+            return key, rng.choice(POISON)(rng)
+        if name:
+            self.sequence[name] += 1
         hold = rng.uniform(*plan.hold) if rng.random() < plan.slow else 0.0
-        event = {"id": self.sent, "key": key, "seq": self._sequence[key], "hold": hold, "pad": "x" * plan.pad}
-        return key.encode(), orjson.dumps({**event, **fixed})
+        event = {"id": self.sent, "key": name, "seq": self.sequence[name or ""], "hold": hold}
+        if not plan.bombs:
+            return key, orjson.dumps({**event, "pad": "x" * plan.pad, **fixed})
+        part, times = rng.choice(BOMBS)
+        self.poison += times > MOST_VALUES
+        return key, orjson.dumps(event)[:-1] + b',"bomb":[' + b",".join([part] * times) + b"]}"

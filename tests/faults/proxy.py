@@ -12,9 +12,22 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 CHUNK = 65_536
+END_TXN = 26
+"""The key of Kafka's request that commits or aborts a transaction."""
 LINGER_OFF = b"\1\0\0\0\0\0\0\0"
 """struct linger: close with RST, throw away what is not sent."""
+
+
+class Late(msgspec.Struct):
+    """Holds up the next `left` requests that end a transaction, each for a time between `seconds`."""
+
+    left: int
+    seconds: tuple[float, float]
+    answers: bool = False
+    """Pass the request on, and hold up its answer."""
 
 
 class FaultProxy:
@@ -29,6 +42,9 @@ class FaultProxy:
         self.bytes_per_second = 0
         """Of each direction of each connection; 0 is without limit."""
         self.resets = 0
+        self.late = Late(0, (0.0, 0.0))
+        self.held_up = 0
+        """Requests that end a transaction, and are held up just now."""
         self._target = target
         self._random = random.Random(seed)
         self._open = asyncio.Event()
@@ -76,9 +92,11 @@ class FaultProxy:
         try:
             back, there = await asyncio.open_connection("127.0.0.1", self._target)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, there))
-                group.create_task(self._pump(back, writer))
-        except* (OSError, _Closed):
+                silence = asyncio.Event()
+                silence.set()
+                group.create_task(self._pump_requests(reader, there, silence))
+                group.create_task(self._pump(back, writer, silence))
+        except* (OSError, EOFError, _Closed):
             pass
         finally:
             del self._connections[task]
@@ -86,17 +104,48 @@ class FaultProxy:
             if there is not None:
                 there.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump_requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, silence: asyncio.Event
+    ) -> None:
+        """Pass requests on, one by one. One that is held up arrives even if the client has gone by then."""
+        while True:
+            head = await reader.readexactly(4)
+            request = await reader.readexactly(int.from_bytes(head))
+            if self.late.left and int.from_bytes(request[:2]) == END_TXN:
+                await self._hold_up(head + request, writer, silence)
+            else:
+                await self._pass(head + request, writer)
+
+    async def _hold_up(self, data: bytes, writer: asyncio.StreamWriter, silence: asyncio.Event) -> None:
+        late = self.late
+        late.left -= 1
+        self.held_up += 1
+        seconds = self._random.uniform(*late.seconds)
+        if late.answers:
+            silence.clear()
+            await self._pass(data, writer)
+            await asyncio.sleep(seconds)
+            silence.set()
+        else:
+            await asyncio.sleep(seconds)
+            await self._pass(data, writer)
+        self.held_up -= 1
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, silence: asyncio.Event) -> None:
         while data := await reader.read(CHUNK):
-            await self._open.wait()
-            wait = self.delay + self._random.uniform(-self.jitter, self.jitter)
-            if self.bytes_per_second:
-                wait += len(data) / self.bytes_per_second
-            if wait > 0:
-                await asyncio.sleep(wait)
-            writer.write(data)
-            await writer.drain()
+            await silence.wait()
+            await self._pass(data, writer)
         raise _Closed
+
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        await self._open.wait()
+        wait = self.delay + self._random.uniform(-self.jitter, self.jitter)
+        if self.bytes_per_second:
+            wait += len(data) / self.bytes_per_second
+        if wait > 0:
+            await asyncio.sleep(wait)
+        writer.write(data)
+        await writer.drain()
 
 
 class _Closed(Exception):

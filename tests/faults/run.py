@@ -33,7 +33,7 @@ async def trials(names: Sequence[str], count: int, seconds: float, seed: int) ->
 
 async def trial(cluster: Cluster, fault: Fault, outcome: Outcome, seconds: float) -> None:
     """One trial; whatever goes wrong in it is in `outcome`."""
-    rig = Rig(cluster, fault.plan, outcome, seconds, fault.delivery)
+    rig = Rig(cluster, fault.plan, outcome, seconds, fault.settings)
     began = time.monotonic()
     try:
         await rig.open(dead_letters=fault.dead_letters)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,15 +20,37 @@ URL = re.compile(r"metrics at (http://\S+)/metrics")
 READY_SECONDS = 60.0
 
 
-class Service:
-    """`express run` with a configuration file. Its stderr is in `log`."""
+async def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Wait for what no event tells. Raises RuntimeError that `what` does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"not within {seconds:g} s: {what}")
+        await asyncio.sleep(0.01)
 
-    def __init__(self, config: Path, log: Path, workers: int = 1) -> None:
+
+class Service:
+    """`express run` with a configuration file. Its stderr is in `log`. `runner` is a command that runs it."""
+
+    def __init__(
+        self,
+        config: Path,
+        log: Path,
+        workers: int = 1,
+        runner: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.log = log
         self._log = log.open("wb")
-        command = [sys.executable, "-m", "express", "run", "-c", str(config), "-w", str(workers)]
+        command = [*runner, sys.executable, "-m", "express", "run", "-c", str(config), "-w", str(workers)]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
         )
         self._seen: set[int] = set()
 
@@ -70,8 +93,7 @@ class Service:
 
     async def workers_ended(self) -> None:
         """Wait until none of its workers runs, whoever keeps them."""
-        while any(map(_is_worker, self._seen)):  # noqa: ASYNC110  # the end of another's child is no event here
-            await asyncio.sleep(0.05)
+        await until(lambda: not any(map(_is_worker, self._seen)), "all workers end")
 
     def signal(self, number: int) -> None:
         """Send a signal to the parent, as an operator does."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import get_args, get_type_hints
 
 import msgspec
 
-from express.config import Pipeline
-from tests.faults import brokers, topics, workers
+from tests.faults import brokers, engine, kills, network, payloads, points, topics, workers
 from tests.faults.cluster import Shape
 from tests.faults.load import Plan
 from tests.faults.rig import Rig
+from tests.faults.settings import Settings
 
 OTHER_VERSION = "3.9.2"
 THREE = Shape(brokers=3)
@@ -19,8 +18,12 @@ FEW = Plan(rate=300)
 LONG_RUNNING = Plan(rate=500, slow=0.2, hold=(0.1, 5.0), keys=2_000)
 VERY_LONG = Plan(rate=100, slow=1.0, hold=(35.0, 45.0), keys=10_000_000)
 WIDE = Plan(partitions=12)
-DELIVERIES = get_args(get_type_hints(Pipeline)["delivery"])
-"""What this version can be told to promise."""
+SMALL_DISK = Shape(disk_mib=256)
+QUICK = Settings(drain=f"{topics.DRAIN_SECONDS}s")
+LOOPS = Settings(workflow=engine.WORKFLOW, pipeline={"time_limit": f"{engine.CAP_SECONDS}s"})
+BOMBS = Plan(rate=100, bombs=True, slow=0.5, hold=(0.1, 2.0))
+SLOW_FEED = Plan(rate=340)
+"""As many events as kills take time: 100,000 in five minutes."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,11 +35,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """False: not a single duplicate, in at-least-once either."""
     plan: Plan = Plan()
     shape: Shape = Shape()
-    delivery: str = "at_least_once"
+    settings: Settings = Settings()
     extra: int = 0
     """Duplicates that the fault itself asks for."""
     dead_letters: bool = True
     """Whether the dead-letter topic is there at the start."""
+    isolated: bool = False
+    """Whether it needs a network namespace of its own."""
 
 
 def _codec(name: str) -> Fault:
@@ -44,8 +49,16 @@ def _codec(name: str) -> Fault:
     return Fault(row=26, run=topics.smoke, doubles=False, plan=Plan(compression=name, pad=400))
 
 
+def _exactly_once(fault: Fault) -> Fault:
+    """The same fault in the other mode."""
+    settings = msgspec.structs.replace(fault.settings, delivery="exactly_once")
+    return msgspec.structs.replace(fault, settings=settings, doubles=False)
+
+
 FAULTS: dict[str, Fault] = {
     "kill-worker": Fault(row=1, run=workers.kill_worker),
+    "kills": Fault(row=1, run=kills.kills, plan=SLOW_FEED, settings=Settings(restart="500ms")),
+    "crash-points": Fault(row=3, run=points.crash_points, plan=Plan(rate=500, poison=0.02)),
     "kill-parent": Fault(row=1, run=workers.kill_parent, doubles=False),
     "sigterm": Fault(row=4, run=workers.sigterm, doubles=False, plan=LONG_RUNNING),
     "sigterm-twice": Fault(row=5, run=workers.sigterm_twice, plan=LONG_RUNNING),
@@ -56,6 +69,10 @@ FAULTS: dict[str, Fault] = {
     "broker-kill": Fault(row=11, run=brokers.broker_kill),
     "broker-suspended": Fault(row=13, run=brokers.broker_suspended),
     "cut": Fault(row=15, run=brokers.cut),
+    "partition": Fault(row=15, run=network.partition, isolated=True),
+    "loss": Fault(row=16, run=network.loss, plan=FEW, isolated=True),
+    "disk-full": Fault(row=19, run=brokers.disk_full, shape=SMALL_DISK, isolated=True, plan=FEW),
+    "output-deleted": Fault(row=20, run=topics.output_deleted),
     "latency": Fault(row=16, run=brokers.latency, plan=FEW),
     "resets": Fault(row=17, run=brokers.resets),
     "dead-letters-missing": Fault(
@@ -67,10 +84,22 @@ FAULTS: dict[str, Fault] = {
     "foreign-metadata": Fault(
         row=23, run=topics.foreign_metadata, doubles=False, extra=topics.REWIND * Plan().partitions
     ),
-    "stuck": Fault(row=25, run=workers.stuck, doubles=False, plan=Plan(keys=2_000)),
+    "stuck": Fault(row=25, run=workers.stuck, doubles=False, plan=Plan(keys=2_000, rate=720)),
+    "edges": Fault(row=28, run=payloads.edges, doubles=False),
+    "poison-only": Fault(row=27, run=payloads.poison_only, doubles=False, plan=Plan(poison=1.0, rate=2_000)),
+    "heap-bombs": Fault(
+        row=31,
+        run=payloads.bombs,
+        doubles=False,
+        plan=BOMBS,
+        settings=Settings(pipeline={"memory": f"{payloads.BUDGET_MIB}MiB"}),
+    ),
+    "key-skew": Fault(row=33, run=payloads.skew, doubles=False, plan=Plan(rate=4_000, skewed=True, slow=0.001)),
+    "loops": Fault(row=34, run=engine.loops, doubles=False, plan=WIDE, settings=LOOPS),
     "poison": Fault(row=27, run=topics.poison, doubles=False, plan=Plan(poison=0.1)),
-    "sigterm-broker-down": Fault(row=56, run=brokers.sigterm_broker_down),
-    "sigterm-dead-letters-gone": Fault(row=56, run=topics.sigterm_dead_letters_gone),
+    "sigterm-broker-down": Fault(row=56, run=brokers.sigterm_broker_down, settings=QUICK),
+    "sigterm-rebalance": Fault(row=56, run=workers.sigterm_rebalance, doubles=False, plan=LONG_RUNNING),
+    "sigterm-dead-letters-gone": Fault(row=56, run=topics.sigterm_dead_letters_gone, settings=QUICK),
     "gzip": _codec("gzip"),
     "snappy": _codec("snappy"),
     "lz4": _codec("lz4"),
@@ -79,17 +108,22 @@ FAULTS: dict[str, Fault] = {
     "broker-kill-3.9": Fault(row=26, run=brokers.broker_kill, shape=Shape(version=OTHER_VERSION)),
     "rolling-restart": Fault(row=12, run=brokers.broker_restart, shape=THREE),
     "rolling-kill": Fault(row=12, run=brokers.broker_kill, shape=THREE),
+    "one-suspended": Fault(row=13, run=brokers.one_suspended, shape=THREE),
+    "coordinator-kill": Fault(row=14, run=brokers.coordinator_kill, shape=THREE),
+    "too-few-in-sync": Fault(row=20, run=brokers.too_few_in_sync, shape=THREE),
 }
 """Name → fault, in at-least-once."""
 
 IN_BOTH_MODES = (
-    *("kill-worker", "sigterm", "zombie", "rebalance-storm", "stuck"),
-    *("broker-kill", "rolling-kill", "cut", "resets"),
+    *("kill-worker", "kills", "crash-points", "sigterm", "zombie", "rebalance-storm", "stuck"),
+    *("sigterm-rebalance", "broker-kill", "rolling-kill", "coordinator-kill", "cut", "resets", "partition"),
 )
 """Faults that are repeated in exactly-once, where a duplicate is always a failure."""
 
-if "exactly_once" in DELIVERIES:
-    FAULTS |= {
-        f"{name}-exactly-once": msgspec.structs.replace(FAULTS[name], delivery="exactly_once", doubles=False)
-        for name in IN_BOTH_MODES
-    }
+FAULTS |= {f"{name}-exactly-once": _exactly_once(FAULTS[name]) for name in IN_BOTH_MODES}
+
+FAULTS |= {
+    "zombie-transaction": _exactly_once(Fault(row=7, run=points.zombie_points, plan=Plan(rate=500))),
+    "late-end": _exactly_once(Fault(row=8, run=brokers.late_end, plan=Plan(rate=500))),
+}
+"""Faults of transactions."""

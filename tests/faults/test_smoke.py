@@ -11,7 +11,7 @@ from tests.faults.cluster import Cluster
 from tests.faults.load import Plan
 from tests.faults.rig import Outcome
 from tests.faults.run import trial
-from tests.faults.table import DELIVERIES, FAULTS
+from tests.faults.table import FAULTS
 
 LIGHT = Plan(rate=200, keys=50)
 SECONDS = 4.0
@@ -26,7 +26,7 @@ async def _trial(address: str, name: str) -> Outcome:
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize("delivery", SUFFIXES)
 async def test_workers_may_be_killed_stopped_and_suspended(kafka: str, delivery: str) -> None:
     """Real workers on a real Kafka, all faults at the same time: nothing lost, doubled only within the bound."""
     names = [name + SUFFIXES[delivery] for name in CHOSEN]

@@ -7,8 +7,10 @@ import os
 import signal
 import time
 
-from tests.faults.rig import SESSION_SECONDS, Rig
+from tests.faults import handlers
+from tests.faults.rig import Rig
 from tests.faults.service import Service
+from tests.faults.settings import SESSION_SECONDS
 from tests.kafka.clients import producer
 
 REBALANCE_DRAIN_SECONDS = 30
@@ -50,7 +52,29 @@ async def sigterm(rig: Rig) -> None:
             code = await service.drain()
             rig.expect("exit code", code, 0, 0)
             rig.expect("seconds to drain", time.monotonic() - began, 0, 25)
+            rig.disrupt()
             service = await rig.start(workers=2)
+            await rig.recovered()
+            if rig.feeding_left < 5:
+                return
+
+
+async def sigterm_rebalance(rig: Rig) -> None:
+    """SIGTERM while partitions move to a worker that joins: it ends in time, and nothing is doubled."""
+    service = await rig.start(workers=2)
+    async with rig.feeding():
+        while True:
+            await asyncio.sleep(rig.random.uniform(1, 2))
+            moves = await service.metric("express_kafka_rebalances_total")
+            guest = rig.service(workers=2)
+            await service.counted("express_kafka_rebalances_total", moves + 1)
+            await asyncio.sleep(rig.random.uniform(0, 2))
+            began = time.monotonic()
+            rig.expect("exit code", await service.drain(60), 0, 0)
+            rig.expect("seconds to drain", time.monotonic() - began, 0, 25)
+            rig.disrupt()
+            await guest.ready()
+            service = guest
             await rig.recovered()
             if rig.feeding_left < 5:
                 return
@@ -123,15 +147,16 @@ async def stuck(rig: Rig) -> None:
     service.kill()
     rig.outcome.notes["held back behind its key"] = waiting
     rig.outcome.notes["completed past it"] = before - waiting
+    rig.environment[handlers.MOST_SECONDS] = "3"
     replayed = await rig.start()
     await replayed.counted("express_executions_started_total", 1)
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # time enough to start more
     started = await replayed.metric("express_executions_started_total")
     rig.expect("replayed", started, 1, 1)
     await rig.recovered()
 
 
-async def _produce(rig: Rig, key: bytes, value: bytes | None) -> None:
+async def _produce(rig: Rig, key: bytes | None, value: bytes | None) -> None:
     async with producer(rig.cluster.address) as client:
         await client.send_and_wait(rig.topic, value, key=key)
 
