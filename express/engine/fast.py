@@ -1,20 +1,23 @@
 """The second linking: rows that follow each other without blocking, fused into generated functions ("segments").
 
-Segments are optimistic. They know the happy path only, and whatever they do not know ends in handing the execution
-over to the table (`inflate`), at a point from which nothing is done twice: a segment is pure, so it can be run once
-more from its start, and the call of a task always lies between two segments. Errors, their causes, Retry, Catch and
-history therefore exist once, on the table; the two linkings can differ in speed only. The alternative, generated
-code that also knows every failure, was rejected: it is a second engine.
+Segments are optimistic. They know the happy path and the ways out of it that a definition names (Retry, Catch), and
+whatever they do not know ends in handing the execution over to the table (`inflate`), at a point from which nothing
+is done twice: a segment is pure, so it can be run once more from its start, and the call of a task always lies
+between two segments. Causes, timeouts and heartbeats therefore exist once, on the table; the two linkings can differ
+in speed only. The alternative, generated code that also knows every failure, was rejected: it is a second engine.
 
-What a segment returns, and what `drive` takes on, is a tuple whose first member says where the execution stands:
+What a segment returns, and what `drive` takes on, is a tuple whose first member says where the execution stands, and
+whose length says what is to be done:
 
-    (END, data, counts, variables, bound)                   it has ended
-    (row, data, counts, variables, bound, payload)          a Task has its payload, or a Wait its seconds
-    (-2 - row, data, counts, variables, bound)              goes on at the start of a row (a loop, a shared tail)
-    (-2 - row, data, counts, variables, bound, None)        goes on at the start of a row, on the table
-    (-2 - row, data, counts, variables, bound, result, 0)   goes on in a row's `resume`, on the table
+    (END, data, counts, variables, bound)                            it has ended
+    (-2 - row, data, counts, variables, bound)                       goes on at the start of a row
+    (-2 - row, data, counts, variables, bound, None)                 goes on at the start of a row, on the table
+    (-2 - row, data, counts, variables, bound, answer, tries)        goes on in a row's `resume`, on the table
+    (row, data, counts, variables, bound, payload, tries)            waits for a task's answer, or a Wait's seconds
+    (row, data, counts, variables, bound, payload, tries, delay)     a task to be asked: now, or again after a delay
 
-`counts` packs three numbers: states of the root frame, states below it, history events.
+`counts` packs three numbers: states of the root frame, states below it (retries too), history events. `tries` packs
+the retries of the visit, 32 bits a retrier. A `delay` is in seconds; one below zero is to be multiplied with chance.
 """
 
 from __future__ import annotations
@@ -22,29 +25,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import msgspec
-from orjson import dumps
-
-from express.engine.advance import STEPS_PER_TURN, finish_turn
-from express.engine.effects import Effect, Finish
-from express.engine.events import Event, TaskFailed, TaskSucceeded
-from express.engine.execution import HEARTBEAT, TASK, TIMEOUT, WAIT_OVER, About, Entropy, Execution, Frame
-from express.engine.program import END, RESUME, Program, Row
-from express.errors import StatesError
-from express.values import JSON, PAYLOAD_LIMIT
+from express.engine.advance import STEPS_PER_TURN
+from express.engine.effects import Finish
+from express.engine.events import TaskFailed
+from express.engine.execution import About
+from express.engine.program import END, Program, Row
+from express.values import JSON
 
 Point: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = Callable[..., Point]
 
-CALL_STEPS = 8
-"""What the call of a task takes of the turn's budget, in states."""
-
-UNWRITABLE = PAYLOAD_LIMIT + 1
-"""The size of a result that can't be written as JSON: over any limit."""
+TURN = 3 * STEPS_PER_TURN
+"""What one turn may take, in thirds of a state. The call of a task takes as much as eight states: both follow from
+the counts, since a state has two history events and a task's has five."""
 
 BELOW = 1 << 32
 EVENTS = 1 << 64
 _MASK = BELOW - 1
+
+AGAIN = BELOW + 2 * EVENTS
+"""What a retry adds to the counts: one transition, and the task's Scheduled and Started."""
 
 NOTHING: Mapping[str, JSON] = {}
 FIRST = EVENTS
@@ -100,16 +100,40 @@ class Parked(Ended):
         return finished
 
 
-Call: TypeAlias = Callable[[Row, JSON, int], Any]
-"""(row, payload, counts) → the task's result, or PENDING; raises StatesError when the task fails."""
+Call: TypeAlias = Callable[[Row, JSON, int, int], Any]
+"""(row, payload, counts, tries) → the task's result, a TaskFailed, or PENDING. It never raises."""
 
 
-class Segments(msgspec.Struct, frozen=True):
-    """The generated functions of a machine, by row: `enter` starts at a row, `resume` after its answer."""
+class Segments:
+    """The generated functions of a machine, by row: from its start, after its answer, after its failure.
 
-    enter: tuple[Segment | None, ...]
-    resume: tuple[Segment | None, ...]
-    source: str = ""
+    `recording` are those that keep a history, made when they are first asked for; None where there are none.
+    """
+
+    __slots__ = ("_make_recording", "enter", "failed", "resume", "source")
+
+    def __init__(
+        self,
+        enter: tuple[Segment | None, ...],
+        resume: tuple[Segment | None, ...],
+        failed: tuple[Segment | None, ...],
+        source: str = "",
+        make_recording: Callable[[], Segments | None] | None = None,
+    ) -> None:
+        self.enter = enter
+        self.resume = resume
+        self.failed = failed
+        self.source = source
+        self._make_recording: Callable[[], Segments | None] | None = make_recording
+
+    @property
+    def recording(self) -> Segments | None:
+        """The segments that keep a history."""
+        if self._make_recording is None:
+            return None
+        made = self._make_recording()
+        self._make_recording = lambda: made
+        return made
 
 
 def step_key(row: Row, counts: int) -> str:
@@ -123,139 +147,95 @@ def transitions(point: Point) -> int:
     return (counts & _MASK) + (counts >> 32 & _MASK)
 
 
+def attempts(tries: int) -> list[int]:
+    """How often each retrier of a row has let it be tried again, up to the last that has."""
+    counted = []
+    while tries:
+        counted.append(tries & _MASK)
+        tries >>= 32
+    return counted
+
+
+class _Everywhere:
+    """A row of segments that has none anywhere."""
+
+    def __getitem__(self, row: int) -> None:
+        return None
+
+
+_NOWHERE: Any = _Everywhere()
+_NO_SEGMENTS = Segments(_NOWHERE, _NOWHERE, _NOWHERE)
+"""What an execution goes on with whose turn is used up: the table, which yields."""
+
+
 def begin(program: Program, segments: Segments, data: JSON, bytes_: int, call: Call) -> Point:
     """Run an execution from its start as far as it goes without waiting."""
     start = program.scope.start
     enter = segments.enter[start]
     if enter is None:
         return (-2 - start, data, FIRST, NOTHING, 5 * bytes_, None)
-    return drive(program, segments, enter(data, FIRST, NOTHING, 5 * bytes_), call)
+    point = enter(data, FIRST, NOTHING, 5 * bytes_, call)
+    return point if point[0] == END else drive(program, segments, point, call)
 
 
 def drive(program: Program, segments: Segments, point: Point, call: Call) -> Point:
     """Take an execution on from a point: call its tasks, run its segments, until it ends, waits or needs the table.
 
-    A point with a row ≥ 0 is only returned for a Wait, or for a Task whose call answered PENDING.
+    A point with a row ≥ 0 is only returned for what waits: a Wait, a call that answered PENDING, a retry.
     """
-    rows, resumes = program.scope.rows, segments.resume
-    budget = STEPS_PER_TURN
+    events = point[2] >> 64
+    steps = point[2] & _MASK
     while True:
         row = point[0]
-        if row >= 0:
-            what = rows[row]
-            if what.kind != "Task":
-                return point
-            _, data, counts, variables, bound, payload = point
-            try:
-                result = call(what, payload, counts)
-            except StatesError as failure:
-                return (-2 - row, data, counts, variables, bound, failure, 0)
-            if result is PENDING:
-                return point
-            resume = resumes[row]
-            try:
-                bytes_ = len(dumps(result))
-            except (TypeError, RecursionError):
-                bytes_ = UNWRITABLE
-            budget -= CALL_STEPS
-            if resume is None or bytes_ > PAYLOAD_LIMIT or budget < 0:
-                return (-2 - row, data, counts, variables, bound, result, 0)
-            point = resume(data, counts, variables, bound, result, bytes_)
-        elif row == END or len(point) > 5:
+        if row == END:
             return point
-        else:
-            enter = segments.enter[-2 - row]
-            budget -= 16
-            if enter is None or budget < 0:
-                return (*point, None)
-            point = enter(*point[1:])
+        if row >= 0:
+            if len(point) < 8 or point[6]:
+                return point
+        elif len(point) > 5:
+            return point
+        counts = point[2]
+        spent = 7 * ((counts >> 64) - events) - 11 * ((counts & _MASK) - steps)
+        if row >= 0:
+            point = _asked(program.scope.rows[row], segments if spent < TURN else _NO_SEGMENTS, point, call)
+            continue
+        enter = segments.enter[-2 - row]
+        if enter is None or spent > TURN:
+            return (*point, None)
+        point = enter(*point[1:], call)
 
 
-def resumed(segments: Segments, point: Point, result: JSON) -> Point:
-    """Go on from a point with a row ≥ 0: with the answer of its Task, or at the end of its Wait (`result` None)."""
-    row, data, counts, variables, bound, _ = point
-    resume = segments.resume[row]
-    try:
-        bytes_ = len(dumps(result))
-    except (TypeError, RecursionError):
-        bytes_ = UNWRITABLE
-    if resume is None or bytes_ > PAYLOAD_LIMIT:
-        return (-2 - row, data, counts, variables, bound, result, 0)
-    return resume(data, counts, variables, bound, result, bytes_)
+def again(program: Program, segments: Segments, point: Point, call: Call) -> Point:
+    """The delay of a retry is over: ask once more, and go on."""
+    row, data, counts, variables, bound, payload, tries, _ = point
+    counts += AGAIN
+    answer = call(program.scope.rows[row], payload, counts, tries)
+    point = (row, data, counts, variables, bound, payload, tries)
+    if answer is PENDING:
+        return point
+    point = answered(segments, point, answer, call)
+    return point if point[0] == END else drive(program, segments, point, call)
 
 
-# To the table -------------------------------------------------------------------------------------------
+def _asked(what: Row, segments: Segments, point: Point, call: Call) -> Point:
+    """Call a task for the first time and run what follows its answer."""
+    answer = call(what, point[5], point[2], 0)
+    point = point[:7]
+    return point if answer is PENDING else answered(segments, point, answer, call)
 
 
-def inflate(
-    program: Program,
-    point: Point,
-    data: JSON,
-    now: float,
-    about: About,
-    entropy: Entropy,
-    deadline: float | None,
-    started: float,
-) -> tuple[Execution, list[Effect]]:
-    """An execution on the table that stands where `point` says; `data` is its input, `started` its engine time.
+def answered(segments: Segments, point: Point, answer: JSON, call: Call) -> Point:
+    """Go on from a point with a row ≥ 0: with the answer or the failure of its Task, at the end of its Wait (None).
 
-    For a point with a row ≥ 0 the task has been asked for already: its seq is 1, and no StartTask is among the
-    effects. A Wait's timer is among them.
+    The point has seven members. `drive` takes on what this returns.
     """
-    x = Execution(program, data, started, about, entropy, None, deadline)
-    x.now = now
-    counts = point[2]
-    x.events = counts >> 64
-    steps = counts & _MASK
-    x.transitions = steps + (counts >> 32 & _MASK)
-    frame = Frame(x, program.scope.rows, point[1])
-    frame.steps = steps
-    frame.vars = point[3]
-    frame.bound = point[4]
-    if point[0] >= 0:
-        _waiting(x, frame, point)
-        return x, finish_turn(x)
-    return x, finish_turn(x, _going(x, frame, point))
-
-
-def _waiting(x: Execution, frame: Frame, point: Point) -> None:
-    """The frame waits in a Task or a Wait that a segment has entered."""
-    row = _entered(x, frame, point[0])
-    if row.kind == "Wait":
-        x.timer(frame, WAIT_OVER, x.now + point[5])
-        return
-    x.seq = 1
-    x.pending[1] = (frame, TASK)
-    frame.waits.append(1)
-    plan = row.plan
-    timeout = plan.timeout(frame) if plan.timeout is not None else None
-    heartbeat = plan.heartbeat(frame) if plan.heartbeat is not None else None
-    if timeout is not None:
-        x.timer(frame, TIMEOUT, x.now + timeout)
-    if heartbeat is not None and (timeout is None or heartbeat < timeout):
-        x.timer(frame, HEARTBEAT, x.now + heartbeat)
-
-
-def _going(x: Execution, frame: Frame, point: Point) -> Event | None:
-    """The frame is about to enter a row, or has just got the answer of one."""
-    at = -2 - point[0]
-    if len(point) < 7:
-        x.ready.append((frame, at))
-        return None
-    answer = point[5]
-    if _entered(x, frame, at).kind == "Wait":
-        x.ready.append((frame, RESUME))
-        return None
-    x.seq = 1
-    x.pending[1] = (frame, TASK)
-    frame.waits.append(1)
-    return TaskFailed(1, answer.error, answer.cause) if isinstance(answer, StatesError) else TaskSucceeded(1, answer)
-
-
-def _entered(x: Execution, frame: Frame, at: int) -> Row:
-    """Put a frame into a row whose entry, and for a Task whose Scheduled and Started, are counted already."""
-    row = frame.rows[at]
-    frame.at = at
-    frame.entered_at = x.now
-    frame.entered_id = x.events - (2 if row.kind == "Task" else 0)
-    return row
+    row, data, counts, variables, bound, payload, tries = point
+    if answer.__class__ is TaskFailed:
+        failed = segments.failed[row]
+        if failed is not None:
+            return failed(data, counts, variables, bound, answer, payload, tries, call)
+    else:
+        resume = segments.resume[row]
+        if resume is not None:
+            return resume(data, counts, variables, bound, answer, tries, call)
+    return (-2 - row, data, counts, variables, bound, answer, tries)

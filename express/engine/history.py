@@ -1,11 +1,14 @@
 """The events of one execution as AWS records them, kept only when somebody asked.
 
-Events hold references to values, not copies: the engine never changes a value in place.
+Events hold references to values, not copies: the engine never changes a value in place. The table adds event by
+event; a segment adds one tuple for all of its events, whose kinds and fixed details are in a `Template` that was made
+when the machine was compiled. They become events when somebody reads them, which most often nobody does.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from express.values import JSON
 
@@ -13,17 +16,58 @@ HistoryEvent: TypeAlias = tuple[int, int, str, float, dict[str, JSON]]
 """(id, previousEventId, type, engine time, details). Details are AWS's members, flattened, values parsed."""
 
 
+class Template:
+    """The events of one way through a segment: (type, details, and the place of each value that is no constant).
+
+    A place is one in the tuple that the segment adds: `(template, engine time, value, value, …)`.
+    """
+
+    __slots__ = ("events",)
+
+    def __init__(self, events: tuple[tuple[str, dict[str, JSON], tuple[tuple[str, int], ...]], ...]) -> None:
+        self.events = events
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def expand(self, added: tuple[Any, ...], after: int) -> Iterator[HistoryEvent]:
+        """The events of what a segment has added, after the event `after`. Only the first hangs on no other."""
+        time = added[1]
+        for kind, fixed, places in self.events:
+            details = dict(fixed)
+            for key, place in places:
+                details[key] = added[place]
+            yield after + 1, after if after > 1 else 0, kind, time, details
+            after += 1
+
+
 class History:
-    """Collects the history events of one execution, in order."""
+    """Collects the history events of one execution, in order. `now` is the engine time of what segments add."""
 
-    __slots__ = ("log",)
+    __slots__ = ("added", "now")
 
-    def __init__(self) -> None:
-        self.log: list[HistoryEvent] = []
+    def __init__(self, now: float = 0.0) -> None:
+        self.added: list[tuple[Any, ...]] = []
+        self.now = now
 
     def add(self, event: HistoryEvent) -> None:
         """Take one event."""
-        self.log.append(event)
+        self.added.append(event)
+
+    @property
+    def log(self) -> list[HistoryEvent]:
+        """Every event."""
+        added = self.added
+        if any(type(entry[0]) is Template for entry in added):
+            log: list[HistoryEvent] = []
+            for entry in added:
+                if type(entry[0]) is Template:
+                    log.extend(entry[0].expand(entry, log[-1][0]))
+                else:
+                    log.append(entry)
+            self.added = log
+            return log
+        return added
 
     def events(self) -> list[dict[str, JSON]]:
         """Every event as `{"type", "id", "prev", "time", …details}`; values as parsed JSON."""

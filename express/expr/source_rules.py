@@ -20,7 +20,7 @@ def rule_source(rule: dict[str, JSON], emitter: Emitter) -> str | None:
     """The text of a rule that `choices.compile_rule` has accepted; its value is True or False.
 
     >>> rule_source({"Variable": "$.n", "NumericGreaterThan": 1, "Next": "Big"}, Emitter())
-    "((t2 := type(t1 := d['n'])) is int or t2 is float) and t1 > 1"
+    "((t2 := (t1 := d['n']).__class__) is int or t2 is float) and t1 > 1"
     """
     return _rule(rule, emitter, 0)
 
@@ -74,8 +74,10 @@ def _string(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
     held = emitter.temporary()
     slow = emitter.bind(_by_unit(op, operand))
     if not operand.isascii():
-        return f"type({held} := {value}) is str and {slow}({held})"
-    return f"type({held} := {value}) is str and ({held} {sign} {operand!r} if {held}.isascii() else {slow}({held}))"
+        return f"({held} := {value}).__class__ is str and {slow}({held})"
+    return (
+        f"({held} := {value}).__class__ is str and ({held} {sign} {operand!r} if {held}.isascii() else {slow}({held}))"
+    )
 
 
 def _by_unit(op: Operator, operand: str) -> Callable[[str], bool]:
@@ -86,7 +88,7 @@ def _by_unit(op: Operator, operand: str) -> Callable[[str], bool]:
 def _number(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
     held, kind = emitter.temporary(), emitter.temporary()
     sign = _SIGNS[op.name.removeprefix("Numeric")]
-    return f"(({kind} := type({held} := {value})) is int or {kind} is float) and {held} {sign} {operand!r}"
+    return f"(({kind} := ({held} := {value}).__class__) is int or {kind} is float) and {held} {sign} {operand!r}"
 
 
 def _boolean(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
@@ -97,7 +99,8 @@ def _timestamp(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str
     held, moment = emitter.temporary(), emitter.temporary()
     parse_, wanted = emitter.bind(parse_timestamp), emitter.bind(parse_timestamp(operand))
     sign = _SIGNS[op.name.removeprefix("Timestamp")]
-    return f"type({held} := {value}) is str and ({moment} := {parse_}({held})) is not None and {moment} {sign} {wanted}"
+    instant = f"({moment} := {parse_}({held})) is not None"
+    return f"({held} := {value}).__class__ is str and {instant} and {moment} {sign} {wanted}"
 
 
 def _pattern(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
@@ -108,8 +111,8 @@ def _pattern(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
     if len(pieces) == 1:
         return f"{value} == {pieces[0]!r}"
     if len(pieces) == 2 and not pieces[1]:
-        return f"type({held} := {value}) is str and {held}.startswith({pieces[0]!r})"
-    return f"type({held} := {value}) is str and {emitter.bind(matches)}({held}, {emitter.bind(pieces)})"
+        return f"({held} := {value}).__class__ is str and {held}.startswith({pieces[0]!r})"
+    return f"({held} := {value}).__class__ is str and {emitter.bind(matches)}({held}, {emitter.bind(pieces)})"
 
 
 def _fail() -> bool:

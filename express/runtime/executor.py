@@ -17,8 +17,21 @@ from express.engine import About, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import Event, Stopped, TaskFailed, TaskSucceeded, TimerFired
 from express.engine.execution import Entropy, Execution
-from express.engine.fast import PENDING, Call, Ended, Parked, Point, begin, drive, inflate, resumed, step_key
+from express.engine.fast import (
+    PENDING,
+    Call,
+    Ended,
+    Parked,
+    Point,
+    again,
+    answered,
+    attempts,
+    begin,
+    drive,
+    step_key,
+)
 from express.engine.history import History
+from express.engine.inflate import inflate
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.errors import RUNTIME, TIMEOUT, StatesError
 from express.ports import Clock, Integration, TaskContext
@@ -163,11 +176,15 @@ class Executor:
         """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`."""
         about, deadline = parked.about, parked.deadline
 
-        def call(row: Row, payload: JSON, counts: int) -> JSON:
+        def call(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
             plan = row.plan
             timeout = None if plan.timeout is None else plan.timeout(None)
-            task = StartTask(1, plan.resource, payload, row.name, step_key(row, counts), timeout=timeout)
-            output = self._start(task, about, deadline)
+            attempt = sum(attempts(tries))
+            task = StartTask(1, plan.resource, payload, row.name, step_key(row, counts), attempt, timeout)
+            try:
+                output = self._start(task, about, deadline)
+            except StatesError as error:
+                return TaskFailed(1, error.error, error.cause)
             if type(output) in _JSON_TYPES:
                 return output
             late.append((task, output))
@@ -181,7 +198,7 @@ class Executor:
             return self._end(run, parked.end(point, Finish("SUCCEEDED", point[1])))
         if point[0] >= 0:
             row = parked.program.scope.rows[point[0]]
-            if row.kind == "Wait" or (row.plan.timeout is None and row.plan.heartbeat is None):
+            if row.kind == "Wait" or len(point) == 8 or (row.plan.timeout is None and row.plan.heartbeat is None):
                 self._park(run, parked, point, late)
                 return None
         return self._perform(run, self._inflate(run, parked, point, late), INLINE_ANSWERS // 8)
@@ -193,7 +210,10 @@ class Executor:
         for task, output in late:
             self._await(run, task, output)
         if not late:
-            due: float = self._clock.monotonic() + point[5]
+            seconds = point[5] if len(point) == 7 else point[7]
+            if seconds < 0:
+                seconds = -seconds * self._entropy.random()
+            due: float = self._clock.monotonic() + seconds
             at = due if at is None else min(at, due)
         if at is not None:
             run.slot = self._wheel.add(run, 0, at)
@@ -216,19 +236,23 @@ class Executor:
         late: Late = []
         if kind is TimerFired and parked.deadline is not None and self._clock.monotonic() >= parked.deadline:
             return self._end(run, parked.end(point, Finish("TIMED_OUT", error=TIMEOUT)))
+        call = self._caller(parked, late)
         if kind is TimerFired:
-            point = resumed(segments, point, None)
+            ready = again if len(point) == 8 else None
+            answer: JSON = None
         elif kind is TaskSucceeded:
-            point = resumed(segments, point, cast(TaskSucceeded, event).output)
+            ready, answer = None, cast(TaskSucceeded, event).output
         elif kind is TaskFailed:
-            failed = cast(TaskFailed, event)
-            point = (-2 - point[0], *point[1:5], StatesError(failed.error, failed.cause), 0)
+            ready, answer = None, event
         else:
             self._unpark(run)
             finish = self._perform(run, self._inflate(run, parked, point, late))
             return finish if finish is not None else self._perform(run, self._deliver(run.x, event))
         self._unpark(run)
-        point = drive(parked.program, segments, point, self._caller(parked, late))
+        if ready is not None:
+            point = ready(parked.program, segments, point, call)
+        else:
+            point = drive(parked.program, segments, answered(segments, point, answer, call), call)
         return self._settle(run, parked, point, late)
 
     def _unpark(self, run: Run) -> None:

@@ -15,21 +15,10 @@ from express.asl import model
 from express.engine.fast import BELOW, EVENTS
 from express.expr.growth import constant
 from express.states import emit
-from express.states.emit import Code, NotFused, Point
+from express.states.segment import Code, Local, NotFused, Point
 
 if TYPE_CHECKING:
-    from express.states.fuse import Tree
-
-
-def counts(point: Point) -> str:
-    """Text of the packed counts at a point."""
-    grown = point.steps + point.below * BELOW + point.events * EVENTS
-    return f"c + {grown}" if grown else "c"
-
-
-def bound(point: Point) -> str:
-    """Text of the bound at a point."""
-    return "b" if (point.times, point.plus) == (1, 0) else f"b * {point.times} + {point.plus}"
+    from express.states.tree import Tree
 
 
 def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int, ...], mode: bool) -> None:
@@ -47,8 +36,7 @@ def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int
         fresh = state.parameters is not UNSET and type(state.parameters) is dict and not _constant(state.parameters)
         name, growth = _kept(tree, state, point)
         emit.put(code, state, point, name, growth, fresh=fresh, mode=False)
-    point.events += 1
-    tree.goto(state.next, point, path)
+    tree.leave(row, point, state.next, path)
 
 
 def _kept(tree: Tree, state: model.Pass, point: Point) -> tuple[str, Any]:
@@ -75,8 +63,7 @@ def passed(state: Any) -> Any:
 def _succeed(tree: Tree, row: int, state: model.Succeed, point: Point, path: tuple[int, ...], mode: bool) -> None:
     passed(state)
     emit.put(tree.code, state, point, point.data, (1, 0), fresh=point.owned, mode=mode)
-    point.events += 1
-    tree.leave(tree.code, point)
+    tree.leave(row, point, None, path)
 
 
 def _fail(tree: Tree, row: int, state: model.Fail, point: Point, path: tuple[int, ...], mode: bool) -> None:
@@ -87,8 +74,9 @@ def _wait(tree: Tree, row: int, state: model.Wait, point: Point, path: tuple[int
     if point.data != "d" or type(state.seconds) is not int or state.seconds <= 0:
         raise NotFused
     passed(state)
-    tree.f.todo.append((row, "resume"))
-    tree.code.add(f"return ({row}, d, {counts(point)}, v, {bound(point)}, {state.seconds})")
+    tree.wanted(row, "resume")
+    tree.code.trace(point)
+    tree.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {state.seconds}, 0)")
 
 
 def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int, ...], mode: bool) -> None:
@@ -98,9 +86,12 @@ def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int
     if point.data != "d" or plan.resource.pattern or state.credentials is not UNSET or paths or not timed:
         raise NotFused
     name, _ = emit.payload(tree.code, state, point, state.parameters, mode=mode)
-    point.events += 2
-    tree.f.todo.append((row, "resume"))
-    tree.code.add(f"return ({row}, d, {counts(point)}, v, {bound(point)}, {name})")
+    tree.scheduled(plan, point, _kept_payload(tree.code, point, name))
+    tree.ask(row, point, name)
+
+
+def _kept_payload(code: Code, point: Point, name: str) -> Local:
+    return code.version(point) if name == point.data else Local(name)
 
 
 def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple[int, ...], mode: bool) -> None:
@@ -109,12 +100,12 @@ def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple
     if mode:
         code.add(f"si = {point.data}")
     elif state.input_path != "$":
-        effective = emit.named(code, emit.path(code, state.input_path, point.data))
+        effective = code.named(emit.path(code, state.input_path, point.data))
         point.owned = False
     word = "if"
     for rule in state.choices:
         code.add(f"{word} {_condition(code, rule, effective, mode=mode)}:")
-        _branch(tree, state, rule, effective, point.fork(), path, mode)
+        _branch(tree, row, state, rule, effective, point.fork(), path, mode)
         word = "elif"
     code.add("else:")
     if not isinstance(state.default, str):
@@ -122,7 +113,8 @@ def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple
         code.add("raise Large")
         code.indent -= 1
         return
-    _branch(tree, state, {"Next": state.default, "default": True}, effective, point.fork(), path, mode)
+    otherwise = {"Next": state.default, "default": True}
+    _branch(tree, row, state, otherwise, effective, point.fork(), path, mode)
 
 
 def _condition(code: Code, rule: dict[str, Any], effective: str, *, mode: bool) -> str:
@@ -136,6 +128,7 @@ def _condition(code: Code, rule: dict[str, Any], effective: str, *, mode: bool) 
 
 def _branch(
     tree: Tree,
+    row: int,
     state: model.Choice,
     rule: dict[str, Any],
     effective: str,
@@ -147,8 +140,7 @@ def _branch(
     code.indent += 1
     taken = _Rule(state, rule, mode)
     emit.put(code, taken, point, effective if not mode else point.data, (1, 0), fresh=point.owned, mode=mode)
-    point.events += 1
-    tree.goto(rule["Next"], point, path)
+    tree.leave(row, point, rule["Next"], path)
     code.indent -= 1
 
 
@@ -168,7 +160,7 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
     """Branches that can't block, one after the other."""
     code = tree.code
     name, growth = emit.payload(code, state, point, state.parameters, mode=mode)
-    if growth is None:
+    if growth is None or code.recorded:
         raise NotFused
     if point.data == "d":
         code.settle(point)
@@ -186,10 +178,9 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
         point.events += base[1]
         times, plus = times + leaves.times, plus + leaves.plus + 2
         outputs.append(output)
-    result = emit.named(code, f"[{', '.join(outputs)}]")
+    result = code.named(f"[{', '.join(outputs)}]")
     emit.put(code, _shaped(state), point, result, (times, plus), fresh=False, mode=mode)
-    point.events += 1
-    tree.goto(state.next, point, path)
+    tree.leave(row, point, state.next, path)
 
 
 def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, ...], mode: bool) -> None:
@@ -199,7 +190,7 @@ def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, 
     selector = state.item_selector if state.item_selector is not UNSET else state.parameters
     concurrency = state.max_concurrency
     limited = isinstance(concurrency, str) or isinstance(state.max_concurrency_path, str)
-    if point.data != "d" or selector is not UNSET or limited:
+    if point.data != "d" or selector is not UNSET or limited or code.recorded:
         raise NotFused  # in an inner scope the bound would depend on how often it runs
     assert isinstance(machine, model.Machine)
     items = _items(tree, state, point, mode)
@@ -219,8 +210,7 @@ def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, 
     code.open_region()
     point.events += 2
     emit.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, mode=mode)
-    point.events += 1
-    tree.goto(state.next, point, path)
+    tree.leave(row, point, state.next, path)
 
 
 def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
@@ -229,11 +219,11 @@ def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
         if state.items is UNSET:
             return point.data
         code.add(f"si = {point.data}")
-        return emit.named(code, emit.jsonata(code, state.items, None)[0])
+        return code.named(emit.jsonata(code, state.items, None)[0])
     data, _ = emit.payload(code, state, point, UNSET, mode=False)
     if not isinstance(state.items_path, str) or state.items_path == "$":
         return data
-    return emit.named(code, emit.path(code, state.items_path, data))
+    return code.named(emit.path(code, state.items_path, data))
 
 
 def _shaped(state: model.Parallel | model.Map) -> Any:

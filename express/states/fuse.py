@@ -12,210 +12,165 @@ from __future__ import annotations
 
 import linecache
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from msgspec import UNSET
 
 from express.asl import model
-from express.engine.fast import Segment, Segments
-from express.engine.program import END, Scope
-from express.expr.growth import Growth
+from express.engine.events import TaskFailed
+from express.engine.fast import PENDING, Segment, Segments
+from express.engine.program import Scope
 from express.expr.source import Emitter
 from express.states import emit
-from express.states.emit import Code, NotFused, Point
-from express.states.fragments import KINDS, bound, counts, passed
-
-LONGEST_TAIL = 4
-"""A tail of at most so many states is written again wherever it is reached."""
+from express.states.segment import Code, Large, NotFused, Point
+from express.states.tree import LONGEST_TAIL, Tree, ended
+from express.values import dumps
 
 UNKNOWN = 1 << 62
 """A bound that makes the table measure."""
 
-LONGEST_SEGMENT = 200
-DEEPEST = 24
+_HEADS = {
+    "enter": ("d, c, v, b", "None"),
+    "resume": ("d, c, v, b, r, t", "r, t"),
+    "failed": ("d, c, v, b, r, p, t", "r, t"),
+}
+"""What a segment of each part is given besides the host, and what the table is given to go on with."""
 
-Leaf: TypeAlias = Callable[[Code, Point], None]
+_NAMES: dict[str, Any] = {
+    "measured": emit.measured,
+    "whole": emit.whole,
+    "truth": emit.truth,
+    "dumps": dumps,
+    "Large": Large,
+    "PENDING": PENDING,
+    "TaskFailed": TaskFailed,
+    "Exception": Exception,
+}
 
 
-def fuse(machine: model.Machine, scope: Scope, *, jsonata: bool, name: str) -> Segments | None:
-    """The segments of a machine; None where its first state has no fast form."""
-    fusing = _Fusing(machine, scope, jsonata)
+def fuse(machine: model.Machine, scope: Scope, *, jsonata: bool, name: str, recorded: bool = False) -> Segments | None:
+    """The segments of a machine; None where its first state has no fast form. `recorded`: they keep a history."""
+    fusing = Fusing(machine, scope, jsonata, recorded)
     texts = fusing.segments()
     if (scope.start, "enter") not in texts:
         return None
-    source = _assemble(machine, texts)
-    filename = f"<express {name}>"
-    namespace = {**fusing.bound, **fusing.emitter.constants}
+    source = "\n\n".join(texts.values())
+    filename = f"<express {name}{' recorded' if recorded else ''}>"
+    namespace = {**_NAMES, **fusing.bound, **fusing.emitter.constants}
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - text of our own making, see above
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    return Segments(_functions(namespace, scope, "enter"), _functions(namespace, scope, "resume"), source)
+    enter, resume, failed = (_functions(namespace, scope, part) for part in _HEADS)
+    again = None if recorded else lambda: fuse(machine, scope, jsonata=jsonata, name=name, recorded=True)
+    return Segments(enter, resume, failed, source, again)
 
 
 def _functions(namespace: dict[str, Any], scope: Scope, part: str) -> tuple[Segment | None, ...]:
     return tuple(namespace.get(f"{part}_{i}") for i in range(len(scope.rows)))
 
 
-def _assemble(machine: model.Machine, texts: dict[tuple[int, str], str]) -> str:
-    names = list(machine.states)
-    parts = []
-    for (row, part), text in texts.items():
-        if part == "enter":
-            head, again = f"def enter_{row}(d, c, v, b):", f"(-2 - {row}, d0, c0, v0, {UNKNOWN}, None)"
-        else:
-            head, again = f"def resume_{row}(d, c, v, b, r, rb):", f"(-2 - {row}, d0, c0, v0, {UNKNOWN}, r, 0)"
-        parts.append(
-            f"{head}  # {names[row]!r}\n"
-            "    d0 = d\n    c0 = c\n    v0 = v\n"
-            "    try:\n"
-            f"{text}\n"
-            "    except Exception:\n"
-            f"        return {again}\n"
-        )
-    return "\n\n".join(parts)
-
-
-class _Fusing:
+class Fusing:
     """One machine on its way to text."""
 
-    def __init__(self, machine: model.Machine, scope: Scope, jsonata: bool) -> None:
+    def __init__(self, machine: model.Machine, scope: Scope, jsonata: bool, recorded: bool = False) -> None:
         self.names = list(machine.states)
         self.states = list(machine.states.values())
         self.index = {name: i for i, name in enumerate(self.names)}
         self.rows = scope.rows
         self.start = scope.start
         self.jsonata = jsonata
-        assigned = _assigned(machine)
-        self.assigned = assigned
+        self.recorded = recorded
+        self.host = "h" if recorded else "call"
+        self.assigned = _assigned(machine)
         self.emitter = Emitter()
-        self.bound: dict[str, Any] = {
-            "measured": emit.measured,
-            "whole": emit.whole,
-            "Large": emit.Large,
-            "truth": emit.truth,
-            "Exception": Exception,
-        }
+        self.bound: dict[str, Any] = {}
         self.ways = _ways_in(self.states, self.index, self.start)
         self.todo: list[tuple[int, str]] = []
 
     def segments(self) -> dict[tuple[int, str], str]:
         """The text of every segment that can be reached by segments."""
         texts: dict[tuple[int, str], str] = {}
-        refused: set[tuple[int, str]] = set()
         self.todo.append((self.start, "enter"))
         while self.todo:
             at = self.todo.pop()
-            if at in texts or at in refused:
-                continue
-            try:
-                texts[at] = self._segment(*at)
-            except NotFused:
-                refused.add(at)
+            if at not in texts:
+                text = self._segment(*at)
+                if text is not None:
+                    texts[at] = text
+                elif at[1] != "enter":
+                    texts[at] = self._refused(*at)
+                elif at[0] == self.start:
+                    return {}
         return texts
 
-    def _segment(self, row: int, part: str) -> str:
-        code = Code(self.bound, self.emitter, self.assigned)
-        tree = Tree(self, code, self._leave)
+    def _segment(self, row: int, part: str) -> str | None:
+        code = Code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        tree = Tree(self, code, ended, origin=(row, part))
         point = Point()
-        if part == "enter":
-            tree.state(row, point, ())
-        else:
-            code.add("b = b + rb")
-            tree.resume(row, point)
-        return code.text()
-
-    def _leave(self, code: Code, point: Point) -> None:
-        code.add(f"return ({END}, d, {counts(point)}, v, {bound(point)})")
-
-
-class Tree:
-    """Writes states one after the other and branch by branch, down to what ends the segment."""
-
-    def __init__(self, fusing: _Fusing, code: Code, leave: Leaf, *, whole: bool = False) -> None:
-        self.f = fusing
-        self.code = code
-        self.leave = leave
-        self.whole = whole
-        self.written = 0
-
-    def goto(self, target: Any, point: Point, path: tuple[int, ...]) -> None:
-        """Go on at a state, or leave the scope where there is none."""
-        if not isinstance(target, str):
-            self.leave(self.code, point)
-            return
-        row = self.f.index[target]
-        if row in path or len(path) > DEEPEST or self.written > LONGEST_SEGMENT or not self._inline(row):
-            self._jump(row, point)
-        else:
-            self.state(row, point, path)
-
-    def _inline(self, row: int) -> bool:
-        return self.whole or self.f.ways[row] < 2 or _tail(self.f, row) <= LONGEST_TAIL
-
-    def _jump(self, row: int, point: Point) -> None:
-        if point.data != "d":
-            raise NotFused
-        self.f.todo.append((row, "enter"))
-        self.code.add(f"return ({-2 - row}, d, {counts(point)}, v, {bound(point)})")
-
-    def state(self, row: int, point: Point, path: tuple[int, ...]) -> None:
-        """One state and all that follows it."""
-        state = self.f.states[row]
-        before = (len(self.code.lines), len(self.code.regions), self.code.indent, point.fork())
-        self.written += 1
-        self.code.add(f"# {self.f.names[row]!r}")
         try:
-            self._write(row, state, point, (*path, row))
+            if part == "enter":
+                code.open_region()
+                tree.state(row, point, ())
+            elif part == "resume":
+                tree.resume(row, point)
+            else:
+                tree.failed(row, point)
         except NotFused:
-            if point.data != "d" or not path:
-                raise
-            self._to_table(row, *before)
+            return None
+        given, left = _HEADS[part]
+        return (
+            f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}\n"
+            "    d0 = d; c0 = c; v0 = v\n"
+            "    try:\n"
+            f"{code.text()}\n"
+            "    except Exception:\n"
+            f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, {left})\n"
+        ) + self._asks(code.asked)
 
-    def _to_table(self, row: int, lines: int, regions: int, indent: int, point: Point) -> None:
-        """This state has no fast form: the table takes over before it."""
-        del self.code.lines[lines:]
-        del self.code.regions[regions:]
-        self.code.indent = indent
-        self.code.add(f"return ({-2 - row}, d, {counts(point)}, v, {bound(point)}, None)")
+    def _refused(self, row: int, part: str) -> str:
+        """What has no fast form goes to the table."""
+        given, left = _HEADS[part]
+        head = f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}: on the table\n"
+        return f"{head}    return ({-2 - row}, d, c, v, b, {left})\n"
 
-    def _write(self, row: int, state: model.State, point: Point, path: tuple[int, ...]) -> None:
-        mode = state.query_language == "JSONata" if isinstance(state.query_language, str) else self.f.jsonata
-        point.events += 1
-        if point.data == "d":
-            point.steps += 1
-        else:
-            point.below += 1
-        KINDS[type(state)](self, row, state, point, path, mode)
+    def _asks(self, rows: list[int]) -> str:
+        """The calls of the tasks that a segment leads to, after all that might be done once more on the table."""
+        text = ""
+        call = "h.call" if self.recorded else "call"
+        several = len(set(rows)) > 1
+        for row in dict.fromkeys(rows):
+            margin = "    "
+            if several:
+                text += f"    if s == {row}:\n"
+                margin *= 2
+            name = self.emitter.bind(self.rows[row])
+            text += (
+                f"{margin}r = {call}({name}, p, c, 0)  # {self.names[row]!r}\n"
+                f"{margin}if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
+                f"{margin}if r.__class__ is TaskFailed: return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
+                f"{margin}return resume_{row}(d, c, v, b, r, 0, {self.host})\n"
+            )
+        return text
 
-    def resume(self, row: int, point: Point) -> None:
-        """What follows the answer of a Task, or the end of a Wait."""
-        state = self.f.states[row]
-        mode = state.query_language == "JSONata" if isinstance(state.query_language, str) else self.f.jsonata
-        if isinstance(state, model.Task):
-            point.events += 1
-            growth: Growth = (1, 0)
-            if not mode and state.result_selector is not UNSET:
-                source, growth = emit.template(self.code, state.result_selector, "r")
-                self.code.add(f"s = {source}")
-            result = "s" if not mode and state.result_selector is not UNSET else "r"
-            if not mode and getattr(state, "assign", UNSET) is not UNSET and result == "s":
-                raise NotFused
-            emit.put(self.code, state, point, result, growth, fresh=result == "s", mode=mode)
-        else:
-            assert isinstance(state, model.Wait)
-            emit.put(self.code, passed(state), point, "d", (1, 0), fresh=False, mode=mode)
-        point.events += 1
-        self.goto(state.next, point, (row,))
+    def mode(self, state: model.State) -> bool:
+        """Whether a state is in JSONata."""
+        return state.query_language == "JSONata" if isinstance(state.query_language, str) else self.jsonata
 
-    def inner(self, machine: model.Machine, scope: Scope, child: Point, leave: Leaf) -> None:
-        """A whole inner machine in one piece, here."""
-        inner = _Fusing(machine, scope, self.f.jsonata)
+    def tail(self, row: int, depth: int = 0) -> int:
+        """How many states follow from `row` on until a segment ends; more than LONGEST_TAIL is all the same."""
+        state = self.states[row]
+        if depth > LONGEST_TAIL or isinstance(state, model.Choice | model.Parallel | model.Map):
+            return LONGEST_TAIL + 1
+        if isinstance(state, model.Task | model.Wait | model.Succeed | model.Fail):
+            return 1
+        return 1 + sum(self.tail(self.index[target], depth + 1) for target in _targets(state))
+
+    def inside(self, machine: model.Machine, scope: Scope) -> Fusing:
+        """An inner machine, whose text becomes part of this one's."""
+        inner = Fusing(machine, scope, self.jsonata)
         if inner.assigned:
             raise NotFused
-        inner.emitter, inner.bound = self.f.emitter, self.f.bound
-        body = Tree(inner, self.code, leave, whole=True)
-        body.state(inner.start, child, ())
-        self.written += body.written
+        inner.emitter, inner.bound = self.emitter, self.bound
+        return inner
 
 
 # The graph ------------------------------------------------------------------------------------------------
@@ -226,7 +181,8 @@ def _targets(state: model.State) -> list[str]:
         targets = [rule["Next"] for rule in state.choices]
         return [*targets, state.default] if isinstance(state.default, str) else targets
     following = getattr(state, "next", None)
-    return [following] if isinstance(following, str) else []
+    caught = [catcher.next for catcher in getattr(state, "catch", ())]
+    return [following, *caught] if isinstance(following, str) else caught
 
 
 def _ways_in(states: list[model.State], index: dict[str, int], start: int) -> Counter[int]:
@@ -234,16 +190,6 @@ def _ways_in(states: list[model.State], index: dict[str, int], start: int) -> Co
     for state in states:
         ways.update(index[target] for target in _targets(state))
     return ways
-
-
-def _tail(fusing: _Fusing, row: int, depth: int = 0) -> int:
-    """How many states follow from `row` on until a segment ends; more than LONGEST_TAIL is all the same."""
-    state = fusing.states[row]
-    if depth > LONGEST_TAIL or isinstance(state, model.Choice | model.Parallel | model.Map):
-        return LONGEST_TAIL + 1
-    if isinstance(state, model.Task | model.Wait | model.Succeed | model.Fail):
-        return 1
-    return 1 + sum(_tail(fusing, fusing.index[target], depth + 1) for target in _targets(state))
 
 
 def _assigned(machine: model.Machine) -> frozenset[str]:

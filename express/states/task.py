@@ -83,6 +83,19 @@ class TaskPlan:
         """A timer of the task came due: AWS tells the error and no cause."""
         frame.record(f"{self.prefix}TimedOut", {**self.labels, "error": STATES_TIMEOUT})
 
+    def scheduled(self, payload: JSON, timeout: float | None, heartbeat: float | None) -> dict[str, JSON]:
+        """The details of TaskScheduled, or of its Lambda and activity forms."""
+        details: dict[str, JSON]
+        if self.prefix == "Task":
+            details = {**self.labels, "region": self.resource.region or "us-east-1", "parameters": payload}
+        else:
+            details = {"resource": self.arn, "input": payload}
+        if timeout is not None:
+            details["timeoutInSeconds"] = timeout
+        if heartbeat is not None:
+            details["heartbeatInSeconds"] = heartbeat
+        return details
+
     def failed(self, frame: Frame, event: TaskFailed) -> None:
         """The task answered with an error."""
         details = dict(self.labels)
@@ -203,15 +216,7 @@ def _record(
     credentials: JSON,
 ) -> None:
     """TaskScheduled and TaskStarted, or their Lambda and activity forms."""
-    details: dict[str, JSON]
-    if plan.prefix == "Task":
-        details = {**plan.labels, "region": plan.resource.region or "us-east-1", "parameters": payload}
-    else:
-        details = {"resource": plan.arn, "input": payload}
-    if timeout is not None:
-        details["timeoutInSeconds"] = timeout
-    if heartbeat is not None:
-        details["heartbeatInSeconds"] = heartbeat
+    details = plan.scheduled(payload, timeout, heartbeat)
     if credentials is not None:
         details["taskCredentials"] = {"roleArn": credentials.get("RoleArn")}
     frame.record(f"{plan.prefix}Scheduled", details)

@@ -17,9 +17,9 @@ from express.engine import About, History, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
 from express.engine.execution import Execution
-from express.engine.fast import PENDING, begin, inflate, transitions
+from express.engine.fast import PENDING, begin, transitions
+from express.engine.inflate import inflate
 from express.engine.program import END, cap
-from express.errors import StatesError
 from express.values import dumps
 
 from .script import Answer
@@ -138,12 +138,12 @@ class Host:
         """Segments first, with answers that come at once; the table from where they give up."""
         late: list[Answer] = []
 
-        def call(row: Any, payload: JSON, counts: int) -> Any:
+        def call(row: Any, payload: JSON, counts: int, tries: int) -> Any:
             answer = self._world.answer(row.name, payload)
             if answer.kind == "succeed" and not answer.delay:
                 return answer.output
             if answer.kind == "fail" and not answer.delay:
-                raise StatesError(answer.error, answer.cause)
+                return TaskFailed(1, answer.error, answer.cause, answer.stage)
             late.append(answer)
             return PENDING
 

@@ -27,7 +27,7 @@ class Raised(Exception):
 
 def run(text: str, emitter: Emitter, data: Any, **names: Any) -> Any:
     """The value of emitted text, with nothing but what the emitter bound."""
-    spare = {"__builtins__": {kind.__name__: kind for kind in (type, int, float, str, list, dict, bool)}}
+    spare = {"__builtins__": {kind.__name__: kind for kind in (type, int, float, str, list, dict, bool, repr)}}
     names = {**spare, **emitter.constants, "d": data, "c": CONTEXT, "v": VARIABLES, **names}
     code = compile(text, "<emitted>", "eval")
     try:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from express.compiler import compile_definition
 from express.engine import About, deliver
-from express.engine.effects import Cancel, Finish, StartTimer
-from express.engine.events import TaskSucceeded
-from express.engine.fast import PENDING, begin, inflate, resumed, transitions
-from express.engine.program import END
-from express.errors import StatesError
+from express.engine.effects import Cancel, Finish, StartTask, StartTimer
+from express.engine.events import TaskFailed, TaskSucceeded
+from express.engine.fast import PENDING, again, answered, attempts, begin, transitions
+from express.engine.inflate import inflate
+from express.engine.program import END, matches
+from express.states.failures import matching
 from tests.engine.scripts import Fixed, program, task
 
 ABOUT = About(execution_arn="arn:x", name="x")
@@ -76,7 +77,7 @@ def test_a_task_is_called_once_though_what_follows_fails() -> None:
     """The segment after an answer is given up, not the call."""
     calls = []
 
-    def call(row: Any, payload: Any, counts: int) -> Any:
+    def call(row: Any, payload: Any, counts: int, tries: int) -> Any:
         calls.append(payload)
         return {"ok": True}
 
@@ -91,8 +92,8 @@ def test_a_task_is_called_once_though_what_follows_fails() -> None:
 def test_a_failed_call_is_the_tables() -> None:
     """Catch is on the table only; it finds the state as it was entered."""
 
-    def call(row: Any, payload: Any, counts: int) -> Any:
-        raise StatesError("Boom", "why")
+    def call(row: Any, payload: Any, counts: int, tries: int) -> Any:
+        return TaskFailed(1, "Boom", "why")
 
     catch = [{"ErrorEquals": ["Boom"], "Next": "S1", "ResultPath": "$.e"}]
     machine = program(task(Catch=catch, End=True), {"Type": "Pass"})
@@ -104,12 +105,12 @@ def test_a_failed_call_is_the_tables() -> None:
 def test_a_call_without_an_answer_waits_on_the_table_or_parked() -> None:
     """PENDING: the table expects the answer under seq 1, and so does the segment that follows."""
     machine = program(task(ResultPath="$.r"))
-    point = run(machine, {"v": 1}, lambda row, payload, counts: PENDING)
+    point = run(machine, {"v": 1}, lambda row, payload, counts, tries: PENDING)
     x, effects = table(machine, point, {"v": 1})
 
     assert effects == [StartTimer(2, at=300.0)]
     assert deliver(x, TaskSucceeded(1, 5), now=2) == [Cancel(2), Finish("SUCCEEDED", {"v": 1, "r": 5})]
-    assert resumed(machine.segments, point, 5)[:2] == (END, {"v": 1, "r": 5})
+    assert answered(machine.segments, point, 5, None)[:2] == (END, {"v": 1, "r": 5})
 
 
 def test_a_payload_over_the_limit_is_found() -> None:
@@ -188,3 +189,107 @@ def test_what_has_no_text_is_called() -> None:
 
     assert run(machine, {"faults": [{"t": 2}]})[1] == {"hot": [{"t": 2}]}
     assert run(machine, {"faults": []})[1] == {"faults": []}
+
+
+# Retry and Catch ------------------------------------------------------------------------------------------
+
+
+class Calls:
+    """Answers in order; remembers what it was asked for as (payload, states entered, tries)."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[Any] = []
+
+    def __call__(self, row: Any, payload: Any, counts: int, tries: int) -> Any:
+        self.asked.append((payload, tries))
+        return self.answers.pop(0)
+
+
+BOOM = TaskFailed(1, "Boom", "why")
+RETRY = [{"ErrorEquals": ["Boom"], "IntervalSeconds": 2, "MaxAttempts": 2, "BackoffRate": 3}]
+
+
+def test_a_retry_waits_and_asks_again() -> None:
+    """A failure that a retrier takes waits for its delay; the next attempt counts as a transition of its own."""
+    machine = program(task(Retry=RETRY, ResultPath="$.r"))
+    calls = Calls(BOOM, BOOM, 5)
+    point = run(machine, {"v": 1}, calls)
+    assert (point[0], point[7]) == (0, 2)
+    point = again(machine, machine.segments, point, calls)
+    assert (point[0], point[7]) == (0, 6)
+    point = again(machine, machine.segments, point, calls)
+
+    assert (point[0], point[1], transitions(point)) == (END, {"v": 1, "r": 5}, 3)
+    assert calls.asked == [({"v": 1}, 0), ({"v": 1}, 1), ({"v": 1}, 2)]
+
+
+def test_retriers_count_apart() -> None:
+    """Each retrier has its own attempts; the first that lists the error decides."""
+    retry = [{"ErrorEquals": ["A"], "MaxAttempts": 1}, {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 5}]
+    machine = program(task(Retry=retry))
+    calls = Calls(TaskFailed(1, "A", ""), TaskFailed(1, "B", ""), TaskFailed(1, "A", ""))
+    point = run(machine, {}, calls)
+    point = again(machine, machine.segments, point, calls)
+    assert (point[7], attempts(point[6])) == (5, [1, 1])
+    x, _ = table(machine, again(machine, machine.segments, point, calls), {})
+
+    assert (x.finished.error, x.transitions) == ("A", 3)
+
+
+def test_jitter_is_left_to_the_host() -> None:
+    """A negative delay is to be multiplied with chance, as the table does."""
+    machine = program(task(Retry=[{**RETRY[0], "JitterStrategy": "FULL"}]))
+    point = run(machine, {}, Calls(BOOM))
+    _, effects = table(machine, point, {})
+
+    assert point[7] == -2
+    assert effects[0] == StartTimer(1, at=2.0)
+
+
+def test_a_retry_goes_on_on_the_table() -> None:
+    """The table knows how often it was tried, and in which event the state was entered."""
+    machine = program(task(Retry=RETRY, ResultSelector={"x.$": "$.missing"}))
+    calls = Calls(BOOM, {})
+    point = again(machine, machine.segments, run(machine, {}, calls), calls)
+    x, _ = table(machine, point, {})
+
+    assert "(entered at the event id #2)" in (x.finished.cause or "")
+    assert x.transitions == 2
+
+
+def test_a_catcher_takes_the_failure() -> None:
+    """The error output goes to ResultPath, and the segment goes on at the catcher's Next."""
+    catch = [{"ErrorEquals": ["Other"], "Next": "S1"}, {"ErrorEquals": ["Boom"], "Next": "S1", "ResultPath": "$.e"}]
+    machine = program(task(Catch=catch, End=True), {"Type": "Pass", "Parameters": {"e.$": "$.e.Cause", "v.$": "$.v"}})
+    point = run(machine, {"v": 1}, Calls(BOOM))
+
+    assert (point[0], point[1], transitions(point)) == (END, {"e": "why", "v": 1}, 2)
+
+
+def test_a_runtime_error_is_caught_by_nobody() -> None:
+    """States.Runtime ends the execution, whatever the catchers list."""
+    machine = program(task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "S1"}], End=True), {"Type": "Pass"})
+    x, _ = table(machine, run(machine, {}, Calls(TaskFailed(1, "States.Runtime", "bug"))), {})
+
+    assert x.finished == Finish("FAILED", error="States.Runtime", cause="bug")
+
+
+NAMES = ("A", "B", "States.ALL", "States.TaskFailed", "States.Timeout", "States.Runtime", "States.DataLimitExceeded")
+
+
+@given(st.frozensets(st.sampled_from(NAMES), min_size=1), st.sampled_from([*NAMES, None, "x'y"]))
+def test_errors_match_as_on_the_table(errors: frozenset[str], error: str | None) -> None:
+    """The generated comparison says what `matches` says."""
+    assert bool(eval(matching(errors), {"n": error})) == matches(errors, error)  # noqa: S307 - the text under test
+
+
+def test_a_chain_of_tasks_does_not_nest() -> None:
+    """However many tasks follow each other, the stack stays flat, and the turn's budget ends it on the table."""
+    machine = program(*[task(ResultPath="$.r")] * 400)
+    calls = Calls(*[1] * 400)
+    x, effects = table(machine, run(machine, {}, calls), {})
+
+    assert x.finished is None
+    assert 40 < len(calls.asked) < 400
+    assert isinstance(effects[-2], StartTask)
