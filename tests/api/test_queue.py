@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import signal
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +15,6 @@ from express.ports import Partition
 from express.runtime.pipeline import Workflow
 from express.runtime.records import Naming
 from express.service.api import ApiServer
-from express.sources.topics import ends
 from tests.kafka.clients import new_topic, read_all
 
 from .server import FUNCTIONS, ROLE
@@ -97,90 +92,3 @@ async def test_without_the_broker_a_start_fails(queued: Queued) -> None:
 
     status, told = await queued.call("StartExecution", stateMachineArn=queued.arn)
     assert (status, told["__type"].rpartition("#")[2]) == (503, "ServiceUnavailable")
-
-
-_SERVER = """
-import asyncio, json, sys
-from express.api.principals import ANYONE
-from express.api.wire import answer
-from express.config import Api
-from express.service.api import ApiServer
-
-async def main(kafka, topic, definition):
-    server = ApiServer(Api(port=0, store=""), {}, topics={"m": topic}, kafka={"bootstrap_servers": kafka})
-    await server.start()
-    members = {"name": "m", "definition": definition, "roleArn": "r", "type": "EXPRESS"}
-    made = await answer(server.api, ANYONE, "CreateStateMachine", json.dumps(members).encode())
-    arn = json.loads(made.body)["stateMachineArn"]
-    for i in range(1_000_000):
-        start = {"stateMachineArn": arn, "input": str(i)}
-        if (await answer(server.api, ANYONE, "StartExecution", json.dumps(start).encode())).status == 200:
-            print(i, flush=True)
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
-
-async def test_nothing_answered_is_lost_when_the_server_is_killed(devbroker: str) -> None:
-    """SIGKILL while starts are under way, several times over: each one answered with 200 is in the topic, once."""
-    for _ in range(3):
-        topic = await new_topic(devbroker)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _SERVER, devbroker, topic, definition(), stdout=asyncio.subprocess.PIPE
-        )
-        assert process.stdout is not None
-        acknowledged = [(await process.stdout.readline()).strip() for _ in range(40)]
-        process.send_signal(signal.SIGKILL)
-        acknowledged += [line.strip() async for line in process.stdout if line.endswith(b"\n")]
-        await process.wait()
-        there = sum((await ends({"bootstrap_servers": devbroker}, [topic])).values())  # one more may lie unanswered
-        found = [record.value for record in await read_all(devbroker, topic, there)]
-
-        assert set(acknowledged) <= set(found)
-        assert len(found) == len(set(found))
-
-
-HANDLER = """
-import asyncio
-async def begun(event, context):
-    with open("begun.txt", "a") as file:
-        file.write(f"{event}\\n")
-    await asyncio.sleep(3600)
-"""
-
-
-async def test_a_sync_start_is_never_begun_twice(tmp_path: Path) -> None:
-    """Killed in the middle and started anew, the server has forgotten it: at most once."""
-    (tmp_path / "begin.py").write_text(HANDLER)
-    (tmp_path / "express.toml").write_text('[functions]\nbegun = "begin:begun"\n')
-    task = {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:begun", "End": True}
-    (tmp_path / "m.asl.json").write_text(json.dumps({"StartAt": "T", "States": {"T": task}}))
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin"}
-    for i in range(3):
-        serve = ("-m", "express", "serve", "--port", "0", "--ephemeral", "m.asl.json")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *serve, cwd=tmp_path, env=environment, stderr=asyncio.subprocess.PIPE
-        )
-        assert process.stderr is not None
-        url = (await process.stderr.readline()).decode().split()[-1]
-        host, port = url.removeprefix("http://").split(":")
-        body = json.dumps(
-            {"stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:m", "input": str(i)}
-        ).encode()
-        reader, writer = await asyncio.open_connection(host, int(port))
-        head = f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
-        head += "Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AWSStepFunctions.StartSyncExecution\r\n\r\n"
-        writer.write(head.encode() + body)
-        while len(_begun(tmp_path)) <= i:  # noqa: ASYNC110 - another process writes the file
-            await asyncio.sleep(0.01)
-        process.kill()
-        await process.wait()
-        assert await reader.read() == b""
-        writer.close()
-
-    assert _begun(tmp_path) == ["0", "1", "2"]
-
-
-def _begun(folder: Path) -> list[str]:
-    file = folder / "begun.txt"
-    return file.read_text().split() if file.exists() else []
