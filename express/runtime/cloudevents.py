@@ -46,8 +46,10 @@ def read_event(headers: Headers, value: bytes | None, limit: int = PAYLOAD_LIMIT
         event = _structured(value, limit)
     elif media.startswith(MEDIA_TYPE):
         raise _invalid(f"the format {media} is not supported, only {MEDIA_TYPE}+json is")
-    else:
+    elif any(header[:3].lower() == PREFIX for header, _ in headers):
         event = _binary(headers, content_type, media, value, limit)
+    else:
+        event = _undeclared(value, limit)
     _check(event)
     return event
 
@@ -77,6 +79,13 @@ def _structured(value: bytes | None, limit: int) -> dict[str, JSON]:
     return event
 
 
+def _undeclared(value: bytes | None, limit: int) -> dict[str, JSON]:
+    """An event in the structured mode whose content type does not say so: what the Python SDK writes."""
+    if value is not None and b'"specversion"' in value:
+        return _structured(value, limit)
+    raise _invalid(f"the record has no {CONTENT_TYPE} {MEDIA_TYPE}+json, no headers {PREFIX}… and no specversion")
+
+
 def _binary(headers: Headers, content_type: str, media: str, value: bytes | None, limit: int) -> dict[str, JSON]:
     event: dict[str, JSON] = {}
     for header, content in headers:
@@ -86,8 +95,6 @@ def _binary(headers: Headers, content_type: str, media: str, value: bytes | None
                 raise _invalid("the data stands in the header 'ce_data', not in the value")
             event[name] = _header_text(header, content)
             _check_attribute(name, event[name])
-    if not event:
-        raise _invalid(f"the record has no {CONTENT_TYPE} {MEDIA_TYPE}+json and no headers {PREFIX}…")
     if content_type:
         event["datacontenttype"] = content_type
     if value:

@@ -37,6 +37,12 @@ def test_the_two_modes_are_one_event() -> None:
     assert read_event(STRUCTURED, dumps(whole)) == whole
 
 
+@pytest.mark.parametrize("headers", [[], [("content-type", b"application/json")]])
+def test_a_structured_event_of_the_python_sdk(headers: list[tuple[str, bytes]]) -> None:
+    """The SDK for Python declares the type of the data, or nothing; the event is recognised all the same."""
+    assert read_event(headers, dumps({**EVENT, "data": {"t": 1}})) == {**EVENT, "data": {"t": 1}}
+
+
 @pytest.mark.parametrize(
     ("content_type", "value", "expected"),
     [
@@ -67,7 +73,9 @@ def without(name: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("headers", "value", "cause"),
     [
-        ([], b"{}", "the record has no content-type application/cloudevents+json and no headers ce_…"),
+        ([], b"{}", "the record has no content-type application/cloudevents+json, no headers ce_… and no specversion"),
+        ([], None, "the record has no content-type application/cloudevents+json, no headers ce_… and no specversion"),
+        ([], b'"specversion"', "the value is no JSON object"),
         (binary(without("id")), b"{}", "the attribute 'id' is missing, empty or no text"),
         (binary({**EVENT, "source": ""}), b"{}", "the attribute 'source' is missing, empty or no text"),
         (binary(without("specversion")), b"{}", "it has no specversion; '1.0' is understood"),
