@@ -42,11 +42,10 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
     files = [*([file] if file else []), *options["files"]]
     config = load(files, settings=options["settings"]).config
     functions: dict[str, str | Function] = {**config.functions, **registered(options["named"])}
-    config = msgspec.structs.replace(config, functions=functions)
-    if file:
-        pipeline = _pipeline(config, file, chosen)
-        config = msgspec.structs.replace(config, pipelines=[pipeline])
-        workflow = pipeline.workflow
+    pipelines = [_pipeline(config, file, chosen)] if file else []
+    config = msgspec.structs.replace(config, functions=functions, pipelines=pipelines)
+    if pipelines:
+        workflow = pipelines[0].workflow
     assert workflow is not None
     text = read_definition(workflow)
     try:

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from express import __version__
-from express.config import Config
+from express.config import Config, Duration, Size
 from express.config.model import encode_custom
 
 SECRET = re.compile(r"passw|secret|key|token|credential|principal", re.IGNORECASE)
-HIDDEN = ("api.", "connections.")
-"""Sections that the load does not pass through."""
+ELSEWHERE = ("api.", "connections.", "functions.")
+"""Sections that would say much and tell little of the load."""
 
 PACKAGES = ("uvloop", "orjson", "msgspec", "aiokafka", "aiohttp")
 
@@ -39,23 +39,28 @@ def environment() -> dict[str, Any]:
 
 
 def configured(config: Config) -> dict[str, str]:
-    """What the configuration says that is not the default, by key path. What may be secret is left out."""
-    default = dict(_flat(msgspec.to_builtins(Config(), enc_hook=encode_custom)))
-    given = _flat(msgspec.to_builtins(config, enc_hook=encode_custom))
+    """What the configuration says that is not the default, by key path; secrets, which stand elsewhere, excepted."""
+    found = _given(config, "")
     return {
-        path: "***" if SECRET.search(path) else str(value)
-        for path, value in given
-        if default.get(path) != value and not path.startswith(HIDDEN)
+        path: "***" if SECRET.search(path) else str(value) for path, value in found if not path.startswith(ELSEWHERE)
     }
 
 
-def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, dict | list):
-        members = tree.items() if isinstance(tree, dict) else enumerate(tree)
-        for name, value in members:
-            yield from _flat(value, f"{path}.{name}" if path else str(name))
+def _given(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            inner = getattr(value, field.name)
+            default = field.default_factory() if callable(field.default_factory) else field.default
+            if inner != default:
+                yield from _given(inner, f"{path}.{field.name}" if path else field.name)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _given(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _given(inner, f"{path}.{index}")
     else:
-        yield path, tree
+        yield path, encode_custom(value) if isinstance(value, Duration | Size) else value
 
 
 def _cpu() -> str:

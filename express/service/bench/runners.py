@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import aiohttp
+import msgspec
 import orjson
 
 from express.compiler import compile_definition
@@ -26,6 +27,7 @@ from express.runtime.executor import Executor, Run
 from express.runtime.payload import Rejected, admit
 from express.runtime.pipeline import Workflow
 from express.service.bench.coverage import unanswered
+from express.service.bench.states import TimedHistory
 from express.service.bench.wire import FAILED, REJECTED, STATUS, SUCCEEDED, TIMED_OUT, WorkerPlan
 from express.service.workflows import compile_callable
 from express.values import dumps
@@ -76,6 +78,7 @@ class EngineRunner:
             integration = MockedTasks(inner, responses)
         self._executor = Executor(SystemClock(), integration)
         self._workflow = Workflow(name=plan.name, program=program)
+        self._table = msgspec.structs.replace(program, segments=None)
         self._memory = self._workflow.memory
         self._prefix, self._arn = self._workflow.execution_prefix, self._workflow.arn
         self._numbers = itertools.count()
@@ -106,20 +109,18 @@ class EngineRunner:
         await self._local.close()
 
     async def trace(self, value: bytes | None) -> History | None:
-        """Run one event on the table, with its history."""
+        """Run one event on the table, which tells of each state, with its history."""
         try:
             data = admit(value)
         except Rejected:
             return None
-        history = History()
+        history = TimedHistory()
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done(_run: Run, _finish: Finish) -> None:
             ended.set_result(None)
 
-        x, run = self._executor.submit(
-            self._workflow.program, data, self._about(), done, size=len(value or b""), history=history
-        )
+        x, run = self._executor.submit(self._table, data, self._about(), done, size=len(value or b""), history=history)
         if run is not None:
             await ended
         assert x.finished is not None

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 from typing import TypeAlias
 
-from express.engine.history import HistoryEvent
+from express.engine.history import History, HistoryEvent
 from express.service.bench.result import StateShare
 
 Open: TypeAlias = tuple[tuple[str, float], ...]
 """The states that a branch is in, outermost first, and when each was entered."""
 
 _ENTERED, _EXITED = "StateEntered", "StateExited"
+
+
+class TimedHistory(History):
+    """A history whose events have the time at which they were recorded, in seconds of no epoch.
+
+    Engine time stands still while an execution does not wait, so that states which only compute would take none.
+    """
+
+    def add(self, event: HistoryEvent) -> None:
+        """Take one event."""
+        super().add((*event[:3], perf_counter(), event[4]))
 
 
 def shares(histories: Iterable[Sequence[HistoryEvent]]) -> list[StateShare]:
