@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from express.asl.resources import Resource
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
+from express.integrations.gates import Gates
 from express.integrations.local import LocalFunctions
 from express.integrations.outside import Here, Outside
 from express.ports import Binding, Describe, Direct, Integration, TaskContext
@@ -41,8 +42,10 @@ class Particular(Protocol):
 class Integrations:
     """The `Integration` a runtime is given: hands each task to the one that its resource needs."""
 
-    def __init__(self, rows: Mapping[str, Integration]) -> None:
+    def __init__(self, rows: Mapping[str, Integration], gates: Gates | None = None) -> None:
+        """`gates` stand before endpoints that may be dead or slow."""
         self._rows = rows
+        self._gates = gates
         self._known: dict[str, Callable[[StartTask, TaskContext], JSON | Awaitable[JSON]]] = {}
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
@@ -50,7 +53,9 @@ class Integrations:
         arn = task.resource.arn
         start = self._known.get(arn)
         if start is None:
-            start = self._known[arn] = self._find(task.resource).start
+            performer = self._find(task.resource)
+            start = performer.start if self._gates is None else self._gates.around(performer, task)
+            self._known[arn] = start
         return start(task, context)
 
     def bind(self, resource: Resource, describe: Describe) -> Direct | None:
@@ -93,4 +98,4 @@ class Integrations:
         return self._rows[key]
 
 
-__all__ = ["Here", "Integrations", "LocalFunctions", "Outside", "resource_key", "table"]
+__all__ = ["Gates", "Here", "Integrations", "LocalFunctions", "Outside", "resource_key", "table"]

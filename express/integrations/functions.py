@@ -65,6 +65,14 @@ class Functions:
             return str(reason)
         return None
 
+    def endpoint(self, task: StartTask) -> str | None:
+        """The row of `aws.functions` that leads to the function, or the local function."""
+        direct = task.resource.kind != "optimized"
+        name = task.resource.arn if direct else _named(task.input)
+        if not name or self._place(name) is None:
+            return self._local.endpoint(task)
+        return f"lambda:{_row(name, self._settings.functions)}"
+
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Call the function that the task names."""
         direct = task.resource.kind != "optimized"
@@ -152,11 +160,16 @@ def _named(request: JSON) -> str:
 
 
 def _configured(name: str, table: dict[str, str]) -> str | None:
-    """The row of a function: its exact name before patterns, in the order they are written."""
+    row = _row(name, table)
+    return None if row is None else table[row]
+
+
+def _row(name: str, table: dict[str, str]) -> str | None:
+    """The key of a function's row: its exact name before patterns, in the order they are written."""
     for candidate in candidates(name):
         if candidate in table:
-            return table[candidate]
-    found = [place for pattern, place in table.items() if any(fnmatchcase(c, pattern) for c in candidates(name))]
+            return candidate
+    found = [pattern for pattern in table if any(fnmatchcase(c, pattern) for c in candidates(name))]
     return found[0] if found else None
 
 

@@ -72,14 +72,24 @@ class NestedExecutions:
         hint = f"; did you mean {near!r}?" if near else ""
         return f"there is no state machine {arn!r} in this process{hint}, and at AWS {elsewhere}"
 
+    def endpoint(self, task: StartTask) -> str | None:
+        """The service at AWS; None for what runs here."""
+        if self._is_elsewhere(task):
+            return cast("str | None", cast(Any, self._inner).endpoint(task))
+        return None
+
+    def _is_elsewhere(self, task: StartTask) -> bool:
+        resource = task.resource
+        if f"{resource.service}:{resource.action}" not in STARTS or resource.pattern:
+            return True
+        arn = task.input.get("StateMachineArn") if type(task.input) is dict else None
+        here = type(arn) is str and self._machines.knows(arn)
+        return not here and _ask(self._inner, resource) is None
+
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Start the machine that the task names, here or at AWS."""
         resource = task.resource
-        if f"{resource.service}:{resource.action}" not in STARTS or resource.pattern:
-            return self._inner.start(task, context)
-        arn = task.input.get("StateMachineArn") if type(task.input) is dict else None
-        here = type(arn) is str and self._machines.knows(arn)
-        if not here and _ask(self._inner, resource) is None:
+        if self._is_elsewhere(task):
             return self._inner.start(task, context)
         return self._begin(task, context, resource.action == "startSyncExecution", _naming(resource))
 

@@ -6,7 +6,7 @@ import msgspec
 
 from express.config import Config
 from express.config import Pipeline as PipelineConfig
-from express.integrations import Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
 from express.ports import Sink
 from express.runtime.attached import Attachments
 from express.runtime.clock import SystemClock
@@ -34,6 +34,7 @@ class Built(msgspec.Struct):
     outside: Outside
     machines: WorkerMachines
     topics: LazyQueue
+    gates: Gates
 
     async def close(self) -> None:
         """Let go of everything but the processors, which end by themselves."""
@@ -55,7 +56,8 @@ def build(job: Job) -> Built:
     machines.name({machine_name(file) for pipeline in config.pipelines for file in definition_keys(pipeline).values()})
     functions = LocalFunctions(config.function_table(), threads=config.workers.threads)
     outside = Outside(config, functions, Here(machines=machines, topics=topics, outbox=attached))
-    inner = Integrations(table(functions, outside))
+    gates = Gates(config.breaker, config.limits)
+    inner = Integrations(table(functions, outside), gates)
     integrations = MeasuredIntegrations(inner)
     executor = Executor(clock, integrations)
     machines.bind(executor)
@@ -68,7 +70,7 @@ def build(job: Job) -> Built:
             workflows.append(Workflow(name=name, program=program, region=region, account=account))
             machines.add(workflows[-1])
         processors.append(_processor(job, pipeline, workflows, properties, executor, clock, attached))
-    return Built(processors, integrations, executor, functions, outside, machines, topics)
+    return Built(processors, integrations, executor, functions, outside, machines, topics, gates)
 
 
 def group_of(config: Config, pipeline: PipelineConfig) -> str:

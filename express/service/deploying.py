@@ -15,7 +15,7 @@ from express.api.host import Api
 from express.config import Config, Function
 from express.engine.effects import StartTask
 from express.errors import ApiError, ConfigError, Diagnostic
-from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
 from express.ports import Integration, TaskContext
 from express.service.workflows import machine_name, read_definition
 from express.values import JSON
@@ -68,13 +68,14 @@ class Current:
         self._table = functions
         self._threads = threads
         self._config = config or Config()
+        self.gates = Gates(self._config.breaker, self._config.limits)
         self._old: list[LocalFunctions | Outside] = []
         self._functions, self._outside, self._inner = self._load()
 
     def _load(self) -> tuple[LocalFunctions, Outside, Integration]:
         functions = LocalFunctions(self._table, threads=self._threads)
         outside = Outside(self._config, functions)
-        return functions, outside, Integrations(table(functions, outside))
+        return functions, outside, Integrations(table(functions, outside), self.gates)
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call with the present functions."""

@@ -8,28 +8,59 @@ import resource
 import time
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from express.asl.resources import Resource
 from express.engine.effects import StartTask
-from express.integrations import Integrations, resource_key
-from express.ports import TaskContext
+from express.errors import TIMEOUT, StatesError
+from express.integrations import Integrations
+from express.integrations.gates import BREAKER_OPEN, QUEUE_FULL
+from express.ports import Describe, Direct, TaskContext
 from express.runtime.counters import Histogram
 from express.values import JSON
 
 LAG_EVERY = 0.1
 """Seconds between two looks at how late the loop is."""
 
+CLOCK_SLACK = 0.005
+"""Seconds that the timer of a state may be ahead of the call that it ends."""
+
 _PAGE = resource.getpagesize()
 
 
-class TaskCounts(msgspec.Struct):
-    """The calls of one integration that have ended."""
+OTHER = "other"
+"""The label of calls that nothing here performs, and of those beyond MOST_LABELS."""
 
+MOST_LABELS = 200
+"""Labels are services and actions that the service's own model knows; still, a server takes definitions for years."""
+
+TIMEOUTS = frozenset({TIMEOUT, "Sandbox.Timedout"})
+REFUSED = frozenset({BREAKER_OPEN, QUEUE_FULL})
+
+
+class TaskCounts(msgspec.Struct):
+    """The calls of one integration. scheduled = refused + started; started - what has ended runs or waits."""
+
+    scheduled: int = 0
+    refused: int = 0
     succeeded: int = 0
     failed: int = 0
+    timed_out: int = 0
     cancelled: int = 0
     duration_ms: Histogram = msgspec.field(default_factory=Histogram)
+
+    def end(self, error: str | None, began: float) -> None:
+        """A call has failed."""
+        if error in REFUSED:
+            self.refused += 1
+            return
+        if error in TIMEOUTS:
+            self.timed_out += 1
+        else:
+            self.failed += 1
+        self.duration_ms.add((time.perf_counter() - began) * 1000)
 
 
 class MeasuredIntegrations:
@@ -42,40 +73,84 @@ class MeasuredIntegrations:
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call."""
-        counts = self._by_arn.get(task.resource.arn) or self._counts(task)
+        counts = self._by_arn.get(task.resource.arn) or self._counts(task.resource)
+        counts.scheduled += 1
         began = time.perf_counter()
         try:
             answer = self._inner.start(task, context)
-        except BaseException:
-            counts.failed += 1
-            counts.duration_ms.add((time.perf_counter() - began) * 1000)
+        except BaseException as error:
+            counts.end(error.error if isinstance(error, StatesError) else None, began)
             raise
         if type(answer) is not dict and isinstance(answer, Awaitable):
-            return _measured(answer, counts, began)
+            return _measured(answer, counts, began, task.timeout)
         counts.succeeded += 1
         counts.duration_ms.add((time.perf_counter() - began) * 1000)
         return answer
 
-    def _counts(self, task: StartTask) -> TaskCounts:
-        name = resource_key(task.resource).removeprefix("optimized:")
+    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+        """The short way to a resource, counted as well."""
+        direct = self._inner.bind(resource, describe)
+        return None if direct is None else _counted(direct, self._counts(resource))
+
+    def _counts(self, resource: Resource) -> TaskCounts:
+        name = OTHER if self._inner.refusals([resource]) else label(resource)
+        if name not in self.counts and len(self.counts) >= MOST_LABELS:
+            name = OTHER
         counts = self.counts.setdefault(name, TaskCounts())
-        self._by_arn[task.resource.arn] = counts
+        self._by_arn[resource.arn] = counts
         return counts
 
 
-async def _measured(answer: Awaitable[JSON], counts: TaskCounts, began: float) -> JSON:
+def label(resource: Resource) -> str:
+    """What a resource is called in metrics: service and action, without what belongs to one function or account.
+
+    >>> from express.asl.resources import parse_resource
+    >>> label(parse_resource("arn:aws:states:::aws-sdk:s3:putObject"))
+    'aws-sdk:s3:putObject'
+    >>> label(parse_resource("arn:aws:lambda:us-east-1:123456789012:function:score"))
+    'lambda'
+    """
+    if resource.kind in ("lambda", "other"):
+        return "lambda"
+    return f"{resource.resource_type}:{resource.action}"
+
+
+def _counted(direct: Direct, counts: TaskCounts) -> Direct:
+    clock, add = time.perf_counter, counts.duration_ms.add
+
+    def call(payload: JSON, site: Any) -> JSON | Awaitable[JSON]:
+        counts.scheduled += 1
+        began = clock()
+        try:
+            answer = direct(payload, site)
+        except BaseException as error:
+            counts.end(error.error if isinstance(error, StatesError) else None, began)
+            raise
+        if type(answer) is not dict and isinstance(answer, Awaitable):
+            return _measured(answer, counts, began, None)
+        counts.succeeded += 1
+        add((clock() - began) * 1000)
+        return answer
+
+    return call
+
+
+async def _measured(answer: Awaitable[JSON], counts: TaskCounts, began: float, limit: float | None) -> JSON:
     try:
         output = await answer
-        counts.succeeded += 1
-        return output
     except asyncio.CancelledError:
-        counts.cancelled += 1
+        if limit is not None and time.perf_counter() - began >= limit - CLOCK_SLACK:
+            counts.end(TIMEOUT, began)
+        else:
+            counts.cancelled += 1
+            counts.duration_ms.add((time.perf_counter() - began) * 1000)
         raise
-    except BaseException:
-        counts.failed += 1
+    except BaseException as error:
+        counts.end(error.error if isinstance(error, StatesError) else None, began)
         raise
-    finally:
-        counts.duration_ms.add((time.perf_counter() - began) * 1000)
+    counts.succeeded += 1
+    counts.duration_ms.add((time.perf_counter() - began) * 1000)
+    return output
 
 
 class LoopWatch:

@@ -14,7 +14,7 @@ from express.config import Config, Function
 from express.engine import About, Execution, History
 from express.engine.effects import Finish
 from express.engine.fast import Ended
-from express.integrations import Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
 from express.integrations.mocks import MockedTasks, TestCase
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import Integration
@@ -62,7 +62,7 @@ async def run_once(
     machines.name({name, *(machine_name(pipeline.workflow) for pipeline in config.pipelines)})
     outside = Outside(config, local, Here(machines=machines, topics=topics))
     try:
-        inner = Integrations(table(local, outside))
+        inner = Integrations(table(local, outside), Gates(config.breaker, config.limits))
         integrations: Integration = inner if mocks is None else MockedTasks(inner, mocks)
         program = compile_callable(text, outside.functions, inner) if mocks is None else compile_definition(text)
         workflow = Workflow(name=name, program=program)

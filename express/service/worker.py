@@ -112,6 +112,7 @@ class Worker:
                 *(row for processor in self._built.processors for row in _further_reports(processor)),
             ],
             tasks=msgspec.to_builtins(self._built.integrations.counts),
+            endpoints=self._built.gates.report(),
             loop_lag=msgspec.to_builtins(self._watch.lag),
             gc_pause=msgspec.to_builtins(self._watch.gc),
             cpu_seconds=time.process_time(),

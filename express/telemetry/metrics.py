@@ -179,19 +179,43 @@ class ExpressCollector(Collector):
 
     def _tasks(self) -> Iterator[Metric]:
         tasks = self._totals.tasks()
-        statuses = ("succeeded", "failed", "cancelled")
+        by = ("integration",)
+        statuses = ("succeeded", "failed", "timed_out", "cancelled")
+        scheduled = [((name,), data.get("scheduled", 0)) for name, data in tasks.items()]
+        started = [((name,), data.get("scheduled", 0) - data.get("refused", 0)) for name, data in tasks.items()]
+        yield self._counter("express_tasks_scheduled", "Calls of tasks that executions asked for.", by, scheduled)
+        yield self._counter("express_tasks_started", "Those that were tried, or wait to be.", by, started)
         yield self._counter(
             "express_tasks",
             "Calls of tasks ended, by status.",
-            ("integration", "status"),
+            (*by, "status"),
             [((name, status.upper()), data.get(status, 0)) for name, data in tasks.items() for status in statuses],
         )
         yield self._histogram(
             "express_task_duration_seconds",
             "From the start of a call to its answer.",
-            ("integration",),
+            by,
             [((name,), data.get("duration_ms", {})) for name, data in tasks.items()],
         )
+        yield from self._endpoints()
+
+    def _endpoints(self) -> Iterator[Metric]:
+        endpoints = self._totals.endpoints()
+        gauges = {
+            "open": ("express_endpoint_breaker_open", "Workers whose breaker leaves an endpoint alone."),
+            "running": ("express_endpoint_calls", "Calls of an endpoint that run."),
+            "waiting": ("express_endpoint_waiting_calls", "Calls that wait until fewer run."),
+        }
+        for member, (name, text) in gauges.items():
+            rows = [((endpoint,), data.get(member, 0)) for endpoint, data in endpoints.items()]
+            yield self._gauge(name, text, ("endpoint",), rows)
+        counters = {
+            "opened": ("express_endpoint_breaker_openings", "Times that a breaker has opened."),
+            "refused": ("express_endpoint_calls_refused", "Calls that were not tried."),
+        }
+        for member, (name, text) in counters.items():
+            rows = [((endpoint,), data.get(member, 0)) for endpoint, data in endpoints.items()]
+            yield self._counter(name, text, ("endpoint",), rows)
 
     def _processes(self) -> Iterator[Metric]:
         live = self._totals.live

@@ -22,6 +22,9 @@ NESTED = "(nested)"
 GAUGES = ("waiting", "heap_bytes")
 """Counters that say how things are, not what has happened: they end with their worker."""
 
+ENDPOINT_GAUGES = ("open", "running", "waiting")
+"""The same of endpoints."""
+
 ENDINGS = ("succeeded", "failed", "timed_out", "aborted")
 
 
@@ -45,6 +48,7 @@ class Report(msgspec.Struct):
     checks: dict[str, str] = {}
     pipelines: list[PipelineReport] = []
     tasks: dict[str, Data] = {}
+    endpoints: dict[str, Data] = {}
     loop_lag: Data = {}
     gc_pause: Data = {}
     traces: dict[str, int] = {}
@@ -62,6 +66,7 @@ class Totals:
         self.peak_bytes = 0
         self._retired: dict[tuple[str, str], Data] = {}
         self._retired_tasks: dict[str, Data] = {}
+        self._retired_endpoints: dict[str, Data] = {}
         self._retired_lag: Data = {}
         self._retired_gc: Data = {}
         self._retired_cpu = 0.0
@@ -87,6 +92,9 @@ class Totals:
             self._retired[key] = add(self._retired.get(key, {}), closed(row.counters))
         for name, data in report.tasks.items():
             self._retired_tasks[name] = add(self._retired_tasks.get(name, {}), data)
+        for name, data in report.endpoints.items():
+            ended = {key: value for key, value in data.items() if key not in ENDPOINT_GAUGES}
+            self._retired_endpoints[name] = add(self._retired_endpoints.get(name, {}), ended)
         self._retired_cpu += report.cpu_seconds
         self._retired_lag = add(self._retired_lag, report.loop_lag)
         self._retired_gc = add(self._retired_gc, report.gc_pause)
@@ -111,6 +119,14 @@ class Totals:
         sums = dict(self._retired_tasks)
         for report in self.live.values():
             for name, data in report.tasks.items():
+                sums[name] = add(sums.get(name, {}), data)
+        return sums
+
+    def endpoints(self) -> dict[str, Data]:
+        """Endpoint → what stands before it: workers that leave it alone, calls that run and wait."""
+        sums = dict(self._retired_endpoints)
+        for report in self.live.values():
+            for name, data in report.endpoints.items():
                 sums[name] = add(sums.get(name, {}), data)
         return sums
 

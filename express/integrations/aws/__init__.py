@@ -59,6 +59,10 @@ class AwsCalls:
             raise StatesError(RUNTIME, f"The resource {task.resource.arn} is not supported: {reason}") from reason
         return self.perform(call, task, context)
 
+    def endpoint(self, task: StartTask) -> str:
+        """The service, which all its actions share."""
+        return f"aws:{task.resource.service}"
+
     @property
     def clients(self) -> Clients:
         """The clients, made when they are first asked for."""

@@ -47,6 +47,13 @@ class HttpTasks:
             request.headers.update(trace_headers(context))
         return self._invoke(request, connection)
 
+    def endpoint(self, task: StartTask) -> str | None:
+        """The connection; None where the task names none."""
+        try:
+            return f"http:{self._connection(task.input).name}"
+        except StatesError:
+            return None
+
     async def close(self) -> None:
         """Close all connections."""
         for opened in self._sessions.values():

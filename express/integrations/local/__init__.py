@@ -54,6 +54,14 @@ class LocalFunctions:
             function = self._direct[resource.arn] = self._find(resource.arn, task, context)
         return function.run(task.input, LambdaContext(function, task, context))
 
+    def endpoint(self, task: StartTask) -> str | None:
+        """The function, by its registered name; None for one that is called inline, which is no more dead than we."""
+        name: object = task.resource.arn
+        if task.resource.kind == "optimized":
+            name = task.input.get("FunctionName") if isinstance(task.input, dict) else None
+        found = [c for c in candidates(name) if c in self._functions] if isinstance(name, str) else []
+        return f"lambda:{found[0]}" if found and not self._functions[found[0]].is_inline else None
+
     def knows(self, name: str) -> bool:
         """Whether a function is registered for an ARN or a name."""
         return any(candidate in self._functions for candidate in candidates(name))

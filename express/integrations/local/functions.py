@@ -70,6 +70,11 @@ class LocalFunction:
         self._processes = _processes(options)
         self.run: Run = self._way(options.mode)
 
+    @property
+    def is_inline(self) -> bool:
+        """Whether calls run on the caller's stack, at once."""
+        return self.run == self._inline
+
     def _way(self, mode: str) -> Run:
         if self._processes is not None:
             return self._in_process
