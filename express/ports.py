@@ -112,6 +112,12 @@ class Source(Protocol):
     def seek(self, partition: Partition, offset: int) -> None:
         """Poll `partition` from `offset` on."""
 
+    def position(self, partition: Partition) -> int:
+        """Where `poll` goes on: all records below were polled, or are none (markers of transactions, holes).
+
+        -1 where that is not known.
+        """
+
     async def commit(self, positions: Mapping[Partition, Position]) -> None:
         """Store `positions` for the group. Raises CommitRefused when the group has given them to others."""
 

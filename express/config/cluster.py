@@ -108,7 +108,7 @@ def _time_problems(config: Config, properties: Mapping[str, Any], places: Mappin
             place = places.get(key.replace("_", "."), ("workers", "rebalance_drain"))
             yield Problem(
                 place,
-                f"workers.rebalance_drain of {config.workers.rebalance_drain:g}s and {COMMIT_SECONDS:g}s for the commit "
+                f"workers.rebalance_drain of {config.workers.rebalance_drain:g}s and {COMMIT_SECONDS:g}s to commit "
                 f"have to be less than kafka.client.{key}, {times[key]:g}s: later the group goes on without this "
                 "member, and what it drained is done again",
             )

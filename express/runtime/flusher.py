@@ -123,6 +123,8 @@ class Flusher:
         """Where each partition stands that has moved since its last commit."""
         moved = {}
         for partition, lane in self._lanes.items():
+            if lane.dispatching and not lane.held:  # all that was polled is entered in the tracker
+                lane.tracker.reach(self._source.position(partition))
             position = lane.tracker.position()
             if position != lane.committed:
                 moved[partition] = position

@@ -56,6 +56,17 @@ class OffsetTracker:
         if offset > self._highest:
             self._highest = offset
 
+    def reach(self, offset: int) -> None:
+        """Note that all below `offset` was fetched or will never be: markers of transactions, holes.
+
+        Without this the position would stop at the last record, and the lag of an idle topic never be 0.
+        """
+        self.next = max(self.next, offset)
+        while self._unseen and self._unseen[0] < offset:
+            self._unseen.popleft()
+        if offset > self._resumed:
+            self._resumed = -1
+
     def position(self) -> Position:
         """What can be committed now: the lowest unfinished offset, and the map of the finished ones above it."""
         unfinished = self._unfinished()

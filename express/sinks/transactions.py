@@ -13,15 +13,16 @@ The next one with the same id ends the transaction before it gets its own produc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Collection, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation
+from aiokafka.errors import IllegalOperation, OffsetMetadataTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
-from express.errors import SinkError
+from express.errors import ConfigError, SinkError
 from express.kafka import mapped
 from express.ports import Headers, Outgoing, Partition, Position
 from express.sinks.batches import Batches, Routes
@@ -135,6 +136,26 @@ class KafkaTransactions:
 
 
 async def _all(doings: Iterable[Awaitable[None]]) -> None:
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
+    """Make a map that the brokers don't take a mistake in their configuration or ours: it would fail again for ever.
+
+    Without the map, what has finished out of order would be done twice after a restart, against the promise.
+    """
+    try:
+        yield
+    except SinkError as failure:
+        error: BaseException | None = failure
+        while error is not None and not isinstance(error, OffsetMetadataTooLargeError):
+            error = error.__cause__ or error.__context__
+        if error is None:
+            raise
+        raise ConfigError(
+            "exactly_once needs brokers with Kafka's default of offset.metadata.max.bytes, 4096: "
+            "these have less, and refuse what tells finished records from unfinished ones"
+        ) from failure
+
+
     """Let all end, then raise the first failure: those that go well should not be torn by one that does not."""
     for result in await asyncio.gather(*doings, return_exceptions=True):
         if result is not None:
@@ -155,9 +176,12 @@ class _Writer:
         offsets: Mapping[TopicPartition, OffsetAndMetadata],
         chains: Mapping[TopicPartition, deque[Any]],
     ) -> None:
-        """Write batches and offsets. Raises SinkError; the transaction may have been committed all the same."""
+        """Write batches and offsets. Raises SinkError; the transaction may have been committed all the same.
+
+        Raises ConfigError where the brokers will never take the offsets' metadata.
+        """
         self._settled = False
-        with mapped(SinkError, f"transaction of {list(offsets)}"):
+        with _refused(), mapped(SinkError, f"transaction of {list(offsets)}"):
             try:
                 async with asyncio.timeout(TRANSACTION_SECONDS):
                     await self._producer.begin_transaction()

@@ -137,6 +137,11 @@ class KafkaSource:
         with mapped(SourceError, f"seeking in {partition}"):
             self._running().seek(TopicPartition(*partition), offset)
 
+    def position(self, partition: Partition) -> int:
+        """Read from the client's state: its own call would wait for a position that is not known."""
+        state = None if self._consumer is None else _state(self._consumer, TopicPartition(*partition))
+        return state.position if state is not None and state.has_valid_position else -1
+
     async def commit(self, positions: Mapping[Partition, Position]) -> None:
         """Commit as a member of the current generation; an earlier one's commits never arrive."""
         offsets = {TopicPartition(*partition): OffsetAndMetadata(*at) for partition, at in positions.items()}
@@ -158,7 +163,7 @@ class KafkaSource:
             return {}
         found = {}
         for tp in consumer.assignment():
-            state = consumer._subscription.subscription.assignment.state_value(tp)
+            state = _state(consumer, tp)
             if state is not None and state.has_valid_position and state.highwater is not None:
                 found[Partition(*tp)] = max(0, state.highwater - state.position)
         return found
@@ -223,6 +228,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             self._failure = error
         for commit in self._commits:
             commit.cancel()
+
+
+def _state(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Any:
+    """What the client knows of a partition; None if that is not assigned."""
+    assignment = consumer._subscription.subscription.assignment
+    return None if assignment is None else assignment.state_value(tp)
 
 
 async def _commit_as_member(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:

@@ -215,7 +215,7 @@ def test_toml_mistake_has_its_line(file: Path) -> None:
         (client("max_poll_interval_ms = 30000"), "have to be less than kafka.client.max_poll_interval_ms, 30s"),
         (
             ("[functions]", '[workers]\nrebalance_drain = "5m"\n[functions]'),
-            "rebalance_drain of 300s and 5s for the commit have to be less than",
+            "rebalance_drain of 300s and 5s to commit have to be less than",
         ),
     ],
 )

@@ -155,6 +155,9 @@ class MemorySource:
     def seek(self, partition: Partition, offset: int) -> None:
         self.owned[partition] = offset
 
+    def position(self, partition: Partition) -> int:
+        return self.owned.get(partition, -1)
+
     async def commit(self, positions: Mapping[Partition, Position]) -> None:
         await asyncio.sleep(0)
         if self.commits_fail is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from express.errors import ConfigError
 from express.ports import Position
 from tests.kafka.real import RealKafka
 from tests.runtime.test_delivery import PARTITIONS, Flow, Worker, flow, once, promise, seconds
@@ -82,6 +83,21 @@ async def test_stopping_while_the_broker_is_frozen(broker: RealKafka, promise: s
         broker.resume()
 
         await check(f, f.worker())
+
+
+@pytest.mark.parametrize("broker", [SMALL], indirect=True)
+async def test_exactly_once_ends_where_a_map_does_not_fit(broker: RealKafka) -> None:
+    """What can't be committed exactly once ends the pipeline with the broker's setting, instead of trying for ever."""
+    async with flow(broker.address, "exactly_once", seconds, ordering="none", drain_seconds=0.1) as f:
+        await f.put(*[{"seconds": 0 if n % 2 else 20} for n in range(PARTITIONS * 100)])
+        worker = f.worker()
+        with pytest.raises(ConfigError, match=r"offset\.metadata\.max\.bytes"):
+            await worker.task
+        f.workers.clear()
+        await worker.executor.close()
+
+        assert not await f.terminal()
+        assert not await f.committed()
 
 
 @pytest.mark.parametrize("broker", [SMALL], indirect=True)

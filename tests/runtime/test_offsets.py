@@ -52,6 +52,22 @@ def test_gaps_in_the_log_count_as_finished() -> None:
     assert tracker.position() == Position(91)
 
 
+def test_markers_behind_the_last_record_are_passed() -> None:
+    """The position of a log that was read to its end is its end, also where that holds no records."""
+    tracker = tracked(OffsetTracker(0), range(3))
+    tracker.reach(5)
+    assert tracker.position() == Position(0)
+
+    for offset in range(3):
+        tracker.finish(offset)
+    assert tracker.position() == Position(5)
+
+    tracker.reach(4)
+    assert tracker.track(7)
+    tracker.finish(7)
+    assert tracker.position() == Position(8)
+
+
 def test_an_unfinished_offset_that_the_log_lost_is_passed() -> None:
     """What was unfinished at the restart and is not in the log any more holds back nothing."""
     old = tracked(OffsetTracker(0), range(6))
@@ -153,6 +169,15 @@ class Tracking(RuleBasedStateMachine):
         fresh = self.tracker.track(offset)
         assert fresh == (offset not in self.finished)
         return offset
+
+    @precondition(lambda self: all(offset < self.cursor for offset in self.fetched))
+    @rule(gap=st.sampled_from([0, 1, 300]))
+    def reach(self, gap: int) -> None:
+        """The log goes on with what is no record."""
+        self.cursor += gap
+        self.tracker.reach(self.cursor)
+        if self.finished.issuperset(self.fetched):
+            assert self.tracker.position() == Position(self.cursor)
 
     @rule(offset=consumes(offsets))
     def finish(self, offset: int) -> None:

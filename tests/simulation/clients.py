@@ -297,7 +297,12 @@ class SimConsumer(Client):
 
     @property
     def _subscription(self) -> Any:
-        return SimpleNamespace(subscription=SimpleNamespace(assignment=SimpleNamespace(tps=self._positions.keys())))
+        assignment = SimpleNamespace(tps=self._positions.keys(), state_value=self._state)
+        return SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+
+    def _state(self, tp: TopicPartition) -> Any:
+        position = self._positions.get(Partition(*tp))
+        return None if position is None else SimpleNamespace(has_valid_position=position >= 0, position=position)
 
     async def fetch_committed_offsets(self, partitions: Sequence[TopicPartition]) -> dict[Any, OffsetAndMetadata]:
         """Ask the coordinator."""

@@ -85,4 +85,6 @@ class Ledger:
                 found.append(entry)
             position = entry.offset + 1
             index += 1
+        if index == len(self.entries):
+            position = max(position, stable)  # past markers, which are no records
         return found, position

@@ -247,6 +247,8 @@ class World:
         value = dumps({"p": number, "n": offset, "end": end, "rest": rest}) if end != "poison" else b'{"n": '
         self.checks.inputs[number, offset] = Input(offset, key, value, end)
         self.broker.feed(partition, (0, key, value, ()), skipped)
+        if chance.random() < draw.holes:
+            self.broker.ledgers[partition].end += 1  # a marker of the feeder's transaction: nobody reads it
 
     async def _recover(self) -> None:
         """Nothing goes wrong any more: all has to be done within LIVE_SECONDS."""
