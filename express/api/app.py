@@ -29,6 +29,9 @@ HEADER_SECONDS = 10.0
 """How long a connection may take to send the headers of a request, and idle between two."""
 
 BODY_SECONDS = 30.0
+LINGER_SECONDS = 1.0
+"""How long the rest of a body that was refused is read, so that its sender sees the answer."""
+
 CONNECTIONS = 4_096
 """Connections at once; more are closed as they come."""
 
@@ -75,15 +78,21 @@ def _handler(api: Api, guard: Guard, observe: Observe, body_seconds: float) -> H
 async def _body(request: web.Request, seconds: float) -> bytes:
     if request.raw_path != "/":
         raise ApiError("UnknownOperationException", "The API has no query", 404)
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise _too_large()  # before anything of it is read
     try:
         if request.content.is_eof():
             return await request.read()
         async with asyncio.timeout(seconds):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise ApiError("RequestEntityTooLargeException", f"A request has at most {BODY_LIMIT} bytes", 413) from None
+        raise _too_large() from None
     except TimeoutError:
         raise ApiError("RequestTimeoutException", "The body took too long", 408) from None
+
+
+def _too_large() -> ApiError:
+    return ApiError("RequestEntityTooLargeException", f"A request has at most {BODY_LIMIT} bytes", 413)
 
 
 def _response(result: Answer) -> web.Response:
@@ -105,6 +114,7 @@ class Listener:
             access_log=None,
             logger=_http_log(),
             keepalive_timeout=header_seconds,
+            lingering_time=LINGER_SECONDS,
             handle_signals=False,
         )
         self._most = connections

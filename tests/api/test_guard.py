@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +19,10 @@ from express.config.model import Principal
 from express.errors import ConfigError
 from express.service.api import ApiServer
 
+from . import crowd
+from .crowd import SMUGGLED, head
 from .server import Running, serving
-from .test_machines import create, definition
+from .test_machines import definition
 
 KEY = "k" * 43
 
@@ -133,19 +134,6 @@ def raw(running: Running) -> socket.socket:
     return socket.create_connection((str(parts.hostname), parts.port), timeout=20)
 
 
-def head(length: int | str, *more: str) -> bytes:
-    """The headers of a ListStateMachines."""
-    lines = [
-        "POST / HTTP/1.1",
-        "Host: localhost",
-        "Content-Type: application/x-amz-json-1.0",
-        "X-Amz-Target: AWSStepFunctions.ListStateMachines",
-        f"Content-Length: {length}",
-        *more,
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
 def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
     """413, and the server lives on."""
     status, answer = running.post("ListStateMachines", b" " * (BODY_LIMIT + 1))
@@ -154,20 +142,7 @@ def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
     assert refused(running) == (200, "")
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        head(2, "Transfer-Encoding: chunked") + b"0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
-        head(2, "Content-Length: 5") + b"{}abc",
-        head("+2") + b"{}",
-        head("2 ") .replace(b"Content-Length:", b"Content-Length :") + b"{}",
-        b"POST / HTTP/1.1\nHost: localhost\n\n",
-        b"\x16\x03\x01\x02\x00" + bytes(100),
-        head(2, "X: " + "y" * 20_000) + b"{}",
-        head(2, *(f"X{i}: y" for i in range(500))) + b"{}",
-    ],
-    ids=["te+cl", "two-cl", "plus", "blank-colon", "bare-lf", "tls", "long-header", "many-headers"],
-)  # fmt: skip
+@pytest.mark.parametrize("request_", SMUGGLED.values(), ids=SMUGGLED)
 def test_smuggled_and_oversized_requests_end_the_connection(running: Running, request_: bytes) -> None:
     """A request that two parsers could read differently is answered 400 and nothing after it is read."""
     with raw(running) as connection:
@@ -180,24 +155,13 @@ def test_smuggled_and_oversized_requests_end_the_connection(running: Running, re
     assert not answer.startswith(b"HTTP/1.1 200")
 
 
-def test_idle_and_slow_connections_hold_nobody_up(running: Running) -> None:
-    """500 idle connections and 100 that never finish their headers or body: others are served at once."""
-    sfn = running.client()
-    arn = create(sfn, definition=definition())
-    crowd = [raw(running) for _ in range(600)]
-    try:
-        for i, connection in enumerate(crowd[500:]):
-            connection.sendall(head(100)[:-2] if i % 2 else head(100) + b"{")
-        slowest = 0.0
-        for _ in range(50):
-            began = time.monotonic()
-            sfn.start_sync_execution(stateMachineArn=arn)
-            slowest = max(slowest, time.monotonic() - began)
-    finally:
-        for connection in crowd:
-            connection.close()
+async def test_a_crowd_holds_nobody_up() -> None:
+    """Idle, slow, deaf, smuggling and greedy clients at once: others are served; `tests.api.crowd` brings 2,000."""
+    figures = await crowd.run(idle=300, slow=40, seconds=2, rate=100)
 
-    assert slowest < 1.0
+    assert figures.requests == 200
+    assert (figures.failures, figures.hostile_answered) == (0, 0)
+    assert figures.p99 < 1.0
 
 
 def test_connections_beyond_the_limit_are_closed() -> None:
