@@ -7,6 +7,8 @@ command's result and nothing else; messages go to stderr.
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -108,10 +110,29 @@ def _fail(ctx: click.Context, error: ExpressError, code: int) -> NoReturn:
 
 @rich_click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @rich_click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@rich_click.option(
+    "-e",
+    "--env-file",
+    "env_files",
+    multiple=True,
+    metavar="FILE",
+    help="Variables for the environment; may be repeated. Without it: `.env`, if there is one here.",
+)
 @rich_click.version_option(__version__, prog_name="express")
-def main(debug: bool) -> None:
+def main(debug: bool, env_files: tuple[str, ...]) -> None:
     """Run, test and measure AWS Step Functions Express workflows on your own machines and Kafka.
 
     Exit codes: 0 fine; 1 findings or a failed run; 2 wrong usage; 99 threshold failed; 104 bad configuration;
     105 interrupted; 107 a handler crashed at import.
     """
+    _read_env_files(env_files)
+
+
+def _read_env_files(named: tuple[str, ...]) -> None:
+    """What is in the environment stays; of several files the last one wins."""
+    files = [Path(name) for name in reversed(named)] or [path for path in (Path(".env"),) if path.is_file()]
+    if files:
+        from express.config.dotenv import add_to
+
+        for file in files:
+            add_to(os.environ, file)

@@ -1,7 +1,7 @@
 """The layers of a configuration, merged, each value with its origin.
 
 Order, the last wins: defaults of the structs, files in the order given, the profile's tables in them,
-`EXPRESS_SECTION__KEY` in the environment, `--set key=value`.
+`EXPRESS_SECTION__KEY` in the environment (a `.env` file fills what is not there), `--set key=value`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from express.config.dotenv import ORIGINS
 from express.config.lines import KeyPath, dotted, key_lines
 from express.config.shape import wants_text
 from express.errors import ConfigError
 
 PREFIX = "EXPRESS_"
+PYPROJECT = "pyproject.toml"
+OWN_TABLE = ("tool", "express")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
@@ -120,7 +123,7 @@ def _value(text: str) -> Any:
 def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     """A file's data, with `${NAME}` and `${NAME:-default}` in strings filled in, and the line of each key.
 
-    Raises ConfigError with file and line.
+    Of a `pyproject.toml` that is its table `[tool.express]`. Raises ConfigError with file and line.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -133,7 +136,26 @@ def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], d
         place = _LINE.search(str(error))
         line = f":{place[1]}" if place else ""
         raise ConfigError(f"{file}{line}: {_LINE.sub('', str(error))}") from error
-    return _filled(data, environ, file), key_lines(text)
+    lines = key_lines(text)
+    if file.name == PYPROJECT:
+        data, lines = _own_table(data, lines, file)
+    return _filled(data, environ, file), lines
+
+
+def _own_table(
+    data: dict[str, Any], lines: Mapping[KeyPath, int], file: Path
+) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    if not has_own_table(data):
+        raise ConfigError(f"{file}: there is no table [{'.'.join(OWN_TABLE)}]")
+    depth = len(OWN_TABLE)
+    inner = {path[depth:]: line for path, line in lines.items() if path[:depth] == OWN_TABLE and len(path) > depth}
+    return data["tool"]["express"], inner
+
+
+def has_own_table(data: Mapping[str, Any]) -> bool:
+    """Whether a pyproject.toml has settings of ours."""
+    tool = data.get("tool")
+    return isinstance(tool, dict) and isinstance(tool.get("express"), dict)
 
 
 def _filled(value: Any, environ: Mapping[str, str], file: Path) -> Any:
@@ -171,7 +193,8 @@ def add_environment(tree: Tree, environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name.startswith(PREFIX) and "__" in name:
             keys = name.removeprefix(PREFIX).lower().split("__")
-            tree.override(keys, environ[name], f"environment {name}")
+            place = f"{ORIGINS[name]}: {name}" if name in ORIGINS and environ is os.environ else f"environment {name}"
+            tree.override(keys, environ[name], place)
 
 
 def add_settings(tree: Tree, settings: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def load(
     settings: Iterable[str] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Read and check a configuration; without `files`, the first of `DEFAULT_FILES` that exists.
+    """Read and check a configuration; without `files`, the first of `DEFAULT_FILES` that exists, or `[tool.express]`
+    of a `pyproject.toml` here.
 
     Raises ConfigError that lists every mistake, a line each: place, key, what is wrong, the nearest name.
     """
@@ -56,7 +58,16 @@ def load(
 
 
 def _default_files() -> list[str]:
-    return [name for name in DEFAULT_FILES if Path(name).is_file()][:1]
+    found = [name for name in DEFAULT_FILES if Path(name).is_file()]
+    return found[:1] or ([layers.PYPROJECT] if _is_ours(Path(layers.PYPROJECT)) else [])
+
+
+def _is_ours(pyproject: Path) -> bool:
+    """Whether there is a pyproject.toml with settings for us; one that is broken is somebody else's to mend."""
+    try:
+        return layers.has_own_table(tomllib.loads(pyproject.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def _refuse(tree: layers.Tree, found: Iterable[Problem]) -> None:
