@@ -23,7 +23,7 @@ from express.integrations.aws.optimized import metadata, parsed
 from express.integrations.idempotency import idempotency_key
 from express.integrations.local import LocalFunctions, candidates
 from express.integrations.tracing import trace_headers
-from express.ports import TaskContext
+from express.ports import Describe, Direct, TaskContext
 from express.values import JSON, PAYLOAD_LIMIT, dumps, text
 
 if TYPE_CHECKING:
@@ -82,6 +82,12 @@ class Functions:
             return self._local.start(task, context)
         request = {"FunctionName": name, "Payload": task.input} if direct else task.input
         return self._invoke(place, request, direct, task, context)
+
+    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+        """The short way, for functions that are registered here."""
+        if resource.kind == "optimized" or self._place(resource.arn) is not None:
+            return None
+        return self._local.bind(resource, describe)
 
     async def close(self) -> None:
         """Close all connections."""

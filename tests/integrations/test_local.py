@@ -26,7 +26,7 @@ EXECUTION = "arn:aws:states:eu-west-1:123456789012:express:iot:t-0-7:5d1f"
 LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:"
 INVOKE = "arn:aws:states:::lambda:invoke"
 CONTEXT = TaskContext(EXECUTION, "iot", deadline=1e12)
-MODES = ["inline", "thread", "process"]
+MODES = ["inline", "thread", "process", "bound"]
 
 Call = Callable[..., Awaitable[JSON]]
 
@@ -46,14 +46,19 @@ def functions(**options: Any) -> dict[str, Function]:
 
 @pytest.fixture(params=MODES)
 async def call(request: pytest.FixtureRequest) -> AsyncIterator[Call]:
-    """Calls a function of `handlers` by its ARN, in each mode."""
-    local = LocalFunctions(functions(mode=request.param))
+    """Calls a function of `handlers` by its ARN, in each mode, and inline on the short way."""
+    local = LocalFunctions(functions(mode="inline" if request.param == "bound" else request.param))
     integrations = Integrations(table(local))
 
     async def run(name: str, event: JSON = None, **options: Any) -> JSON:
         return await settled(integrations.start(task(LAMBDA + name, event, **options), CONTEXT))
 
-    yield run
+    async def bound(name: str, event: JSON = None, **options: Any) -> JSON:
+        effect = task(LAMBDA + name, event, **options)
+        direct = None if effect.timeout else integrations.bind(effect.resource, lambda payload, site: (effect, CONTEXT))
+        return await settled(direct(event, None)) if direct is not None else await run(name, event, **options)
+
+    yield bound if request.param == "bound" else run
     await local.close()
 
 
@@ -169,6 +174,21 @@ async def test_what_is_no_json_is_refused(call: Call, kind: str) -> None:
 async def test_inline_answers_at_once(inline: LocalFunctions) -> None:
     """An inline `def` answers without anything to await: the hot path makes no task."""
     assert inline.start(task(LAMBDA + "echo", {"a": 1}), CONTEXT) == {"a": 1}
+
+
+async def test_only_inline_functions_have_a_short_way(inline: LocalFunctions) -> None:
+    """What is awaited, invoked by `lambda:invoke` or not registered goes through `start`."""
+    integrations = Integrations(table(inline))
+    names = [LAMBDA + "echo", LAMBDA + "echo_async", INVOKE, LAMBDA + "unknown", "arn:aws:states:::sns:publish"]
+
+    def describe(payload: JSON, site: Any) -> tuple[StartTask, TaskContext]:
+        raise AssertionError("nobody asked")
+
+    ways = [integrations.bind(parse_resource(name), describe) for name in names]
+
+    assert [way is not None for way in ways] == [True, False, False, False, False]
+    assert ways[0] is not None
+    assert ways[0]({"a": 1}, None) == {"a": 1}
 
 
 async def test_invoke_wraps_the_result(inline: LocalFunctions) -> None:

@@ -17,9 +17,9 @@ from express.asl.resources import Resource
 from express.config import Function
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
-from express.integrations.local.context import LambdaContext, request_id
+from express.integrations.local.context import TaskCall, request_id
 from express.integrations.local.functions import Handler, HandlerError, LocalFunction, load_functions, load_handler
-from express.ports import TaskContext
+from express.ports import Describe, Direct, TaskContext
 from express.values import JSON, text
 
 NOT_FOUND = "Lambda.ResourceNotFoundException"
@@ -52,7 +52,14 @@ class LocalFunctions:
         function = self._direct.get(resource.arn)
         if function is None:
             function = self._direct[resource.arn] = self._find(resource.arn, task, context)
-        return function.run(task.input, LambdaContext(function, task, context))
+        return function.run(task.input, TaskCall(function, task, context))
+
+    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+        """The short way to a function that is named by its ARN and called inline."""
+        if resource.kind == "optimized":
+            return None
+        found = [name for name in candidates(resource.arn) if name in self._functions]
+        return self._functions[found[0]].bound(describe) if found else None
 
     def endpoint(self, task: StartTask) -> str | None:
         """The function, by its registered name; None for one that is called inline, which is no more dead than we."""
@@ -99,7 +106,7 @@ class LocalFunctions:
                 "[The value for the field 'FunctionName' must be a STRING]",
             )
         function = self._find(name, task, context)
-        about = LambdaContext(function, task, context)
+        about = TaskCall(function, task, context)
         kind = request.get("InvocationType", "RequestResponse")
         if kind == "DryRun":
             return _response(204, "", about.aws_request_id)
@@ -110,7 +117,7 @@ class LocalFunctions:
             return _later(answer, about.aws_request_id)
         return _response(200, answer, about.aws_request_id)
 
-    def _detached(self, function: LocalFunction, event: JSON, about: LambdaContext) -> JSON:
+    def _detached(self, function: LocalFunction, event: JSON, about: TaskCall) -> JSON:
         """InvocationType Event: the function runs on, its result and its errors are nobody's."""
         if len(self._events) >= MOST_EVENTS:
             raise StatesError(THROTTLED, "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Proxy: null)")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from express.engine.effects import StartTask
-from express.ports import TaskContext
+from express.ports import Describe, TaskContext
+from express.values import JSON
 
 
 def request_id(task: StartTask, execution: TaskContext) -> str:
@@ -48,17 +51,17 @@ class LambdaContext:
     Lambda does not have: it also stays the same over the retries of the state.
     """
 
-    __slots__ = ("_execution", "_function", "_started", "_task")
+    __slots__ = ()
 
     function_version = "$LATEST"
     client_context: ClientContext | None = None
     identity = CognitoIdentity()
 
-    def __init__(self, function: Called, task: StartTask, execution: TaskContext) -> None:
-        self._function = function
-        self._task = task
-        self._execution = execution
-        self._started = 0.0 if function.timeout is None and task.timeout is None else function.monotonic()
+    _function: Called
+    _task: StartTask
+    _execution: TaskContext
+    _started: float
+    """When the function's timeout began, if it has one."""
 
     @property
     def memory_limit_in_mb(self) -> str:
@@ -119,3 +122,35 @@ class LambdaContext:
             if seconds is not None:
                 until = min(until, self._started + seconds)
         return max(int((until - self._function.monotonic()) * 1000), 0)
+
+
+class TaskCall(LambdaContext):
+    """The context of a call that came as an effect."""
+
+    __slots__ = ("_execution", "_function", "_started", "_task")
+
+    def __init__(self, function: Called, task: StartTask, execution: TaskContext) -> None:
+        self._function = function
+        self._task = task
+        self._execution = execution
+        self._started = 0.0 if function.timeout is None and task.timeout is None else function.monotonic()
+
+
+class DirectCall(LambdaContext, msgspec.Struct, gc=False):
+    """The context of a call on the short way: even task and execution are described only when asked for."""
+
+    _function: Called
+    _describe: Describe
+    _payload: JSON
+    _site: Any
+    _started: float = 0.0
+
+    @property
+    def _task(self) -> StartTask:  # type: ignore[override]  # made when read
+        task, _ = self._describe(self._payload, self._site)
+        return task
+
+    @property
+    def _execution(self) -> TaskContext:  # type: ignore[override]  # the same
+        _, execution = self._describe(self._payload, self._site)
+        return execution

@@ -17,14 +17,25 @@ MARSHAL_ERROR = "Runtime.MarshalError"
 EXIT_ERROR = "Runtime.ExitError"
 TIMED_OUT = "Sandbox.Timedout"
 
-_SCALARS = (str, int, float, bool, type(None))
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _HERE = os.path.dirname(__file__) + os.sep
 _STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def copied(value: JSON) -> JSON:
     """A copy that a handler may change: the execution keeps its own untouched."""
-    return value if type(value) in _SCALARS else orjson.loads(orjson.dumps(value))
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    return value.copy() if kind is dict and _is_flat(value) else orjson.loads(orjson.dumps(value))
+
+
+def _is_flat(value: dict[str, JSON]) -> bool:
+    """Whether a shallow copy is a whole one."""
+    for member in value.values():  # noqa: SIM110 - `all` costs three times as much
+        if type(member) not in _SCALARS:
+            return False
+    return True
 
 
 class Call(Protocol):
@@ -50,6 +61,8 @@ def marshalled(result: object, call: Call) -> JSON:
         else:
             if b"null" in text:  # orjson writes NaN as null
                 json.dumps(result, default=str, allow_nan=False)
+            if type(result) is dict and _is_flat(result):
+                return result.copy()
         return orjson.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         message = f"Unable to marshal response: {error}"
