@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
 from express.ports import Headers, Partition
+from express.sinks.wire import WireBatch
 
 KNOWN_KEYS = 100_000
 """Keys whose partition is remembered; murmur2 in Python takes microseconds."""
@@ -74,7 +75,7 @@ class Routes:
 
 
 class Batches:
-    """The batches that the next flush sends. `create` makes an empty one (`AIOKafkaProducer.create_batch`)."""
+    """The batches that the next flush sends. `create` makes an empty one (`sinks.wire.batch_maker`)."""
 
     def __init__(self, create: Callable[[], Any]) -> None:
         self._create = create
@@ -83,22 +84,20 @@ class Batches:
     def add(
         self, target: TopicPartition, timestamp: int, key: bytes | None, value: bytes | None, headers: Headers
     ) -> None:
-        """Append a record to the last batch of `target`, or to a new one where that is full.
+        """Append a record to the last batch of `target`, or to a new one where that is full."""
+        batch = self.open(target)
+        if not _append(batch, timestamp, key, value, headers):
+            batch.close()
+            batch = self._create()
+            self._chains[target].append(batch)
+            _append(batch, timestamp, key, value, headers)
 
-        Past `BatchBuilder.append`, which costs as much again as the builder below it.
-        """
+    def open(self, target: TopicPartition) -> Any:
+        """The last batch of `target`."""
         chain = self._chains.get(target)
         if chain is None:
             chain = self._chains[target] = deque([self._create()])
-        batch = chain[-1]
-        at = batch._relative_offset
-        if batch._builder.append(at, timestamp, key, value, headers) is None:
-            batch.close()
-            batch = self._create()
-            chain.append(batch)
-            at = 0
-            batch._builder.append(0, timestamp, key, value, headers)
-        batch._relative_offset = at + 1
+        return chain[-1]
 
     @property
     def size(self) -> int:
@@ -109,3 +108,10 @@ class Batches:
         """What is there to be sent, in order; nothing is left here."""
         chains, self._chains = self._chains, {}
         return chains
+
+
+def _append(batch: Any, timestamp: int, key: bytes | None, value: bytes | None, headers: Headers) -> bool:
+    """Append to a batch of either kind; False where it is full."""
+    if type(batch) is WireBatch:
+        return batch.add(timestamp, key, value, headers)
+    return batch.append(timestamp=timestamp, key=key, value=value, headers=list(headers)) is not None

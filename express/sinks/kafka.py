@@ -12,6 +12,7 @@ from express.kafka import mapped
 from express.ports import Headers, Partition, Position
 from express.sinks.batches import Batches, Routes
 from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
+from express.sinks.wire import batch_maker
 
 
 class KafkaSink:
@@ -41,7 +42,7 @@ class KafkaSink:
             await producer.start()
         for topic in self._topics:
             self._routes.learn(topic, await partition_count(producer, topic))
-        self._batches = Batches(producer.create_batch)
+        self._batches = Batches(batch_maker(producer))
 
     async def stop(self) -> None:
         """Close; what is not acknowledged by now is given up."""

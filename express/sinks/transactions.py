@@ -27,6 +27,7 @@ from express.kafka import mapped
 from express.ports import Headers, Outgoing, Partition, Position
 from express.sinks.batches import Batches, Routes
 from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
+from express.sinks.wire import batch_maker
 
 TRANSACTION_SECONDS = 10.0
 """After this time brokers abort a transaction by themselves, and read_committed readers go on."""
@@ -168,7 +169,7 @@ class _Writer:
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
         self._settled = True
-        self.batches = Batches(producer.create_batch)
+        self.batches = Batches(batch_maker(producer))
 
     async def commit(
         self,

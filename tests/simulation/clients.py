@@ -75,15 +75,13 @@ class Client:
 
 
 class SimBatch:
-    """A record batch in the making; `BatchBuilder` and the builder below it in one."""
+    """A record batch in the making, `BatchBuilder`."""
 
     def __init__(self, limit: int) -> None:
         self.rows: list[Row] = []
         self._limit = limit
-        self._relative_offset = 0
-        self._builder = self
 
-    def append(self, at: int, timestamp: int, key: bytes | None, value: bytes | None, headers: Any) -> object | None:
+    def append(self, *, timestamp: int, key: bytes | None, value: bytes | None, headers: Any) -> object | None:
         """Add a record; None where the batch is full."""
         if len(self.rows) >= self._limit:
             return None
