@@ -7,7 +7,7 @@ when the machine was compiled. They become events when somebody reads them, whic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from express.values import JSON
@@ -42,13 +42,22 @@ class Template:
 
 
 class History:
-    """Collects the history events of one execution, in order. `now` is the engine time of what segments add."""
+    """Collects the history events of one execution, in order.
 
-    __slots__ = ("added", "now")
+    Segments add at the engine time `now`, and call tasks by way of `call`.
+    """
 
-    def __init__(self, now: float = 0.0) -> None:
+    __slots__ = ("added", "call", "now")
+
+    def __init__(self) -> None:
         self.added: list[tuple[Any, ...]] = []
-        self.now = now
+        self.now = 0.0
+        self.call: Callable[..., Any] | None = None
+
+    def __call__(self, *asked: Any) -> Any:
+        """Call a task, for `fast.drive`."""
+        assert self.call is not None
+        return self.call(*asked)
 
     def add(self, event: HistoryEvent) -> None:
         """Take one event."""

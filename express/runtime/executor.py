@@ -33,6 +33,7 @@ from express.engine.fast import (
 from express.engine.history import History
 from express.engine.inflate import inflate
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
+from express.engine.recorded import start_recorded
 from express.errors import RUNTIME, TIMEOUT, StatesError
 from express.ports import Clock, Integration, TaskContext
 from express.runtime.clock import SystemEntropy
@@ -134,21 +135,52 @@ class Executor:
         now = self._clock.monotonic()
         if history is None and program.segments is not None:
             return self._submit_fast(program, data, about, done, item, now, limit, size)
+        late: Late = []
         try:
-            x, effects = start(
-                program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
-            )
+            x, effects = self._begin(program, data, about, now, limit, size, history, late)
         except Exception as bug:
             x, effects = Execution(program, data, now, about, self._entropy, history, None), []
             _fail(x, bug)
-        if x.finished is not None:
+        if x.finished is not None and not late:
             self._report(x)
             return x, None
         run = Run(x, done, item)
         self.running += 1
+        for task, output in late:
+            self._await(run, task, output)
         if self._perform(run, effects) is None:
             return x, run
         return x, None
+
+    def _begin(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        now: float,
+        limit: float | None,
+        size: int,
+        history: History | None,
+        late: Late,
+    ) -> tuple[Execution, list[Effect]]:
+        """Start on the segments that keep a history, or on the table where there are none."""
+        segments = program.segments.recording if history is not None and program.segments is not None else None
+        if segments is None or history is None:
+            return start(
+                program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
+            )
+        call = self._caller(about, cap(program, limit, now), late)
+
+        def timed(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
+            answer = call(row, payload, counts, tries)
+            history.now = self._clock.monotonic()
+            return answer
+
+        size = size or len(dumps(data))
+        entropy = self._entropy
+        return start_recorded(
+            program, segments, data, now, timed, about=about, entropy=entropy, history=history, limit=limit, size=size
+        )
 
     def _submit_fast(
         self,
@@ -164,7 +196,9 @@ class Executor:
         """Start on the generated segments; what they do not bring to its end goes on on the table."""
         parked = Parked(program, data, about, now, cap(program, limit, now))
         late: Late = []
-        point = begin(program, program.segments, data, size or len(dumps(data)), self._caller(parked, late))
+        point = begin(
+            program, program.segments, data, size or len(dumps(data)), self._caller(about, parked.deadline, late)
+        )
         if point[0] == END:
             return Ended(about, now, point), None
         run = Run(parked, done, item)
@@ -172,9 +206,8 @@ class Executor:
         ended = self._settle(run, parked, point, late) is not None
         return run.x, None if ended else run
 
-    def _caller(self, parked: Parked, late: Late) -> Call:
+    def _caller(self, about: About, deadline: float | None, late: Late) -> Call:
         """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`."""
-        about, deadline = parked.about, parked.deadline
 
         def call(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
             plan = row.plan
@@ -236,7 +269,7 @@ class Executor:
         late: Late = []
         if kind is TimerFired and parked.deadline is not None and self._clock.monotonic() >= parked.deadline:
             return self._end(run, parked.end(point, Finish("TIMED_OUT", error=TIMEOUT)))
-        call = self._caller(parked, late)
+        call = self._caller(parked.about, parked.deadline, late)
         if kind is TimerFired:
             ready = again if len(point) == 8 else None
             answer: JSON = None

@@ -39,12 +39,14 @@ def write(tree: Tree, row: int, point: Point) -> None:
         code.add(f"{word} {matching(retrier.errors)}:")
         _retried(code, point.fork(), row, i, retrier, several=len(state.retry) > 1)
         word = "elif"
+    word = "if"
     for catcher in state.catch:
-        code.add(f"if {matching(frozenset(catcher.error_equals))}:")
+        code.add(f"{word} {matching(frozenset(catcher.error_equals))}:")
         code.indent += 1
         _caught(tree, row, state, catcher, point.fork())
         code.indent -= 1
-    code.add("raise Large")
+        word = "elif"
+    code.add("else: raise Large" if state.catch else "raise Large")
 
 
 def matching(errors: frozenset[str]) -> str:
@@ -70,7 +72,10 @@ def _retried(code: Code, point: Point, row: int, i: int, retrier: RetryRow, *, s
     code.indent += 1
     code.add(f"if {used} < {retrier.attempts}:")
     code.indent += 1
-    code.trace(point)
+    if code.recorded:  # the next attempt has events of its own: the table's
+        code.add("raise Large")
+        code.indent -= 2
+        return
     sign = "-" if retrier.jitter else ""
     delay = f"{sign}{_delay(code, retrier, used)}"
     code.add(f"return ({row}, d, {point.counts()}, v, b, p, t + {1 << 32 * i}, {delay})")

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from .cases import Case, load
-from .kinds import ask
+from .kinds import LINKINGS, ask
 from .outcome import LEVELS, Outcome
 from .report import Deviation, markdown, text_table
 
@@ -28,9 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    outcomes = [ask(case) for case in cases]
-    print(text_table(outcomes))
+    linkings = LINKINGS if options.linking == "both" else (options.linking,)
+    codes = [_put(cases, linking, options, last=linking == linkings[-1]) for linking in linkings]
+    return max(codes)
+
+
+def _put(cases: list[Case], linking: str, options: argparse.Namespace, *, last: bool) -> int:
+    """Ask every case under one linking. Only the last run writes files."""
+    outcomes = [ask(case, linking) for case in cases]
+    print(f"{linking}\n{text_table(outcomes)}")
     _show(outcomes, options.level, options.show)
+    if not last:
+        return _summary(outcomes, options.level)
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(outcomes), indent=1))
     if options.table:
@@ -47,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders or files with cases")
     parser.add_argument("--level", choices=LEVELS, default="cause", help="how finely to compare (default: cause)")
+    linkings = (*LINKINGS, "both")
+    parser.add_argument("--linking", choices=linkings, default="segments", help="how to run (default: segments)")
     parser.add_argument("--area", action="append", metavar="A", help="only this area; may be repeated")
     parser.add_argument("--kind", action="append", metavar="K", help="only this kind of case; may be repeated")
     parser.add_argument("--id", metavar="SUBSTR", help="only cases whose id holds this text (or matches this pattern)")

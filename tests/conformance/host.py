@@ -17,9 +17,10 @@ from express.engine import About, History, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
 from express.engine.execution import Execution
-from express.engine.fast import PENDING, begin, transitions
+from express.engine.fast import PENDING, Call, begin, transitions
 from express.engine.inflate import inflate
 from express.engine.program import END, cap
+from express.engine.recorded import start_recorded
 from express.values import dumps
 
 from .script import Answer
@@ -100,17 +101,20 @@ class Host:
         entropy: Entropy | None = None,
         limit: float | None = 300.0,
         now: float = 0.0,
-        linking: str = "blocks",
+        linking: str = "segments",
     ) -> Run:
         """Start and drive until Finish. Raises RuntimeError if the execution can't end any more.
 
-        `linking` `blocks`: run the generated segments as far as they go, where the machine has any and no history
-        is wanted, as the runtime does.
+        `linking` `segments`: run the generated segments as far as they go, where the machine has any, as the runtime
+        does; `table`: the transition table alone.
         """
         self._now = now
         entropy = entropy or Entropy()
-        if history is None and linking == "blocks" and program.segments is not None:
+        segments = program.segments if linking == "segments" else None
+        if segments is not None and history is None:
             x, effects = self._start_fast(program, data, about, entropy, limit)
+        elif segments is not None and segments.recording is not None:
+            x, effects = self._start_recorded(program, data, about, entropy, limit, history)
         else:
             x, effects = start(program, data, now, about=about, entropy=entropy, history=history, limit=limit)
         finish = self._perform(x, effects)
@@ -137,6 +141,38 @@ class Host:
     ) -> tuple[Any, list[Effect]]:
         """Segments first, with answers that come at once; the table from where they give up."""
         late: list[Answer] = []
+        point = begin(program, program.segments, data, len(dumps(data)), self._caller(late))
+        deadline = cap(program, limit, self._now)
+        if point[0] == END:
+            x, effects = self._finished(program, point, data, about, entropy)
+        else:
+            x, effects = inflate(program, point, data, self._now, about, entropy, deadline, self._now)
+        self._expect(late)
+        return x, effects
+
+    def _start_recorded(
+        self, program: Any, data: JSON, about: About, entropy: Entropy, limit: float | None, history: History | None
+    ) -> tuple[Any, list[Effect]]:
+        """The same with a history."""
+        assert history is not None
+        late: list[Answer] = []
+        started = start_recorded(
+            program,
+            program.segments.recording,
+            data,
+            self._now,
+            self._caller(late),
+            about=about,
+            entropy=entropy,
+            history=history,
+            limit=limit,
+            size=len(dumps(data)),
+        )
+        self._expect(late)
+        return started
+
+    def _caller(self, late: list[Answer]) -> Call:
+        """Answers that come at once; the others are `late`."""
 
         def call(row: Any, payload: JSON, counts: int, tries: int) -> Any:
             answer = self._world.answer(row.name, payload)
@@ -147,16 +183,12 @@ class Host:
             late.append(answer)
             return PENDING
 
-        point = begin(program, program.segments, data, len(dumps(data)), call)
-        deadline = cap(program, limit, self._now)
-        if point[0] == END:
-            x, effects = self._finished(program, point, data, about, entropy)
-        else:
-            x, effects = inflate(program, point, data, self._now, about, entropy, deadline, self._now)
+        return call
+
+    def _expect(self, late: list[Answer]) -> None:
         for answer in late:
             self._started.add(1)
             self._later(1, answer)
-        return x, effects
 
     def _finished(
         self, program: Any, point: Any, data: JSON, about: About, entropy: Entropy

@@ -23,7 +23,11 @@ _NOT_COMPARED = ("id", "time", "timestamp", "inputDetails", "outputDetails", "as
 _OPTIONAL = ("roleArn", "workerName")  # recordings may leave these away; `workerName` is the world's, not in `tasks`
 
 
-def ask(case: Case) -> Outcome:
+LINKINGS = ("segments", "table")
+"""The two ways a machine runs (`express/docs/performance.md`): as generated segments, or as a table of rows alone."""
+
+
+def ask(case: Case, linking: str = "segments") -> Outcome:
     """Put a case to the engine. Never raises: a crash is something wrong at the coarsest level."""
     outcome = Outcome(case.id, case.area, case.kind)
     question = KINDS.get(case.kind)
@@ -31,7 +35,7 @@ def ask(case: Case) -> Outcome:
         outcome.wrong = {"result": f"kind {case.kind!r} is unknown"}
         return outcome
     try:
-        outcome.finest, checks = question(case)
+        outcome.finest, checks = question(case, linking)
         outcome.wrong = worst(checks)
     except NotYet as reason:
         outcome.not_yet = str(reason)
@@ -43,14 +47,14 @@ def ask(case: Case) -> Outcome:
     return outcome
 
 
-def _execution(case: Case) -> tuple[str, Checks]:
+def _execution(case: Case, linking: str) -> tuple[str, Checks]:
     script = Script(case.tasks)
-    run = _run(case, script)
+    run = _run(case, script, linking)
     fine = {"events", "end_event", "sync_response"} & case.expect.keys()
     return ("events" if fine else "cause"), _execution_checks(case, run, script)
 
 
-def _run(case: Case, script: Script) -> Run:
+def _run(case: Case, script: Script, linking: str) -> Run:
     program = express_side.compile_case(case)
     return Host(script).run(
         program,
@@ -59,6 +63,7 @@ def _run(case: Case, script: Script) -> Run:
         history=History(),
         entropy=express_side.entropy(case),
         limit=express_side.limit(program),
+        linking=linking,
     )
 
 
@@ -111,9 +116,9 @@ def _without(event: dict[str, JSON], keys: set[str]) -> dict[str, JSON]:
     return {key: value for key, value in event.items() if key not in keys}
 
 
-def _logs(case: Case) -> tuple[str, Checks]:
+def _logs(case: Case, linking: str) -> tuple[str, Checks]:
     script = Script(case.tasks)
-    run = _run(case, script)
+    run = _run(case, script, linking)
     logging = case.logging or {}
     level, include = logging.get("level", "OFF"), bool(logging.get("includeExecutionData"))
     actual = [_logged(line) for line in express_side.log_lines(run, level, include_data=include)]
@@ -161,7 +166,7 @@ def _api_error(case: Case, actual: dict[str, JSON] | None) -> tuple[str, Checks]
     return "cause", iter(checks)
 
 
-def _test_state(case: Case) -> tuple[str, Checks]:
+def _test_state(case: Case, linking: str) -> tuple[str, Checks]:
     answer, error = express_side.test_state(case)
     if "api_error" in case.expect:
         return _api_error(case, error)
@@ -171,25 +176,25 @@ def _test_state(case: Case) -> tuple[str, Checks]:
     return "events", _answered(case, answer, ("status", "output", "error", "nextState"), ("cause",))
 
 
-def _validate(case: Case) -> tuple[str, Checks]:
+def _validate(case: Case, linking: str) -> tuple[str, Checks]:
     return "cause", _answered(case, express_side.validate(case), ("result",), ("diagnostics", "truncated"))
 
 
-def _create_error(case: Case) -> tuple[str, Checks]:
+def _create_error(case: Case, linking: str) -> tuple[str, Checks]:
     return _api_error(case, express_side.create_error(case))
 
 
-def _start_error(case: Case) -> tuple[str, Checks]:
+def _start_error(case: Case, linking: str) -> tuple[str, Checks]:
     return _api_error(case, express_side.start_error(case))
 
 
-def _variable_references(case: Case) -> tuple[str, Checks]:
+def _variable_references(case: Case, linking: str) -> tuple[str, Checks]:
     want = {state: sorted(names) for state, names in case.expect["variableReferences"].items()}
     got = {state: sorted(names) for state, names in express_side.variable_references(case).items()}
     return "result", iter([("result", difference(want, got, "variableReferences"))])
 
 
-KINDS: dict[str, Callable[[Case], tuple[str, Checks]]] = {
+KINDS: dict[str, Callable[[Case, str], tuple[str, Checks]]] = {
     "execution": _execution,
     "logs": _logs,
     "test_state": _test_state,

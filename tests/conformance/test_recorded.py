@@ -13,7 +13,7 @@ import pytest
 
 from .__main__ import known_deviations
 from .cases import load
-from .kinds import ask
+from .kinds import LINKINGS, ask
 from .outcome import LEVELS, Outcome
 from .report import markdown
 
@@ -26,18 +26,19 @@ if not AREAS:
 
 
 @cache
-def outcomes(area: str) -> list[Outcome]:
+def outcomes(area: str, linking: str = LINKINGS[0]) -> list[Outcome]:
     """Every case of an area, asked once."""
-    return [ask(case) for case in load([FOLDER / f"{area}.jsonl"])]
+    return [ask(case, linking) for case in load([FOLDER / f"{area}.jsonl"])]
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("linking", LINKINGS)
 @pytest.mark.parametrize("area", AREAS)
-def test_area(area: str, level: str) -> None:
+def test_area(area: str, linking: str, level: str) -> None:
     """Every case of the area is as AWS answered, or listed as different with its reason."""
     differing = {
         outcome.id: outcome.first_wrong(level)
-        for outcome in outcomes(area)
+        for outcome in outcomes(area, linking)
         if outcome.not_yet is None and not outcome.passed(level) and not _listed(outcome.id, level)
     }
     assert differing == {}

@@ -38,13 +38,18 @@ def test_machines_that_shrink(example: Example) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_both_linkings_agree_where_tasks_answer_at_once(language: str) -> None:
-    """Generated segments and the table of rows come to the same, cause texts and transition counts included."""
+    """Generated segments and the table of rows come to the same, cause texts and every history event included."""
     for seed, example in seeded(language, count(250)):
         instant = Example(example.definition, example.input, _without_delays(example.tasks))
         program = compile_definition(instant.definition)
-        rows, segments = (run_engine(instant, program=program, history=history) for history in (True, False))
+        rows = run_engine(instant, program=program, linking="table")
+        segments, recorded = (run_engine(instant, program=program, history=history) for history in (False, True))
         for name in ("status", "output", "error", "cause", "transitions", "at"):
-            assert (seed, name, getattr(segments, name)) == (seed, name, getattr(rows, name))
+            wanted = (seed, name, getattr(rows, name))
+            assert wanted == (seed, name, getattr(segments, name)) == (seed, name, getattr(recorded, name))
+        assert rows.history is not None
+        assert recorded.history is not None
+        assert (seed, recorded.history.log) == (seed, rows.history.log)
 
 
 def _without_delays(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -49,11 +49,19 @@ def _text(example: Example) -> str:
     return json.dumps([example.input, example.tasks])
 
 
-def run_engine(example: Example, *, history: bool = True, program: Program | None = None, **options: Any) -> Run:
+def run_engine(
+    example: Example,
+    *,
+    history: bool = True,
+    program: Program | None = None,
+    linking: str = "segments",
+    **options: Any,
+) -> Run:
     """The engine's run of an example; `program` where it is compiled already."""
     program = program or compile_definition(copy.deepcopy(example.definition))
     host = Host(Script(example.tasks), **options)
-    return host.run(program, example.input, ABOUT, history=History() if history else None, entropy=Entropy(1))
+    kept = History() if history else None
+    return host.run(program, example.input, ABOUT, history=kept, entropy=Entropy(1), linking=linking)
 
 
 def path_of(run: Run) -> list[str]:
@@ -86,9 +94,14 @@ def _forks(definition: dict[str, JSON]) -> bool:
 
 
 def _unlike_without_history(example: Example, program: Program, run: Run) -> str | None:
-    """Without a history other code may run (fused blocks): it must come to the same."""
+    """Without a history, and on the table alone, other code runs: it must come to the same."""
     plain = run_engine(example, history=False, program=program)
+    rows = run_engine(example, program=program, linking="table")
     for name in ("status", "output", "error", "cause", "transitions", "at"):
-        if (found := difference(getattr(run, name), getattr(plain, name), name)) is not None:
-            return f"without history {found}"
-    return None
+        for other, how in ((plain, "without history"), (rows, "on the table")):
+            if (found := difference(getattr(run, name), getattr(other, name), name)) is not None:
+                return f"{how} {found}"
+    assert run.history is not None
+    assert rows.history is not None
+    found = difference([list(event) for event in rows.history.log], [list(event) for event in run.history.log], "log")
+    return None if found is None else f"on the table {found}"

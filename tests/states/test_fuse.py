@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from express.compiler import compile_definition
-from express.engine import About, deliver
+from express.engine import About, History, deliver, start
 from express.engine.effects import Cancel, Finish, StartTask, StartTimer
 from express.engine.events import TaskFailed, TaskSucceeded
 from express.engine.fast import PENDING, again, answered, attempts, begin, transitions
 from express.engine.inflate import inflate
 from express.engine.program import END, matches
+from express.engine.recorded import start_recorded
 from express.states.failures import matching
 from tests.engine.scripts import Fixed, program, task
 
@@ -267,6 +268,17 @@ def test_a_catcher_takes_the_failure() -> None:
     assert (point[0], point[1], transitions(point)) == (END, {"e": "why", "v": 1}, 2)
 
 
+def test_a_catcher_that_leads_to_a_task_asks_it_once() -> None:
+    """The first catcher that matches is the only one, also where the next task follows at once."""
+    catch = [{"ErrorEquals": [error], "Next": "S1", "ResultPath": "$.e"} for error in ("Boom", "States.ALL")]
+    machine = program(task(Catch=catch, Next="S1"), task(ResultPath="$.r"))
+    calls = Calls(BOOM, 5)
+    point = run(machine, {}, calls)
+
+    assert (point[0], point[1], transitions(point)) == (END, {"e": {"Error": "Boom", "Cause": "why"}, "r": 5}, 2)
+    assert len(calls.asked) == 2
+
+
 def test_a_runtime_error_is_caught_by_nobody() -> None:
     """States.Runtime ends the execution, whatever the catchers list."""
     machine = program(task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "S1"}], End=True), {"Type": "Pass"})
@@ -293,3 +305,38 @@ def test_a_chain_of_tasks_does_not_nest() -> None:
     assert x.finished is None
     assert 40 < len(calls.asked) < 400
     assert isinstance(effects[-2], StartTask)
+
+
+# History --------------------------------------------------------------------------------------------------
+
+
+def kept(machine: Any, data: Any, call: Any = None) -> Any:
+    """The history of an execution on the segments that keep one, and how it goes on."""
+    history = History()
+    x, effects = start_recorded(
+        machine, machine.segments.recording, data, 0.0, call, about=ABOUT, entropy=Fixed(), history=history, size=100
+    )
+    return x, effects, history
+
+
+def test_a_history_holds_every_version_of_the_data() -> None:
+    """Segments that keep a history never change data in place: each event shows what was there then."""
+    step = {"Type": "Pass", "Result": 1, "ResultPath": "$.x"}
+    machine = program(step, {**step, "Result": 2}, {**step, "ResultPath": "$.y"})
+    x, _, history = kept(machine, {})
+
+    assert x.finished == Finish("SUCCEEDED", {"x": 2, "y": 1})
+    outputs = [event["output"] for event in history.events() if event["type"] == "PassStateExited"]
+    assert outputs == [{"x": 1}, {"x": 2}, {"x": 2, "y": 1}]
+    assert history.log == start(machine, {}, 0.0, about=ABOUT, history=(rows := History()))[0].history.log == rows.log
+
+
+def test_a_history_goes_on_on_the_table() -> None:
+    """What a segment has told and what the table tells after it is one list, without gaps."""
+    machine = program({"Type": "Pass", "Result": {}}, task(), {"Type": "Pass", "InputPath": "$.missing"})
+    x, _, history = kept(machine, {}, Calls({"ok": True}))
+
+    assert x.finished.status == "FAILED"
+    assert [event[0] for event in history.log] == list(range(1, 11))
+    assert [event[1] for event in history.log] == [0, 0, *range(2, 10)]
+    assert history.log[-1][2] == "ExecutionFailed"
