@@ -14,12 +14,12 @@ from typing import Any
 from express.asl.resources import Resource, parse_resource
 from express.config import Aws
 from express.engine.effects import StartTask
-from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, TASK_FAILED, StatesError
+from express.errors import RUNTIME, TASK_FAILED, StatesError
 from express.integrations.aws import shapes
 from express.integrations.aws.calls import Call, Unsupported, find
 from express.integrations.aws.clients import Clients
 from express.integrations.aws.direct import Direct, fits
-from express.integrations.aws.errors import client_error, service_error
+from express.integrations.aws.errors import client_error, service_error, too_large
 from express.integrations.aws.optimized import machine_arn, metadata
 from express.integrations.idempotency import identifier
 from express.ports import TaskContext
@@ -110,6 +110,7 @@ class AwsCalls:
     async def send(self, call: Call, parameters: dict[str, Any], role: str = "") -> dict[str, Any]:
         """botocore's answer to one request. Raises StatesError with the service's name for what went wrong."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             client = await self.clients.get(call.folder, call.service, role)
@@ -120,7 +121,7 @@ class AwsCalls:
             return answer
         except ClientError as error:
             raise service_error(error.response, call.model, call.naming) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:  # the latter for the page of a proxy, say
             raise client_error(error, call.naming) from error
 
     async def _directly(self, call: Call, parameters: dict[str, Any], role: str, endpoint: str) -> dict[str, Any]:
@@ -156,9 +157,5 @@ async def read_streams(answer: dict[str, Any], call: Call) -> None:
                 async for chunk in value.iter_chunks(65_536):
                     read += chunk
                     if len(read) > PAYLOAD_LIMIT:
-                        raise StatesError(
-                            DATA_LIMIT_EXCEEDED,
-                            f"The state/task '{call.service}' returned a result with a size exceeding the maximum "
-                            "number of bytes service limit.",
-                        )
+                        raise too_large(call.service)
             answer[name] = bytes(read)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from express.errors import StatesError
+from express.errors import DATA_LIMIT_EXCEEDED, StatesError
 from express.integrations.aws.names import V1_SERVICES, client, error_shape, exception
 
 
@@ -56,3 +56,12 @@ def _details(metadata: dict[str, Any], code: str, naming: Naming) -> str:
 def client_error(error: Exception, naming: Naming) -> StatesError:
     """A call that never got an answer: no connection, no credentials, a broken response."""
     return StatesError(f"{naming.prefix}.SdkClientException", f"Unable to execute HTTP request: {error}")
+
+
+def too_large(service: str) -> StatesError:
+    """An answer that no state may hold."""
+    return StatesError(
+        DATA_LIMIT_EXCEEDED,
+        f"The state/task '{service}' returned a result with a size exceeding the maximum number of bytes service "
+        "limit.",
+    )
