@@ -136,7 +136,6 @@ class KafkaTransactions:
         return f"express-{self._group}-{partition.topic}-{partition.number}"
 
 
-async def _all(doings: Iterable[Awaitable[None]]) -> None:
 @contextlib.contextmanager
 def _refused() -> Iterator[None]:
     """Make a map that the brokers don't take a mistake in their configuration or ours: it would fail again for ever.
@@ -157,6 +156,7 @@ def _refused() -> Iterator[None]:
         ) from failure
 
 
+async def _all(doings: Iterable[Awaitable[None]]) -> None:
     """Let all end, then raise the first failure: those that go well should not be torn by one that does not."""
     for result in await asyncio.gather(*doings, return_exceptions=True):
         if result is not None:
