@@ -10,13 +10,17 @@ from bisect import bisect_left
 
 import msgspec
 
-from express.metering import Totals
+from express.metering import Totals, billed_memory_mb
 
 LATENCY_BOUNDS_MS = (
     *(1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700),
     *(1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000),
 )
 """Upper bounds of the buckets in milliseconds; one more bucket holds what is above."""
+
+
+BATCH_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Upper bounds of the buckets for records of a poll; a poll gives no more than the last."""
 
 
 class Histogram(msgspec.Struct):
@@ -94,10 +98,26 @@ class Counters(msgspec.Struct):
     """What the executions are billed."""
     memory_used_bytes: int = 0
     """Sum over executions of the memory they are said to use."""
+    billed_mb: dict[str, int] = {}
+    """Executions by the MB they are billed at; those of the first step, which are nearly all, are not in here."""
+    poll_batches: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BATCH_BOUNDS) + 1))
+    """Polls that gave records, by how many: buckets of BATCH_BOUNDS."""
+    admission_ms: Histogram = msgspec.field(default_factory=Histogram)
+    """From poll to start: of the last record of each batch, and of each that waited behind another of its key."""
     execution_ms: Histogram = msgspec.field(default_factory=Histogram)
     """From start to end of an execution."""
     end_to_end_ms: Histogram = msgspec.field(default_factory=Histogram)
     """From the timestamp of the record to the broker's acknowledgement of its terminal record."""
+
+    def count_memory(self, used: int) -> int:
+        """One more execution that used more than the first step of memory; the MB it is billed at."""
+        mb = billed_memory_mb(used)
+        self.billed_mb[str(mb)] = self.billed_mb.get(str(mb), 0) + 1
+        return mb
+
+    def count_batch(self, records: int) -> None:
+        """One more poll that gave records."""
+        self.poll_batches[bisect_left(BATCH_BOUNDS, records)] += 1
 
     def count_failure(self, status: str) -> None:
         """One more execution that did not succeed."""

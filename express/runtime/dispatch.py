@@ -17,7 +17,7 @@ from express.engine import About, Execution
 from express.engine.effects import Finish
 from express.engine.fast import Ended, Parked
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
-from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms, billed_memory_mb
+from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
 from express.ports import Clock, Ending, Event, Observer, Record, Sink
 from express.runtime.counters import Counters
 from express.runtime.executor import Done, Executor, Run
@@ -78,9 +78,13 @@ class Dispatcher(ABC):
         records = lane.waiting[order]
         if records is None:
             records = lane.waiting[order] = deque()
-        records.append(record)
+        records.append((record, self._clock.monotonic()))
         self._counters.waiting += 1
         self.room.enter(len(record.value or b""))
+
+    def waited(self, since: float) -> None:
+        """A record is started that was polled, or set back behind another of its key, at `since`."""
+        self._counters.admission_ms.add((self._clock.monotonic() - since) * 1000)
 
     def skip(self) -> None:
         """A record was polled that had finished before the restart."""
@@ -109,7 +113,7 @@ class Dispatcher(ABC):
         lane.dispatching = False
         lane.held.clear()
         for order, records in lane.waiting.items():
-            for record in records or ():
+            for record, _ in records or ():
                 self._counters.waiting -= 1
                 self.room.leave(len(record.value or b""))
             lane.waiting[order] = None
@@ -189,8 +193,9 @@ class Dispatcher(ABC):
             if not records:
                 del lane.waiting[order]
                 return
-            record = records.popleft()
+            record, since = records.popleft()
             self._counters.waiting -= 1
+            self.waited(since)
             self.room.leave(len(record.value or b""))
             before = len(lane.runs)
             self._run(lane, record, order)
@@ -214,7 +219,7 @@ class Dispatcher(ABC):
         elapsed = self._clock.monotonic() - x.started
         stopped = about.started + elapsed  # not the wall clock, which may have been set in between
         used = self._memory + size + len(value)
-        billed = bill(elapsed, used)
+        billed = bill(elapsed, used, counters)
         counters.totals.add(*billed, x.transitions)
         counters.memory_used_bytes += used
         counters.execution_ms.add(elapsed * 1000)
@@ -303,10 +308,10 @@ def result_of(x: Execution | Ended, limit: int) -> tuple[Finish, bytes]:
     return finish, dumps({"Error": _clean(finish.error), "Cause": _clean(finish.cause)})
 
 
-def bill(elapsed: float, used: int) -> tuple[int, int]:
+def bill(elapsed: float, used: int, counters: Counters) -> tuple[int, int]:
     """Milliseconds and MB that are charged; most executions are within the first step of both."""
     ms = DURATION_STEP_MS if elapsed <= DURATION_STEP_MS / 1000 else billed_duration_ms(elapsed)
-    mb = MEMORY_STEP_MB if used <= MEMORY_STEP_MB * 1_000_000 else billed_memory_mb(used)
+    mb = MEMORY_STEP_MB if used <= MEMORY_STEP_MB * 1_000_000 else counters.count_memory(used)
     return ms, mb
 
 

@@ -33,11 +33,12 @@ class Intake:
 
     def add(self, polled: Iterable[tuple[Partition, Sequence[Event]]]) -> int:
         """Take a poll's records; how many. Those of partitions without a lane come again after its seek."""
-        count = 0
+        count, now = 0, self._clock.monotonic()
         for partition, records in polled:
             lane = self._lanes.get(partition)
             if lane is not None and lane.dispatching:
                 lane.held.extend(records)
+                lane.polled = now
                 count += len(records)
         return count
 
@@ -75,4 +76,5 @@ class Intake:
                 take(lane, record)
             else:
                 self._dispatcher.skip()
+        self._dispatcher.waited(lane.polled)
         return False

@@ -41,7 +41,18 @@ class Lane:
     epoch, and a result that comes late finds its lane gone.
     """
 
-    __slots__ = ("committed", "dispatching", "held", "live", "naming", "partition", "runs", "tracker", "waiting")
+    __slots__ = (
+        "committed",
+        "dispatching",
+        "held",
+        "live",
+        "naming",
+        "partition",
+        "polled",
+        "runs",
+        "tracker",
+        "waiting",
+    )
 
     def __init__(self, partition: Partition, naming: Naming, position: Position, limit: int) -> None:
         self.partition = partition
@@ -54,8 +65,10 @@ class Lane:
         self.runs: set[Run] = set()
         self.held: deque[Event] = deque()
         """Polled and not yet looked at."""
-        self.waiting: dict[bytes, deque[Event] | None] = {}
-        """Behind an execution in flight with the same order key, which is there as long as that runs."""
+        self.polled = 0.0
+        """When the last of these came."""
+        self.waiting: dict[bytes, deque[tuple[Event, float]] | None] = {}
+        """Behind an execution in flight with the same order key, which is there as long as that runs; since when."""
 
 
 def running(lanes: Collection[Lane]) -> int:

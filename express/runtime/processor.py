@@ -184,7 +184,10 @@ class Processor:
     async def _poll(self, partitions: list[Partition] | None, wait_seconds: float) -> None:
         polled = await self._source.poll(partitions, SLICE_RECORDS, wait_seconds)
         self.polled_at = self._clock.monotonic()
-        self.counters.records += self._intake.add(polled)
+        count = self._intake.add(polled)
+        if count:
+            self.counters.records += count
+            self.counters.count_batch(count)
 
     @property
     def _blocked(self) -> bool:

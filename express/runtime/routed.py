@@ -159,7 +159,7 @@ class RoutedDispatcher(Dispatcher):
         """Count an execution that has ended for its machine; what it is billed."""
         counters = job.machine.counters
         used = job.machine.memory + job.size + written
-        billed = bill(elapsed, used)
+        billed = bill(elapsed, used, counters)
         counters.totals.add(*billed, transitions)
         counters.memory_used_bytes += used
         counters.execution_ms.add(elapsed * 1000)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from express.errors import ConfigError
-from express.runtime.counters import LATENCY_BOUNDS_MS
+from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS
 from express.service.access import check_cluster
 from express.service.job import Job
 from express.service.supervisor import Supervisor
@@ -24,7 +24,7 @@ class Service:
         self.supervisor = Supervisor(job, workers, on_log)
         self.workers = workers
         self._metrics = metrics
-        self._registry = registry(self.totals, LATENCY_BOUNDS_MS, metrics.series)
+        self._registry = registry(self.totals, LATENCY_BOUNDS_MS, metrics.series, BATCH_BOUNDS)
         self._server = TelemetryServer(self._registry, self.supervisor, metrics.host, metrics.port)
         self.url = ""
 

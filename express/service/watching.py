@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from express.errors import ConfigError
-from express.runtime.counters import LATENCY_BOUNDS_MS
+from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS
 from express.telemetry.metrics import registry
 from express.telemetry.report import Totals
 from express.telemetry.server import TelemetryServer
@@ -24,7 +24,7 @@ class Watched:
         totals.api = server.data
         self._api = server
         self._metrics = config.metrics
-        self._registry = registry(totals, LATENCY_BOUNDS_MS, config.metrics.series)
+        self._registry = registry(totals, LATENCY_BOUNDS_MS, config.metrics.series, BATCH_BOUNDS)
         self._server = TelemetryServer(self._registry, self, config.metrics.host, config.metrics.port)
         self.url = ""
 

@@ -7,7 +7,9 @@ The table in `docs/metrics.md` is generated from the families here and tested ag
 from __future__ import annotations
 
 import platform
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import TypeAlias
 
 from prometheus_client.core import (
@@ -77,14 +79,24 @@ COUNTERS = (
 )
 """Families that are one number per pipeline or state machine."""
 
+MEMORY_STEP = 64_000_000
+MEMORY_STEPS = (1, 2, 3, 4, 6, 8, 16)
+"""Buckets of the memory that executions are billed at, in steps of 64 MB."""
+
 DEAD_LETTERS = ("poison", "oversize", "unwritable")
 
 
 class ExpressCollector(Collector):
-    """Makes every family from `totals`. `bounds_ms` are the upper bounds of the histograms' buckets."""
+    """Makes every family from `totals`.
 
-    def __init__(self, totals: Totals, bounds_ms: Sequence[float], series: int = 1_000) -> None:
+    `bounds_ms` are the upper bounds of the buckets for durations, `batch_bounds` of those for records of a poll.
+    """
+
+    def __init__(
+        self, totals: Totals, bounds_ms: Sequence[float], series: int = 1_000, batch_bounds: Sequence[int] = ()
+    ) -> None:
         self._totals = totals
+        self._batches = [str(bound) for bound in batch_bounds] + ["+Inf"]
         self._bounds = [f"{bound / 1000:g}" for bound in bounds_ms] + ["+Inf"]
         self._series = series
 
@@ -129,6 +141,13 @@ class ExpressCollector(Collector):
             machine,
             [((name,), data.get("execution_ms", {})) for name, data in rows],
         )
+        yield self._buckets(
+            "express_billed_memory_bytes",
+            "Memory AWS would charge for, in steps of 64 MB.",
+            machine,
+            [((name,), _memory_buckets(data)) for name, data in rows],
+            [str(step * MEMORY_STEP) for step in MEMORY_STEPS] + ["+Inf"],
+        )
         memory = SummaryMetricFamily(
             "express_execution_memory_bytes", "Memory that executions are said to use.", labels=machine
         )
@@ -163,6 +182,23 @@ class ExpressCollector(Collector):
             "Estimated memory of what is in flight.",
             ("pipeline",),
             [((name,), data.get("heap_bytes", 0)) for name, data in rows],
+        )
+        yield self._histogram(
+            "express_admission_wait_seconds",
+            "From poll to start: the last record of each batch, and each that waited behind another of its key.",
+            ("pipeline",),
+            [((name,), data.get("admission_ms", {})) for name, data in rows],
+        )
+        yield self._buckets(
+            "express_kafka_poll_batch_records",
+            "Records of a poll, where there were any.",
+            ("pipeline",),
+            [
+                ((name,), (data.get("records", 0), *data["poll_batches"]))
+                for name, data in rows
+                if "poll_batches" in data
+            ],
+            self._batches,
         )
         yield self._gauge(
             "express_kafka_lag_records",
@@ -290,15 +326,22 @@ class ExpressCollector(Collector):
     def _histogram(
         self, name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, Data]]
     ) -> HistogramMetricFamily:
+        rows = [(names, (data["sum_ms"] / 1000, *data["counts"])) for names, data in values if data]
+        return self._buckets(name, text, labels, rows, self._bounds)
+
+    def _buckets(
+        self,
+        name: str,
+        text: str,
+        labels: Labels,
+        rows: Iterable[tuple[Labels, tuple[float, ...]]],
+        bounds: Sequence[str],
+    ) -> HistogramMetricFamily:
+        """A histogram of rows that are a sum and the counts of all buckets."""
         family = HistogramMetricFamily(name, text, labels=labels)
-        rows = ((names, (data["sum_ms"], *data["counts"])) for names, data in values if data)
-        for names, (sum_ms, *counts) in self._capped(rows):
-            seen = 0.0
-            buckets = []
-            for bound, count in zip(self._bounds, counts, strict=True):
-                seen += count
-                buckets.append((bound, seen))
-            family.add_metric(names, buckets, sum_ms / 1000)
+        for names, (whole, *counts) in self._capped(rows):
+            seen = list(accumulate(counts))
+            family.add_metric(names, list(zip(bounds, seen, strict=True)), whole)
         return family
 
     def _capped(self, rows: Iterable[tuple[Labels, tuple[float, ...]]]) -> Iterable[tuple[Labels, tuple[float, ...]]]:
@@ -315,6 +358,17 @@ def _ended(counters: Data) -> float:
     return float(sum(counters.get(name, 0) for name in ENDINGS))
 
 
+def _memory_buckets(counters: Data) -> tuple[float, ...]:
+    """The sum in bytes, and the counts of buckets: what is billed above the first step is counted apart."""
+    above = {int(mb) * 1_000_000: count for mb, count in counters.get("billed_mb", {}).items()}
+    first = counters.get("totals", {}).get("requests", 0) - sum(above.values())
+    counts = [0.0] * (len(MEMORY_STEPS) + 1)
+    counts[0] = first
+    for size, count in above.items():
+        counts[bisect_left(MEMORY_STEPS, size / MEMORY_STEP)] += count
+    return first * MEMORY_STEP + sum(size * count for size, count in above.items()), *counts
+
+
 def _merged(rows: Iterable[tuple[Labels, tuple[float, ...]]]) -> list[tuple[Labels, tuple[float, ...]]]:
     sums: dict[Labels, tuple[float, ...]] = {}
     for labels, values in rows:
@@ -323,10 +377,10 @@ def _merged(rows: Iterable[tuple[Labels, tuple[float, ...]]]) -> list[tuple[Labe
     return list(sums.items())
 
 
-def registry(totals: Totals, bounds_ms: Sequence[float], series: int) -> CollectorRegistry:
+def registry(totals: Totals, bounds_ms: Sequence[float], series: int, batch_bounds: Sequence[int]) -> CollectorRegistry:
     """A registry with every family of a running service."""
     made = CollectorRegistry(auto_describe=False)
-    made.register(ExpressCollector(totals, bounds_ms, series))
+    made.register(ExpressCollector(totals, bounds_ms, series, batch_bounds))
     return made
 
 

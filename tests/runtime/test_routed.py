@@ -244,3 +244,19 @@ async def test_what_is_dropped_is_counted_for_its_machine() -> None:
     assert (worker.counters.aborted, worker.counters.abandoned, worker.counters.in_flight) == (0, 0, 0)
     assert rig.results == []
     assert rig.committed() in (None, (0, ""))
+
+
+@virtual
+async def test_waiting_for_admission_is_measured() -> None:
+    """The last record of a batch, and each that waits behind another of its key, tell how long they waited."""
+    rig = Rig(program(task()), seconds)
+    for _ in range(3):
+        rig.put({"seconds": 2}, b"k")
+    worker = rig.worker()
+    await until(lambda: len(rig.results) == 3)
+    await rig.stop()
+    waits = worker.counters.admission_ms
+
+    assert sum(worker.counters.poll_batches) == 1
+    assert sum(waits.counts) == 3
+    assert 5_999 <= waits.sum_ms <= 6_100

@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from express.runtime.counters import LATENCY_BOUNDS_MS, Counters
+from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS, Counters
 from express.telemetry import metrics
 from express.telemetry.report import PipelineReport, Report, Totals, add, in_flight
 
@@ -23,7 +23,7 @@ def report(worker: int, counters: Counters, **more: Any) -> Report:
 
 def samples(totals: Totals, series: int = 1000) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Every sample of a scrape, as a strict OpenMetrics parser reads it."""
-    text = generate_openmetrics(metrics.registry(totals, LATENCY_BOUNDS_MS, series)).decode()
+    text = generate_openmetrics(metrics.registry(totals, LATENCY_BOUNDS_MS, series, BATCH_BOUNDS)).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -35,7 +35,7 @@ def collected(totals: Totals) -> dict[tuple[str, tuple[tuple[str, str], ...]], f
     """The same without the way through text."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in metrics.ExpressCollector(totals, LATENCY_BOUNDS_MS).collect()
+        for family in metrics.ExpressCollector(totals, LATENCY_BOUNDS_MS, batch_bounds=BATCH_BOUNDS).collect()
         for sample in family.samples
         if not sample.name.endswith("_bucket")
     }
@@ -171,6 +171,44 @@ def test_names_follow_the_rules() -> None:
 
 def test_both_formats_are_written() -> None:
     """Prometheus' own text format is served as well as OpenMetrics."""
-    text = generate_latest(metrics.registry(Totals(), LATENCY_BOUNDS_MS, 10)).decode()
+    text = generate_latest(metrics.registry(Totals(), LATENCY_BOUNDS_MS, 10, BATCH_BOUNDS)).decode()
 
     assert "# TYPE express_executions_total counter" in text
+
+
+def buckets(found: dict[tuple[str, tuple[tuple[str, str], ...]], float], name: str) -> dict[float, float]:
+    """Upper bound → how many, of the one series of a histogram."""
+    return {float(dict(labels)["le"]): value for (sample, labels), value in found.items() if sample == f"{name}_bucket"}
+
+
+def test_billed_memory_is_a_histogram_of_all_executions() -> None:
+    """Executions of the first step are those that are not counted above it; the sum is in bytes."""
+    counters = Counters()
+    for used in (50_000_001, 64_000_000, 64_000_001, 300_000_000):
+        mb = counters.count_memory(used) if used > 64_000_000 else 64
+        counters.totals.add(100, mb)
+    totals = Totals()
+    totals.update(report(0, counters))
+    found = samples(totals)
+    seen = buckets(found, "express_billed_memory_bytes")
+    machine = (("state_machine", "iot-routing"),)
+
+    assert (seen[64_000_000], seen[128_000_000], seen[256_000_000], seen[384_000_000]) == (2, 3, 3, 4)
+    assert seen[float("inf")] == found["express_billed_memory_bytes_count", machine] == 4
+    assert found["express_billed_memory_bytes_sum", machine] == (64 + 64 + 128 + 320) * 1_000_000
+
+
+def test_polls_by_their_records() -> None:
+    """Every poll that gave records is in a bucket, and the sum is the records."""
+    counters = Counters()
+    for count in (1, 2, 500, 7):
+        counters.records += count
+        counters.count_batch(count)
+    totals = Totals()
+    totals.update(report(0, counters))
+    totals.update(report(1, counters))
+    found = samples(totals)
+    seen = buckets(found, "express_kafka_poll_batch_records")
+
+    assert (seen[1], seen[2], seen[10], seen[200], seen[500]) == (2, 4, 6, 6, 8)
+    assert found["express_kafka_poll_batch_records_sum", (("pipeline", "iot"),)] == 1_020

@@ -9,7 +9,7 @@ import pytest
 
 from express import __version__
 from express.errors import ConfigError
-from express.runtime.counters import LATENCY_BOUNDS_MS
+from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS
 from express.telemetry.metrics import registry
 from express.telemetry.report import Totals
 from express.telemetry.server import Checks, TelemetryServer
@@ -34,7 +34,7 @@ class Doctor:
 @pytest.fixture
 async def server() -> AsyncIterator[tuple[str, Doctor]]:
     doctor = Doctor()
-    served = TelemetryServer(registry(Totals(), LATENCY_BOUNDS_MS, 10), doctor, "127.0.0.1", 0)
+    served = TelemetryServer(registry(Totals(), LATENCY_BOUNDS_MS, 10, BATCH_BOUNDS), doctor, "127.0.0.1", 0)
     yield await served.start(), doctor
     await served.stop()
 
@@ -85,7 +85,7 @@ async def test_a_taken_port_is_explained(server: tuple[str, Doctor]) -> None:
     """A port that another process has is a configuration error with the way out."""
     url, doctor = server
     port = int(url.rpartition(":")[2])
-    second = TelemetryServer(registry(Totals(), LATENCY_BOUNDS_MS, 10), doctor, "127.0.0.1", port)
+    second = TelemetryServer(registry(Totals(), LATENCY_BOUNDS_MS, 10, BATCH_BOUNDS), doctor, "127.0.0.1", port)
 
     with pytest.raises(ConfigError, match=r"set metrics\.port"):
         await second.start()
