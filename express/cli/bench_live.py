@@ -24,8 +24,6 @@ FRAMES_PER_SECOND = 1.0
 
 MIB = 1 << 20
 
-HEADINGS = ("time", "due/s", "done/s", "in flight", "waiting", "e2e p50", "p99", "max", "failed", "dropped", "behind")
-
 
 class View:
     """The terminal: a table redrawn in place, or a line a second where there is none."""
@@ -75,19 +73,38 @@ def cells(bench: AnyBench, number: int) -> tuple[str, ...]:
     if interval is not None:
         e2e = interval["e2e"]
         p50, p99, most = e2e.percentile(50), e2e.percentile(99), e2e.max
-    counts = collector.counts
     return (
         f"{number + 1} s",
         f"{second.scheduled:,}",
         f"{second.ended:,}",
-        f"{bench.worker.in_flight:,}",
-        f"{bench.worker.waiting:,}",
+        f"{second.in_flight:,}",
+        f"{second.waiting:,}",
+        *([f"{second.lag:,}"] if bench.plan.load.pipeline else []),
         f"{p50:.2f} ms",
         f"{p99:.2f} ms",
         f"{most:.2f} ms",
-        f"{counts.failed + counts.timed_out:,}",
-        f"{counts.dropped:,}",
-        f"{counts.behind:,}",
+        f"{second.failed:,}",
+        f"{second.dropped:,}",
+        f"{second.behind:,}",
+    )
+
+
+def headings(bench: AnyBench) -> tuple[str, ...]:
+    """What the cells are; the lag of a consumer group is there for a pipeline only."""
+    lag = ["lag"] if bench.plan.load.pipeline else []
+    return (
+        "time",
+        "due/s",
+        "done/s",
+        "in flight",
+        "waiting",
+        *lag,
+        "e2e p50",
+        "p99",
+        "max",
+        "failed",
+        "dropped",
+        "behind",
     )
 
 
@@ -95,7 +112,7 @@ def line(bench: AnyBench, number: int) -> str:
     """One second as a plain line."""
     return " · ".join(
         cell if heading == "time" else f"{cell} {heading}"
-        for heading, cell in zip(HEADINGS, cells(bench, number), strict=True)
+        for heading, cell in zip(headings(bench), cells(bench, number), strict=True)
     )
 
 
@@ -109,7 +126,7 @@ def frame(bench: AnyBench) -> RenderableType:
     if now < 1:
         return Text("warming up", style="dim")
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in HEADINGS:
+    for heading in headings(bench):
         grid.add_column(heading, justify="right", no_wrap=True)
     for number in range(max(0, now - 10), now):
         grid.add_row(*cells(bench, number), style="bold" if number == now - 1 else "")
@@ -121,6 +138,8 @@ def summary(result: Result) -> Iterator[str]:
     load, counts = result.load, result.counts
     model = f"{load.closed} lanes, closed" if load.closed is not None else f"rate {load.rate}, {load.arrivals}, open"
     after = f"{load.seconds:g} s after {load.warmup_seconds:g} s of warm-up"
+    if result.interrupted:
+        yield "interrupted: these are the figures up to then"
     yield f"{result.workflow} · {model} · {after} · seed {load.seed}"
     yield ""
     yield f"{'':<10}{'p50':>10}{'p90':>10}{'p99':>10}{'p99.9':>10}{'p99.99':>10}{'max':>10}   ms"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +64,16 @@ def test_every_member(tree: Any, fits: Any) -> None:
 def test_every_member_is_documented() -> None:
     """The table of the module's docstring has every member and no other."""
     assert set(re.findall(r"^\| `\{\"(\$\w+)\"", str(templates.__doc__), re.MULTILINE)) == set(MEMBERS)
+
+
+def test_the_page_says_the_same() -> None:
+    """The page about load tests has the rows of the module, and its example is a template that works."""
+    page = (Path(templates.__file__).parents[1] / "docs" / "bench.md").read_text(encoding="utf-8")
+    rows = [line for line in str(templates.__doc__).splitlines() if line.startswith("| `{")]
+    example = next(block for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if "$pattern" in block)
+
+    assert [row for row in rows if row not in page] == []
+    assert drawn(json.loads(example))[0].keys() == {"id", "device", "temperature", "alarm", "lines"}
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ class Collector:
         late = began - due
         if late > BEHIND_SECONDS:
             counts.behind += 1
+            self._second(due).behind += 1
             self.worst_behind = max(self.worst_behind, late)
         if status == REJECTED:
             counts.rejected += 1

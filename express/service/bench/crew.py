@@ -47,13 +47,18 @@ class Crew:
         if not await self._service.ready(READY_SECONDS):
             await self._fail()
 
-    async def end(self) -> None:
-        """Let them drain and end."""
+    async def end(self) -> str:
+        """Let them drain and end; what went wrong with them, "" if nothing did."""
         if self._service is None or self._running is None:
-            return
+            return ""
+        deaths = sum(self._service.totals.deaths.values())
         if not self._running.done():
             self._service.stop()
-        await self._running
+        code = await self._running
+        if not code and not deaths:
+            return ""
+        said = f": {self._said[-1]}" if self._said else ""
+        return f"{deaths} workers died under the load, the rest ended with {code}{said}"
 
     def begin(self) -> None:
         """Count from now on."""

@@ -89,7 +89,9 @@ class PipelineBench:
                     await self._load(survey)
         finally:
             await self._processes.end(hasty=not self._reader.done)
-            await self.crew.end()
+            trouble = await self.crew.end()
+        if trouble:
+            self._notes.append(trouble)
         can_trace = self.crew.count and self.plan.traced and not self.interrupted
         return self._result(list(await trace(self.plan)) if can_trace else [])
 

@@ -95,6 +95,7 @@ class Second(msgspec.Struct, kw_only=True):
     ended: int = 0
     failed: int = 0
     dropped: int = 0
+    behind: int = 0
     p50: float = 0.0
     p90: float = 0.0
     p99: float = 0.0

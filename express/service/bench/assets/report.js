@@ -64,7 +64,7 @@
     ["schedule error", `p50 ${ms(G.error_p50_ms)}, p99 ${ms(G.error_p99_ms)}, max ${ms(G.error_max_ms)}`],
     ["worker", `${share(W.cpu_share)} of a processor, ${(W.resident_bytes / 1048576).toFixed(0)} MiB`],
     ["worker's loop", `p99 ${ms(W.loop_lag_p99_ms)} late; longest garbage collection ${ms(W.gc_pause_max_ms)}`],
-    ["limits", `${whole(L.concurrency)} at a time, ${whole(L.backlog)} waiting`],
+    ["limits", L.pipeline ? `${whole(L.backlog)} that the broker has not acknowledged` : `${whole(L.concurrency)} at a time, ${whole(L.backlog)} waiting`],
   ]);
   const F = R.reader;
   if (F) document.querySelector("#honesty tbody").append(...[
