@@ -57,16 +57,24 @@ class Attachments:
         producing = cast(Producing, sink) if sink.transactional and hasattr(sink, "produce") else None
         self._roots[arn] = Attached(origin, producing)
 
-    def adopt(self, child_arn: str, parent_arn: str, run: Run) -> None:
-        """A running execution belongs to the record that its parent, or the parent's parent, was started with."""
+    def adopt(self, child_arn: str, parent_arn: str) -> None:
+        """An execution that begins belongs to the record that its parent, or the parent's parent, was started with."""
         attached = self._of(parent_arn)
         if attached is not None:
-            attached.children.add(run)
             self._of_child[child_arn] = attached
 
-    def leave(self, child_arn: str, run: Run) -> None:
-        """A child has ended, or was given up."""
+    def hold(self, child_arn: str, run: Run) -> None:
+        """An adopted execution has not ended at once: its record waits for it."""
         attached = self._of_child.get(child_arn)
+        if attached is not None:
+            attached.children.add(run)
+
+    def leave(self, child_arn: str, run: Run | None) -> None:
+        """A child has ended, at once if it has no run, or was given up."""
+        attached = self._of_child.get(child_arn)
+        if run is None:
+            self._of_child.pop(child_arn, None)
+            return
         if attached is None or run not in attached.children:
             return  # nobody's, or of an earlier life of the record
         attached.children.discard(run)

@@ -156,7 +156,11 @@ class WorkerMachines:
             counters.abandoned += 1
             self._left(about.execution_arn, run, lambda: child.over(None))
 
+        if self._attached is not None:
+            self._attached.adopt(about.execution_arn, request.parent)
         x, run = executor.submit(workflow.program, request.data, about, ended, size=size)
+        if run is None and self._attached is not None:
+            self._attached.leave(about.execution_arn, None)
         if run is None:
             child.over(self._end(workflow, counters, x, size))
             return child
@@ -164,7 +168,7 @@ class WorkerMachines:
         run.item = lambda: dropped(run)
         child.stop = lambda: self._stop(executor, run)
         if self._attached is not None:
-            self._attached.adopt(about.execution_arn, request.parent, run)
+            self._attached.hold(about.execution_arn, run)
         return child
 
     def _stop(self, executor: Executor, run: Run) -> None:

@@ -151,6 +151,22 @@ def test_records_of_children_are_their_parents() -> None:
     run_virtual(main())
 
 
+def test_records_of_children_that_end_at_once_are_their_parents_too() -> None:
+    """A child whose first state produces does so before anybody has seen its run: in the same transaction."""
+
+    async def main() -> None:
+        rig, machines = house(machine(STARTED), machine(produce()))
+        start(rig, machines)
+        rig.put({"id": "1"})
+        await until(lambda: rig.results)
+        await rig.stop()
+
+        assert [record.key for record in rig.log.read("audit")] == [b"1"]
+        assert machines.counters["child"].succeeded == 1
+
+    run_virtual(main())
+
+
 def test_a_killed_worker_leaves_nothing_behind() -> None:
     """What a worker produced and started for a record it never finished is done once, by whoever runs it again."""
 
