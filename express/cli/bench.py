@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -98,6 +99,8 @@ def run(ctx: click.Context, /, named_first: tuple[str, ...], **options: Any) -> 
     from express.service.bench.plan import HandlerCrash
     from express.service.bench.thresholds import parse_threshold
 
+    if options["pipeline"] and named_first and Path(named_first[0]).is_file():
+        raise click.UsageError(f"--pipeline says itself what its workflow is: leave out {named_first[0]}")
     # What follows the options is more conditions: --threshold 'e2e.p99<20ms' 'dropped==0'.
     workflow = None if options["pipeline"] or not named_first else named_first[0]
     more = named_first if workflow is None else named_first[1:]

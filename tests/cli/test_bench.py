@@ -66,6 +66,12 @@ def test_a_failed_threshold_is_99(tmp_path: Path) -> None:
         ((), "one of --rate, --closed and --find-max"),
         (("--rate", "5", "--closed", "5"), "another model"),
         ((*SHORT, "-i", "nothing.json"), "can't be read"),
+        ((*SHORT, "--event-bytes", "huge"), "event size"),
+        ((*SHORT, "--key-skew", "zipf:1.1"), "needs --keys"),
+        ((*SHORT, "--target", "http://127.0.0.1:1", "--mock", "m.json"), "--target can't be combined with --mock"),
+        (("--rate", "replay"), "--rate replay needs a file"),
+        (("--find-max", "e2e.p99<1ms", "--rate", "replay"), "a replay is not"),
+        (("--find-max", "e2e.p99<1ms", "--rate", "1:2/3s"), "begins with one rate"),
     ],
 )
 def test_bad_configuration_is_104(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -74,6 +80,64 @@ def test_bad_configuration_is_104(tmp_path: Path, arguments: tuple[str, ...], me
 
     assert (done.returncode, done.stdout) == (104, "")
     assert message in done.stderr
+
+
+def test_events_as_asked_for(tmp_path: Path) -> None:
+    """A template, sizes and keys: events of 10 KiB are run, none is rejected, and the result says what they were."""
+    (tmp_path / "e.template.json").write_text('{"device": {"$key": true}, "n": {"$int": [1, 5]}}')
+    given = ("-i", "e.template.json", "--event-bytes", "10KiB", "--keys", "5", "--key-skew", "zipf:1.1")
+    done = bench(tmp_path, *SHORT, *given, "--json")
+    result = msgspec.json.decode(done.stdout, type=Result)
+
+    assert (result.counts.succeeded, result.counts.rejected) == (200, 0), done.stderr
+    assert (result.load.event_bytes, result.load.keys, result.load.key_skew) == ("10KiB", 5, "zipf:1.1")
+
+
+def test_a_replay_keeps_captured_times(tmp_path: Path) -> None:
+    """Twelve events captured over three seconds, replayed twice as fast: all run, in the seconds where they belong."""
+    rows = [f"{1_700_000_000 + time},{n}" for n, time in enumerate([0, 0.5, 1, 1.5, *[2.5] * 7, 3])]
+    (tmp_path / "captured.csv").write_text("at,n\n" + "\n".join(rows))
+    done = bench(tmp_path, "-i", "captured.csv", "--rate", "replay", "--time-field", "at", "--speed", "2", "--json")
+    result = msgspec.json.decode(done.stdout, type=Result)
+
+    assert done.returncode == 0, done.stderr
+    assert (result.counts.scheduled, result.counts.succeeded) == (12, 12)
+    assert [second.scheduled for second in result.series] == [4, 8]
+    assert result.load.seconds == pytest.approx(1.5, abs=0.01)
+
+
+@pytest.mark.timeout(90)
+def test_a_pipeline(tmp_path: Path, devbroker_process: str) -> None:
+    """`--pipeline` finds the workflow in the configuration, makes missing topics if told to, and judges thresholds."""
+    names = ("one", "two")
+    pipelines = "".join(
+        f'[[pipelines]]\nname="{n}"\ntopics=["b.{n}"]\nworkflow="machine.asl.json"\noutput="b.o"\ndead_letter="b.d"\n'
+        for n in names
+    )
+    kafka = f'[kafka]\nbootstrap_servers="{devbroker_process}"\ngroup="b"\n[metrics]\nport=0\n'
+    (tmp_path / "express.toml").write_text(kafka + pipelines)
+    (tmp_path / "machine.asl.json").write_text(json.dumps(PASS))
+    run = [sys.executable, "-m", "express", "bench", "--pipeline"]
+    options: dict[str, Any] = {"cwd": tmp_path, "env": {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}}
+    options |= {"capture_output": True, "text": True, "check": False, "timeout": 60}
+    missing = subprocess.run([*run, "express.toml#tow", *SHORT], **options)
+    closed = subprocess.run([*run, "express.toml", "--closed", "5"], **options)
+    both = subprocess.run([*run, "express.toml", *SHORT, "machine.asl.json"], **options)
+    done = subprocess.run(
+        [*run, "express.toml#two", *SHORT, "--partitions", "2", "-t", "succeeded>=1", "e2e.p50<1us", "-o", "out"],
+        **options,
+    )
+    result = msgspec.json.decode((tmp_path / "out" / "result.json").read_bytes(), type=Result)
+
+    assert missing.returncode == 104
+    assert "did you mean 'two'?" in missing.stderr
+    assert (closed.returncode, both.returncode) == (104, 2)
+    assert "--pipeline can't be combined with --closed" in closed.stderr
+    assert "leave out machine.asl.json" in both.stderr
+    assert done.returncode == 99, done.stderr
+    assert result.counts.scheduled == result.counts.succeeded + result.counts.rejected == 200
+    assert [verdict.passed for verdict in result.thresholds] == [True, False]
+    assert (result.load.pipeline, result.load.workers) == ("express.toml#two", 1)
 
 
 def test_an_unknown_function_is_104_and_a_crash_at_import_107(tmp_path: Path) -> None:
