@@ -114,7 +114,7 @@ def _kafka(config: Config) -> dict[str, Any]:
     from express.service.workflows import machine_name
     from express.sources.properties import client_properties
 
-    if not (config.api.queue or config.api.log_topic):
+    if not (config.api.queue or config.api.log_topic or config.kafka.produce):
         return {}
     topics = {machine_name(pipeline.workflow): pipeline.topics[0] for pipeline in config.pipelines}
     return {"topics": topics if config.api.queue else None, "kafka": client_properties(config.kafka).producer}

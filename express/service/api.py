@@ -23,9 +23,11 @@ from express.config import Api as Settings
 from express.config import Config, Function, reveal
 from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
+from express.integrations import Here
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.service.deploying import Current
+from express.service.nested_api import ApiMachines
 from express.service.tracing import make_tracer
 from express.stores.memory import MemoryStore
 from express.stores.records import Store
@@ -35,7 +37,7 @@ from express.telemetry.logfile import LogFile
 
 if TYPE_CHECKING:
     from express.sinks.logs import LogTopic
-    from express.sinks.queue import KafkaQueue
+    from express.sinks.queue import KafkaQueue, LazyQueue
 
 
 class ApiServer:
@@ -60,7 +62,9 @@ class ApiServer:
         principals = Principals(_principal(row) for row in settings.principals)
         check_bind(settings, principals)
         clock = SystemClock()
-        self.integration = Current(functions, threads, config)
+        machines = ApiMachines((config or Config()).nested)
+        self._topics = None if kafka is None or config is None or not config.kafka.produce else _lazy(kafka)
+        self.integration = Current(functions, threads, config, Here(machines=machines, topics=self._topics))
         self._executor = Executor(clock, self.integration)
         store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
@@ -81,6 +85,7 @@ class ApiServer:
             queue=self._queue,
             topics=topics,
         )
+        machines.bind(self._registry, self.executions)
         self.api = Api(
             registry=self._registry,
             executions=self.executions,
@@ -116,6 +121,8 @@ class ApiServer:
     async def _close(self) -> None:
         await self._executor.close()
         await self.integration.close()
+        if self._topics is not None:
+            await self._topics.stop()
         await self._registry.close()
         for part in (self._queue, self._log_topic):
             if part is not None:
@@ -166,6 +173,12 @@ def check_bind(settings: Settings, principals: Principals) -> None:
             f"API keys would cross the network to {settings.host!r} in the clear: set api.tls_certificate and "
             "api.tls_key, or api.tls_elsewhere = true behind a proxy that speaks TLS"
         )
+
+
+def _lazy(properties: Mapping[str, Any]) -> LazyQueue:
+    from express.sinks.queue import LazyQueue  # as above
+
+    return LazyQueue(properties)
 
 
 def _queue(properties: Mapping[str, Any]) -> KafkaQueue:

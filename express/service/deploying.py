@@ -15,7 +15,7 @@ from express.api.host import Api
 from express.config import Config, Function
 from express.engine.effects import StartTask
 from express.errors import ApiError, ConfigError, Diagnostic
-from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
+from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
 from express.ports import Integration, TaskContext
 from express.service.workflows import machine_name, read_definition
 from express.values import JSON
@@ -63,8 +63,15 @@ async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
 class Current:
     """An `Integration` that can be exchanged: calls that run stay with the one they began with."""
 
-    def __init__(self, functions: Mapping[str, Function], threads: int, config: Config | None = None) -> None:
-        """`config` says what may be called beyond this process; None: nothing."""
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        threads: int,
+        config: Config | None = None,
+        here: Here = Here(),  # noqa: B008 # frozen
+    ) -> None:
+        """`config` says what may be called beyond this process; None: nothing. `here`: what can be done in it."""
+        self._here = here
         self._table = functions
         self._threads = threads
         self._config = config or Config()
@@ -74,7 +81,7 @@ class Current:
 
     def _load(self) -> tuple[LocalFunctions, Outside, Integration]:
         functions = LocalFunctions(self._table, threads=self._threads)
-        outside = Outside(self._config, functions)
+        outside = Outside(self._config, functions, self._here)
         return functions, outside, Integrations(table(functions, outside), self.gates)
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
