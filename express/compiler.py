@@ -17,6 +17,7 @@ from express.states import KINDS
 from express.states.checks import EXPR_CHECKS
 from express.states.fuse import fuse
 from express.states.lowering import Lowering
+from express.states.width import machine_width
 from express.values import JSON, dumps
 
 
@@ -57,6 +58,7 @@ def compile_data(data: JSON, raw: bytes, *, type: MachineType = "EXPRESS") -> Pr
         type=type,
         size=len(raw),
         digest=digest,
+        width=machine_width(machine),
         resources=tuple(build.resources),
     )
 

@@ -372,7 +372,8 @@ def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:
 
 
 def _billing(started: Started) -> dict[str, JSON]:
-    used = used_memory(started.program.size, len(started.request.text) + len(started.output or ""))
+    payload = len(started.request.text) + len(started.output or "")
+    used = used_memory(started.program.size, payload * started.program.width.holders)
     return {
         "billedDurationInMilliseconds": billed_duration_ms(started.seconds),
         "billedMemoryUsedInMB": billed_memory_mb(used),

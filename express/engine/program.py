@@ -7,7 +7,7 @@ answer with the index of the next row, or with one of the negative steps below.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -94,10 +94,18 @@ class Scope(msgspec.Struct, frozen=True):
     start: Step
 
 
+class Width(NamedTuple):
+    """How wide a machine can be: steps that hold its data at once, and frames besides its own that are under way."""
+
+    holders: int = 1
+    children: int = 0
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A machine, ready to run, and what its host and its meter must know of the definition.
 
     `timeout` is the top-level TimeoutSeconds; `size` the definition's bytes (metering); `digest` its SHA-256;
+    `width` what data and frames are multiplied with (metering, back-pressure);
     `segments` the second linking (`engine.fast.Segments`), None where the machine has none.
     """
 
@@ -106,6 +114,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     type: str = "EXPRESS"
     size: int = 0
     digest: str = ""
+    width: Width = Width()
     resources: tuple[Any, ...] = ()
     segments: Any = None
 

@@ -64,6 +64,8 @@ class Dispatcher(ABC):
         self._program = workflow.program
         self._machine_arn = workflow.arn
         self._memory = workflow.memory
+        self._width = workflow.program.width
+        self._holders = self._width.holders
         self._order = ORDER_KEYS[pipeline.ordering]
         self._limit = pipeline.payload_limit
         self.room = Room(pipeline.concurrency, pipeline.heap_bytes, counters)
@@ -154,7 +156,7 @@ class Dispatcher(ABC):
         if run is None:
             self._emit(lane, x, offset, record.timestamp, record.key, size)
             return
-        heap = heap_bytes(value)
+        heap = heap_bytes(value, self._width)
         run.item = Job(lane, offset, record.timestamp, record.key, size, heap, order)
         lane.runs.add(run)
         self.room.enter(heap)
@@ -218,7 +220,7 @@ class Dispatcher(ABC):
         about = x.about
         elapsed = self._clock.monotonic() - x.started
         stopped = about.started + elapsed  # not the wall clock, which may have been set in between
-        used = self._memory + size + len(value)
+        used = self._memory + (size + len(value)) * self._holders
         billed = bill(elapsed, used, counters)
         counters.totals.add(*billed, x.transitions)
         counters.memory_used_bytes += used

@@ -15,12 +15,18 @@ import re
 
 from orjson import JSONDecodeError
 
+from express.engine.program import Width
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, ExpressError
 from express.values import JSON, PAYLOAD_LIMIT, loads
 
 DEPTH_LIMIT = 200
 NODE_LIMIT = 50_000
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 63) - 1
+
+CHILD_BYTES = 3_400
+"""What a branch or an iteration that waits for a task takes: frame, coroutine and asyncio task."""
+
+ALONE = Width()
 
 POISON = "POISON"
 OVERSIZE = "OVERSIZE"
@@ -63,14 +69,18 @@ def admit(value: bytes | None, limit: int = PAYLOAD_LIMIT) -> JSON:
     return data
 
 
-def heap_bytes(value: bytes) -> int:
+def heap_bytes(value: bytes, width: Width = ALONE) -> int:
     """About how much memory the parsed `value` and an execution over it take, from its bytes alone.
 
     Calibrated to be too high rather than too low: an empty object in an array takes 64 bytes and a place in
-    the array, a short string 56, a number 24 to 32.
+    the array, a short string 56, a number 24 to 32. Branches and iterations under way take CHILD_BYTES each;
+    there are no more iterations than the value may have items, as long as no task makes more of them.
     """
-    brackets = value.count(b"[") + value.count(b"{")
-    return 2_048 + 2 * len(value) + 96 * brackets + 64 * (value.count(b",") + value.count(b":"))
+    brackets, commas = value.count(b"[") + value.count(b"{"), value.count(b",")
+    heap = 2_048 + 2 * len(value) + 96 * brackets + 64 * (commas + value.count(b":"))
+    if width.children:
+        heap += CHILD_BYTES * min(width.children, max(width.holders, commas + 1))
+    return heap
 
 
 def _check_shape(data: JSON) -> None:

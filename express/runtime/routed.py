@@ -90,7 +90,16 @@ class RoutedDispatcher(Dispatcher):
             self._attached.open(about.execution_arn, lane.partition, self._sink)
         size = len(text)
         job = RoutedJob(
-            lane, record.offset, record.timestamp, record.key, size, heap_bytes(text), order, machine, naming, carried
+            lane,
+            record.offset,
+            record.timestamp,
+            record.key,
+            size,
+            heap_bytes(text, machine.program.width),
+            order,
+            machine,
+            naming,
+            carried,
         )
         x, run = self._executor.submit(
             machine.program, data, about, self._ended_routed, job, limit=self._pipeline.time_limit, size=size
@@ -158,7 +167,7 @@ class RoutedDispatcher(Dispatcher):
     def _count(self, job: RoutedJob, finish: Finish, transitions: int, written: int, elapsed: float) -> tuple[int, int]:
         """Count an execution that has ended for its machine; what it is billed."""
         counters = job.machine.counters
-        used = job.machine.memory + job.size + written
+        used = job.machine.memory + (job.size + written) * job.machine.program.width.holders
         billed = bill(elapsed, used, counters)
         counters.totals.add(*billed, transitions)
         counters.memory_used_bytes += used

@@ -13,11 +13,10 @@ from express.engine.execution import Execution
 from express.engine.fast import Ended
 from express.errors import ApiError
 from express.integrations.nested import STARTS, machine_name
-from express.metering import billed_duration_ms, billed_memory_mb
 from express.ports import ChildEnd, ChildRequest, Clock
 from express.runtime.attached import Attachments
 from express.runtime.counters import Counters
-from express.runtime.dispatch import result_of
+from express.runtime.dispatch import bill, result_of
 from express.runtime.executor import Executor, Run
 from express.runtime.pipeline import Workflow
 from express.values import PAYLOAD_LIMIT
@@ -192,8 +191,8 @@ class WorkerMachines:
         assert isinstance(x, Execution | Ended)
         finish, value = result_of(x, PAYLOAD_LIMIT)
         elapsed = self._clock.monotonic() - x.started
-        used = workflow.memory + size + len(value)
-        ms, mb = billed_duration_ms(elapsed), billed_memory_mb(used)
+        used = workflow.memory + (size + len(value)) * workflow.program.width.holders
+        ms, mb = bill(elapsed, used, counters)
         counters.totals.add(ms, mb, x.transitions)
         counters.memory_used_bytes += used
         counters.execution_ms.add(elapsed * 1000)

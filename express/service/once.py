@@ -11,7 +11,7 @@ import msgspec
 
 from express.compiler import compile_definition
 from express.config import Config, Function
-from express.engine import About, Execution, History
+from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
 from express.engine.fast import Ended
 from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
@@ -97,7 +97,7 @@ async def run_once(
             await topics.stop()
     finish = x.finished
     assert finish is not None
-    return Once(x, finish, seconds, _billed(program.size, payload, finish, seconds))
+    return Once(x, finish, seconds, _billed(program, payload, finish, seconds))
 
 
 def _topics(config: Config) -> LazyQueue | None:
@@ -118,6 +118,7 @@ def _add_others(machines: WorkerMachines, config: Config, functions: Callables, 
             machines.add(Workflow(name=name, program=program))
 
 
-def _billed(size: int, payload: bytes, finish: Finish, seconds: float) -> tuple[int, int]:
+def _billed(program: Program, payload: bytes, finish: Finish, seconds: float) -> tuple[int, int]:
     output = len(dumps(finish.output)) if finish.status == "SUCCEEDED" else 0
-    return billed_duration_ms(seconds), billed_memory_mb(used_memory(size, len(payload) + output))
+    used = used_memory(program.size, (len(payload) + output) * program.width.holders)
+    return billed_duration_ms(seconds), billed_memory_mb(used)

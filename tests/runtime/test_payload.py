@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tracemalloc
+from collections.abc import Awaitable
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from express.engine import About
+from express.engine.effects import StartTask
+from express.ports import TaskContext
+from express.runtime.clock import SystemClock
+from express.runtime.executor import Executor
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
-from express.values import PAYLOAD_LIMIT, dumps
+from express.values import JSON, PAYLOAD_LIMIT, dumps
+from tests.engine.scripts import program, task
+
+TASK = task()
+
+
+class Sleeper:
+    """An integration that never answers."""
+
+    def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
+        return asyncio.sleep(3_600)
 
 
 def nested(depth: int) -> bytes:
@@ -192,3 +210,25 @@ def test_the_heap_estimate_is_no_less_than_the_heap(value: bytes) -> None:
 
     assert data
     assert heap_bytes(value) >= used
+
+
+@pytest.mark.parametrize(("items", "inner"), [(1, TASK), (40, TASK), (40, {"Type": "Wait", "Seconds": 60})])
+async def test_iterations_that_wait_are_in_the_estimate(items: int, inner: dict[str, Any]) -> None:
+    """A Map whose iterations all wait takes no more than is estimated for its execution, give or take a tenth."""
+    body = {"StartAt": "I", "States": {"I": {**inner, "End": True}}}
+    machine = program({"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": body})
+    executor = Executor(SystemClock(), Sleeper())
+    value = dumps({"items": list(range(items))})
+    tracemalloc.start()
+    try:
+        runs = [executor.submit(machine, admit(value), About("a", "b"), lambda run, finish: None)[1] for _ in range(50)]
+        await asyncio.sleep(0)
+        used = tracemalloc.get_traced_memory()[0] / len(runs)
+    finally:
+        tracemalloc.stop()
+    for run in runs:
+        assert run is not None
+        executor.drop(run)
+    await executor.close()
+
+    assert heap_bytes(value, machine.width) >= 0.9 * used

@@ -260,3 +260,20 @@ async def test_waiting_for_admission_is_measured() -> None:
     assert sum(worker.counters.poll_batches) == 1
     assert sum(waits.counts) == 3
     assert 5_999 <= waits.sum_ms <= 6_100
+
+
+@virtual
+@pytest.mark.parametrize("headers", [(), TRACED])
+async def test_branches_multiply_the_memory_that_is_billed(headers: tuple[tuple[str, bytes], ...]) -> None:
+    """Sixty branches over 250 KB hold more than the first step has room for; one branch does not."""
+    for count, billed in ((1, "64"), (60, "128")):
+        last = {"Type": "Pass", "Result": 1, "End": True}
+        branches = [{"StartAt": f"B{i}", "States": {f"B{i}": last}} for i in range(count)]
+        rig = Rig(program({"Type": "Parallel", "Branches": branches}))
+        worker = rig.worker()
+        rig.put({"x": "y" * 250_000}, headers=headers)
+        await until(lambda rig=rig: rig.results)
+        await rig.stop()
+
+        assert header(rig.results[0], "express.billed-memory-mb") == billed
+        assert worker.counters.billed_mb == ({} if billed == "64" else {"128": 1})

@@ -143,7 +143,7 @@ class EngineRunner:
         else:
             self.errors[finish.error or finish.status] += 1
             output = len(dumps([finish.error, finish.cause]))
-        used = self._memory + size + output
+        used = self._memory + (size + output) * self._workflow.program.width.holders
         self._note(due, began, time.monotonic(), used, x.transitions, STATUS[finish.status])
 
 
