@@ -8,6 +8,7 @@ checks, static references and generated code all need the tree, which no library
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata.errors import STACK_OVERFLOW, JsonataSyntaxError, syntax_error
@@ -31,15 +32,27 @@ _KNOWN = frozenset(BINDING) | frozenset([":", ";", ",", ")", "]", "}", "..", "**
 _UNARY_OPERAND = 70
 
 
+MOST_REMEMBERED = 1_000
+"""The longest expression whose tree is kept, in characters."""
+
+
 def parse(text: str, later: bool = False) -> n.Node:
     """The tree of a JSONata 2.0 expression (without `{% %}`). Raises JsonataSyntaxError.
 
-    `later` also admits what came after the version that AWS runs: `??` and `?:`.
+    `later` also admits what came after the version that AWS runs: `??` and `?:`. Short expressions that were parsed
+    lately give the same tree again: nobody changes it.
     """
+    return _remembered(text, later) if len(text) <= MOST_REMEMBERED else _tree(text, later)
+
+
+def _tree(text: str, later: bool) -> n.Node:
     try:
         return _Parser(text, later).parse()
     except RecursionError:  # the caller was deep in calls itself
         raise JsonataSyntaxError("D1011", STACK_OVERFLOW, len(text)) from None
+
+
+_remembered = lru_cache(maxsize=512)(_tree)
 
 
 class _Parser:
