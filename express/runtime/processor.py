@@ -79,6 +79,8 @@ class Processor:
         self._joined = False
         self.polled_at = self._clock.monotonic()
         """When the source answered last (monotonic seconds)."""
+        self.settled = True
+        """Whether all that was written is committed, or somebody else's by now; told when `run` has ended."""
 
     async def run(self) -> None:
         """Drain the source until `stop`. Cancelling ends at once, without draining or committing.
@@ -90,6 +92,7 @@ class Processor:
             try:
                 await self._session()
             except (SourceError, SinkError) as error:
+                self.settled = False
                 self.counters.restarts += 1
                 pause = patience.next()
                 log.warning("pipeline %s begins anew in %s s: %s", self.pipeline.name, pause, error)
@@ -236,7 +239,7 @@ class Processor:
         async with self._assigning:
             self._assigned.update(partitions)
             await self._open(partitions)
-        self._joined = True
+        self._joined = self.settled = True
 
     async def revoked(self, partitions: Collection[Partition]) -> None:
         """Finish and commit what runs of partitions that go to others; what does not finish in time is dropped."""
@@ -308,6 +311,7 @@ class Processor:
             self.counters.commits_refused += 1
             return False
         except (TimeoutError, SinkError, SourceError) as error:
+            self.settled = False
             log.warning("pipeline %s could not commit: %r", self.pipeline.name, error)
             return False
         return True

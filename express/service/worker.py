@@ -34,6 +34,9 @@ EXIT_HANDLER = 107
 EXIT_BUG = 70
 """A pipeline ended with an exception that nobody expected."""
 
+EXIT_UNCOMMITTED = 75
+"""Told to stop, and could not commit what it had finished."""
+
 SILENT_SECONDS = 60.0
 """A source that has not answered for so long makes the worker unhealthy."""
 
@@ -49,7 +52,7 @@ class Worker:
         self._send = send
         self._watch = LoopWatch()
         self._stopping = False
-        self.failed = False
+        self.exit_code = 0
 
     async def run(self) -> None:
         """Drain all topics until told to stop, and report meanwhile."""
@@ -63,11 +66,23 @@ class Worker:
 
     async def _run_pipeline(self, processor: Processor) -> None:
         """Run one pipeline. A bug in it stops the whole worker: nobody knows what state it is in."""
+        name = processor.pipeline.name
         try:
             await processor.run()
+        except ConfigError as error:
+            log.error("pipeline %s can't go on: %s", name, error)
+            self._fail(EXIT_CONFIG)
         except Exception:
-            log.exception("pipeline %s ended by a bug; the worker stops", processor.pipeline.name)
-            self.failed = True
+            log.exception("pipeline %s ended by a bug; the worker stops", name)
+            self._fail(EXIT_BUG)
+        else:
+            if not processor.settled:
+                log.error("pipeline %s stopped without its last commit: what it had finished will run again", name)
+                self.exit_code = self.exit_code or EXIT_UNCOMMITTED
+
+    def _fail(self, exit_code: int) -> None:
+        self.exit_code = exit_code
+        if not self._stopping:
             self.stop()
 
     def stop(self) -> None:
@@ -159,7 +174,7 @@ async def serve(job: Job, reports: int) -> int:
     await worker.run()
     parent.cancel()
     transport.close()
-    return EXIT_BUG if worker.failed else 0
+    return worker.exit_code
 
 
 async def _watch_parent(worker: Worker) -> None:
