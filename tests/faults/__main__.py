@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1, help="of each fault (default: 1)")
     parser.add_argument("--seconds", type=float, default=20, help="of load per trial (default: 20)")
     parser.add_argument("--seed", type=int, default=1, help="of the first trial; the next has one more (default: 1)")
+    parser.add_argument(
+        "--parallel", type=int, default=1, metavar="N", help="trials that leave the brokers alone, at a time"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write every trial as JSON")
     parser.add_argument("--list", action="store_true", help="name the faults and end")
     arguments = parser.parse_args()
@@ -55,7 +58,7 @@ async def run(names: Sequence[str], arguments: argparse.Namespace) -> int:
     """Run the trials; the exit code."""
     outcomes: list[Outcome] = []
     try:
-        async for outcome in trials(names, arguments.trials, arguments.seconds, arguments.seed):
+        async for outcome in trials(names, arguments.trials, arguments.seconds, arguments.seed, arguments.parallel):
             outcomes.append(outcome)
             _tell(outcome)
             if arguments.report:

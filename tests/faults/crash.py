@@ -51,24 +51,21 @@ class Points:
         self._taken: dict[str, tuple[int, int]] = {}
 
     def due(self, point: str) -> int | None:
-        """The signal to end with, if it is time at this point."""
-        taken = self._taken.get(point) or self._take(point)
+        """The signal to end with, if it is time at this point; once for each ticket."""
+        taken = self._taken.pop(point, None) or self._take(point)
         if taken is None:
             return None
         left, number = taken
+        if left <= 0:
+            return number
         self._taken[point] = left - 1, number
-        return number if left <= 0 else None
+        return None
 
     def reach(self, point: str) -> None:
         """Come to a point."""
         number = self.due(point)
         if number is not None:
-            self.end(point, number)
-
-    def end(self, point: str, number: int) -> None:
-        """Die, or be suspended once."""
-        self._taken.pop(point, None)
-        os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
 
     def _take(self, point: str) -> tuple[int, int] | None:
         ticket = self._folder / point
@@ -108,7 +105,7 @@ def arm(folder: Path) -> Points:
         answer = send(self, request, expect_response)
         number = points.due(f"{kind}-sent")
         if number is not None:
-            _soon(FLUSH_TURNS, lambda: points.end(f"{kind}-sent", number))
+            _soon(FLUSH_TURNS, lambda: os.kill(os.getpid(), number))
         return _answered(points, f"{kind}-answered", answer)
 
     AIOKafkaConnection.send = watched

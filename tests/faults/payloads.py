@@ -6,11 +6,13 @@ import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from express.service.audit import DEAD_LETTER, RESULT
 from express.sources.survey import Survey
 from tests.faults.memory import MemoryLimit
 from tests.faults.rig import Rig
+from tests.faults.settings import WORKFLOW
 from tests.kafka.clients import producer
 
 LIMIT = 262_144
@@ -35,6 +37,19 @@ def _grown(size: int) -> bytes:
     """An event whose task answers with `size` bytes of JSON."""
     return b'{"hold":0.001,"id":1,"seq":1,"grow":%d}' % size
 
+
+ANYTHING: dict[str, Any] = {
+    **WORKFLOW,
+    "States": {
+        **WORKFLOW["States"],
+        "IsSlow": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.hold", "IsPresent": True, "Next": "Work"}],
+            "Default": "Done",
+        },
+    },
+}
+"""The workflow for input that need not be an object."""
 
 EDGES: Sequence[tuple[bytes | None, str]] = [
     # row 28: sizes

@@ -1,11 +1,11 @@
-"""Runs trials one after the other, sharing clusters, and judges them."""
+"""Runs trials, one after the other or side by side, sharing clusters, and judges them."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 
 from express.service.verify import Verdict
 from tests.faults.cluster import Cluster
@@ -19,16 +19,33 @@ FLUSH_SECONDS = 1.0
 """What one flush holds at the most, in seconds of load; more while a worker catches up."""
 
 
-async def trials(names: Sequence[str], count: int, seconds: float, seed: int) -> AsyncIterator[Outcome]:
-    """Run every fault `count` times, those with the same cluster together; outcomes as they come."""
+async def trials(
+    names: Sequence[str], count: int, seconds: float, seed: int, parallel: int = 1
+) -> AsyncIterator[Outcome]:
+    """Run every fault `count` times, those with the same cluster together; outcomes as they come.
+
+    Faults that leave the brokers alone are run `parallel` at a time.
+    """
     for shape in dict.fromkeys(FAULTS[name].shape for name in names):
-        async with AsyncExitStack() as stack:
-            cluster = await stack.enter_async_context(Cluster(shape))
-            for name in (name for name in names if FAULTS[name].shape == shape):
-                for number in range(count):
-                    outcome = Outcome(fault=name, trial=number + 1, seed=seed + number)
-                    await trial(cluster, FAULTS[name], outcome, seconds)
-                    yield outcome
+        here = [name for name in names if FAULTS[name].shape == shape]
+        alone = [name for name in here if FAULTS[name].alone]
+        async with Cluster(shape) as cluster:
+            for chosen, width in ((alone, 1), ([name for name in here if name not in alone], parallel)):
+                outcomes = [
+                    Outcome(fault=name, trial=number + 1, seed=seed + number)
+                    for name in chosen
+                    for number in range(count)
+                ]
+                turns = asyncio.Semaphore(width)
+                tasks = [asyncio.create_task(_in_turn(turns, cluster, outcome, seconds)) for outcome in outcomes]
+                for task in asyncio.as_completed(tasks):
+                    yield await task
+
+
+async def _in_turn(turns: asyncio.Semaphore, cluster: Cluster, outcome: Outcome, seconds: float) -> Outcome:
+    async with turns:
+        await trial(cluster, FAULTS[outcome.fault], outcome, seconds)
+    return outcome
 
 
 async def trial(cluster: Cluster, fault: Fault, outcome: Outcome, seconds: float) -> None:
@@ -38,10 +55,12 @@ async def trial(cluster: Cluster, fault: Fault, outcome: Outcome, seconds: float
     try:
         await rig.open(dead_letters=fault.dead_letters)
         await fault.run(rig)
-        cluster.heal()
+        if fault.alone:
+            cluster.heal()
         judge(fault, rig, await rig.finish())
     except Exception as error:
-        cluster.heal()
+        if fault.alone:
+            cluster.heal()
         rig.problem(f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}")
     finally:
         outcome.seconds = round(time.monotonic() - began, 1)
@@ -73,4 +92,5 @@ def bound(fault: Fault, outcome: Outcome) -> int:
     """How many duplicates a fault may cause (reliability.md §3, I5): what was written since the last commit."""
     if not fault.doubles:
         return fault.extra
-    return fault.extra + int(outcome.disruptions * (COMMIT_RECORDS + FLUSH_SECONDS * fault.plan.rate))
+    seconds = FLUSH_SECONDS + fault.outage
+    return fault.extra + int(outcome.disruptions * (COMMIT_RECORDS + seconds * fault.plan.rate))

@@ -21,7 +21,7 @@ WIDE = Plan(partitions=12)
 SMALL_DISK = Shape(disk_mib=256)
 QUICK = Settings(drain=f"{topics.DRAIN_SECONDS}s")
 LOOPS = Settings(workflow=engine.WORKFLOW, pipeline={"time_limit": f"{engine.CAP_SECONDS}s"})
-BOMBS = Plan(rate=100, bombs=True, slow=0.5, hold=(0.1, 2.0))
+BOMBS = Plan(rate=50, bombs=True, slow=0.5, hold=(0.1, 2.0))
 SLOW_FEED = Plan(rate=340)
 """As many events as kills take time: 100,000 in five minutes."""
 
@@ -40,8 +40,15 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Duplicates that the fault itself asks for."""
     dead_letters: bool = True
     """Whether the dead-letter topic is there at the start."""
+    outage: float = 0.0
+    """Seconds without a commit: what came meanwhile may be done in one flush, whose commit is refused afterwards."""
     isolated: bool = False
     """Whether it needs a network namespace of its own."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether others would feel it: it breaks brokers or ways to them, or wants to measure the machine."""
+        return self.run.__module__ in (brokers.__name__, network.__name__, engine.__name__)
 
 
 def _codec(name: str) -> Fault:
@@ -69,7 +76,7 @@ FAULTS: dict[str, Fault] = {
     "broker-kill": Fault(row=11, run=brokers.broker_kill),
     "broker-suspended": Fault(row=13, run=brokers.broker_suspended),
     "cut": Fault(row=15, run=brokers.cut),
-    "partition": Fault(row=15, run=network.partition, isolated=True),
+    "partition": Fault(row=15, run=network.partition, isolated=True, outage=network.SECONDS),
     "loss": Fault(row=16, run=network.loss, plan=FEW, isolated=True),
     "disk-full": Fault(row=19, run=brokers.disk_full, shape=SMALL_DISK, isolated=True, plan=FEW),
     "output-deleted": Fault(row=20, run=topics.output_deleted),
@@ -85,7 +92,7 @@ FAULTS: dict[str, Fault] = {
         row=23, run=topics.foreign_metadata, doubles=False, extra=topics.REWIND * Plan().partitions
     ),
     "stuck": Fault(row=25, run=workers.stuck, doubles=False, plan=Plan(keys=2_000, rate=720)),
-    "edges": Fault(row=28, run=payloads.edges, doubles=False),
+    "edges": Fault(row=28, run=payloads.edges, doubles=False, settings=Settings(workflow=payloads.ANYTHING)),
     "poison-only": Fault(row=27, run=payloads.poison_only, doubles=False, plan=Plan(poison=1.0, rate=2_000)),
     "heap-bombs": Fault(
         row=31,
