@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import express.docs
 from express.config import Kafka, load
 from express.errors import ConfigError
 from express.service.access import check_cluster
@@ -23,9 +25,10 @@ from express.sources.properties import client_properties
 from express.sources.survey import Survey
 from express.sources.topics import create_topics
 from tests.kafka.clients import producer
-from tests.kafka.secure import PASSWORD, SecureKafka
+from tests.kafka.secure import KEY_PASSWORD, PASSWORD, USER, SecureKafka
 from tests.kafka.wire import unique
 
+DOCS = Path(express.docs.__file__).parent / "configuration.md"
 RECORDS = 200
 MACHINE = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 
@@ -165,6 +168,27 @@ async def test_a_refusal_is_a_mistake_of_the_configuration(
         await check_cluster(load([case.file], environ={}).config)
 
     assert "not it" not in str(told.value)
+
+
+@pytest.mark.parametrize(("block", "listener"), [(0, "LOGIN"), (1, "MUTUAL")], ids=["login", "certificate"])
+async def test_the_documented_examples_work(
+    secure: SecureKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, listener: str
+) -> None:
+    """The examples of the page on configuration get in, with names of this broker put in their place."""
+    text = re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[block]
+    monkeypatch.setenv("KAFKA_KEY_PASSWORD", KEY_PASSWORD)
+    (tmp_path / "tls").mkdir()
+    for name, file in (("ca.pem", secure.ca), ("express.crt", secure.certificate), ("express.key", secure.key)):
+        (tmp_path / "tls" / name).symlink_to(file)
+    for old, new in (
+        (re.search(r"broker\.example:\d+", text)[0], secure.at(listener)),  # type: ignore[index]
+        ('"express"', f'"{USER}"'),
+        ("/run/secrets/kafka-password", str(secure.password_file)),
+    ):
+        text = text.replace(old, new)
+    (tmp_path / "express.toml").write_text(text)
+
+    assert await knock(client_properties(load([tmp_path / "express.toml"], environ={}).config.kafka).consumer)
 
 
 async def test_a_refusal_ends_every_command(secure: SecureKafka, tmp_path: Path) -> None:
