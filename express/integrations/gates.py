@@ -20,6 +20,7 @@ from express.config import Breaker as Settings
 from express.config import Limit
 from express.engine.effects import StartTask
 from express.errors import TIMEOUT, StatesError
+from express.integrations.schedule import begin
 from express.ports import Integration, TaskContext
 from express.values import JSON
 
@@ -150,6 +151,7 @@ class Gate:
             await self._slots.acquire()
         finally:
             self.waiting -= 1
+        begin()
         try:
             return await self._tried(start, task, context)
         finally:

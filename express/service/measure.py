@@ -17,6 +17,7 @@ from express.engine.effects import StartTask
 from express.errors import TIMEOUT, StatesError
 from express.integrations import Integrations
 from express.integrations.gates import BREAKER_OPEN, QUEUE_FULL
+from express.integrations.schedule import SCHEDULE, Schedule
 from express.ports import Describe, Direct, TaskContext
 from express.runtime.counters import Histogram
 from express.values import JSON
@@ -50,6 +51,8 @@ class TaskCounts(msgspec.Struct):
     timed_out: int = 0
     cancelled: int = 0
     duration_ms: Histogram = msgspec.field(default_factory=Histogram)
+    schedule_ms: Histogram = msgspec.field(default_factory=Histogram)
+    """What calls waited for a place, those that are answered at once left out."""
 
     def end(self, error: str | None, began: float) -> None:
         """A call has failed."""
@@ -136,6 +139,8 @@ def _counted(direct: Direct, counts: TaskCounts) -> Direct:
 
 
 async def _measured(answer: Awaitable[JSON], counts: TaskCounts, began: float, limit: float | None) -> JSON:
+    schedule = Schedule(began)
+    SCHEDULE.set(schedule)
     try:
         output = await answer
     except asyncio.CancelledError:
@@ -148,6 +153,8 @@ async def _measured(answer: Awaitable[JSON], counts: TaskCounts, began: float, l
     except BaseException as error:
         counts.end(error.error if isinstance(error, StatesError) else None, began)
         raise
+    finally:
+        counts.schedule_ms.add(schedule.seconds * 1000)
     counts.succeeded += 1
     counts.duration_ms.add((time.perf_counter() - began) * 1000)
     return output

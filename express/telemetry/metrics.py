@@ -233,6 +233,12 @@ class ExpressCollector(Collector):
             by,
             [((name,), data.get("duration_ms", {})) for name, data in tasks.items()],
         )
+        yield self._histogram(
+            "express_task_schedule_seconds",
+            "What calls waited for a place: a gate, a slot, a thread, a process. Calls answered at once are left out.",
+            by,
+            [((name,), data.get("schedule_ms", {})) for name, data in tasks.items()],
+        )
         yield from self._endpoints()
 
     def _endpoints(self) -> Iterator[Metric]:

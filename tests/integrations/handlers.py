@@ -7,6 +7,7 @@ import functools
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -59,6 +60,12 @@ def attributes(event: Any, context: Any) -> Any:
         "thread": threading.current_thread().name,
         "pid": os.getpid(),
     }
+
+
+def nap(event: Any, context: Any) -> Any:
+    """Takes as many seconds as it is told."""
+    time.sleep(event)
+    return event
 
 
 RESULTS: dict[str, Callable[[], Any]] = {

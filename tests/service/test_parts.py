@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from express.compiler import compile_definition
-from express.config import Config, Function, Pipeline
+from express.config import Breaker, Config, Function, Limit, Pipeline
 from express.config.quantities import Duration, Size
 from express.docs.samples import shipped
 from express.errors import StatesError
-from express.integrations import Integrations, LocalFunctions, table
+from express.integrations import Gates, Integrations, LocalFunctions, table
 from express.ports import TaskContext
 from express.service.job import Job
 from express.service.measure import LoopWatch, MeasuredIntegrations, resident_bytes
@@ -99,6 +99,25 @@ async def test_tasks_are_measured() -> None:
 
     assert (counts.succeeded, counts.failed, counts.cancelled) == (2, 1, 1)
     assert sum(counts.duration_ms.counts) == 4
+    await local.close()
+
+
+@pytest.mark.parametrize("mode", ["thread", "process", "slot", "gate"])
+async def test_waiting_for_a_place_is_measured(mode: str) -> None:
+    """Of two calls that get their only place one after the other, the second tells what it waited, however."""
+    inner = "thread" if mode in ("slot", "gate") else mode
+    one = {"concurrency": 1} if mode in ("slot", "process") else {}
+    function = Function(handler="tests.integrations.handlers:nap", mode=inner, **one)  # type: ignore[arg-type]
+    local = LocalFunctions({"nap": function}, threads=1 if mode == "thread" else 2)
+    gates = Gates(Breaker(), {"lambda:nap": Limit(concurrency=1)} if mode == "gate" else {})
+    measured = MeasuredIntegrations(Integrations(table(local), gates))
+    context = TaskContext(EXECUTION, "m", 1e12)
+    calls = [asyncio.ensure_future(measured.start(task(LAMBDA + "nap", 0.1), context)) for _ in range(2)]
+    await asyncio.gather(*calls)
+    waited = measured.counts["lambda"].schedule_ms
+
+    assert sum(waited.counts) == 2
+    assert waited.sum_ms >= 95
     await local.close()
 
 

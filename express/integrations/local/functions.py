@@ -15,6 +15,7 @@ from express.errors import ConfigError
 from express.integrations.local.context import DirectCall, LambdaContext
 from express.integrations.local.marshal import copied, failure, marshalled, timed_out
 from express.integrations.local.process import ProcessPool
+from express.integrations.schedule import SCHEDULE, Schedule, begin
 from express.ports import Describe, Direct
 from express.values import JSON
 
@@ -127,8 +128,15 @@ class LocalFunction:
         return marshalled(result, context)
 
     async def _in_thread(self, event: JSON, context: LambdaContext) -> JSON:
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._inline, event, context)
+        loop, schedule = asyncio.get_running_loop(), SCHEDULE.get()
+        answer = await loop.run_in_executor(self._pool, self._scheduled, event, context, schedule)
         return await answer if isinstance(answer, Coroutine) else answer
+
+    def _scheduled(self, event: JSON, context: LambdaContext, schedule: Schedule | None) -> JSON | Awaitable[JSON]:
+        """What a thread runs, as soon as there is one."""
+        if schedule is not None:
+            schedule.begin()
+        return self._inline(event, context)
 
     async def _in_process(self, event: JSON, context: LambdaContext) -> JSON:
         assert self._processes is not None
@@ -154,6 +162,7 @@ class LocalFunction:
 
         async def queued(event: JSON, context: LambdaContext) -> JSON:
             async with slots:
+                begin()
                 return await limited(event, context)
 
         return queued

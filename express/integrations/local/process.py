@@ -18,6 +18,7 @@ import orjson
 from express.errors import StatesError
 from express.integrations.local.context import LambdaContext
 from express.integrations.local.marshal import exited, timed_out
+from express.integrations.schedule import begin
 from express.values import JSON
 
 LENGTH = 4
@@ -93,6 +94,7 @@ class ProcessPool:
         remaining = context.get_remaining_time_in_millis()
         message = orjson.dumps({"event": event, "context": about, "remaining": remaining})
         async with self._slots:
+            begin()
             child = self._idle.pop() if self._idle else await _start(self._handler)
             answer = None
             grace = 0.0
