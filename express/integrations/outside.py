@@ -10,6 +10,7 @@ from express.asl.resources import Resource
 from express.config import Config
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
+from express.integrations.apigateway import ApiGateway
 from express.integrations.aws import AwsCalls
 from express.integrations.aws.names import V1_SERVICES
 from express.integrations.functions import Functions
@@ -60,6 +61,7 @@ class Outside:
     def __init__(self, config: Config, local: LocalFunctions, here: Here = Here()) -> None:  # noqa: B008 # frozen
         """Raises ConfigError where a secret of a connection is missing."""
         self.aws = AwsCalls(config.aws)
+        self.gateway = ApiGateway(config.aws, self.aws)
         self.kafka = KafkaProduce(config.kafka.produce, here.topics, here.outbox)
         self._services: Integration = self.aws
         if here.machines is not None:
@@ -76,6 +78,7 @@ class Outside:
             "express:kafka": self.kafka,
             **{f"optimized:{service}": self.aws for service in V1_SERVICES},
             "optimized:states": self._services,
+            "optimized:apigateway": self.gateway,
             "lambda": self._lambdas,
             "optimized:lambda": self._lambdas,
         }
@@ -83,5 +86,6 @@ class Outside:
     async def close(self) -> None:
         """Close all connections."""
         await self.functions.close()
+        await self.gateway.close()
         await self.http.close()
         await self.aws.close()

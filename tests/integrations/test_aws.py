@@ -193,6 +193,97 @@ async def test_parameters_are_checked_before_anything_is_sent(aws: AwsCalls) -> 
     )
 
 
+async def test_clusters_of_emr(aws: AwsCalls) -> None:
+    """EMR's simpler requests: a ClusterId, one step; the service's lists are made and taken apart here."""
+    instances = {"MasterInstanceType": "m5.xlarge", "InstanceCount": 1, "KeepJobFlowAliveWhenNoSteps": True}
+    request = {"Name": "c", "Instances": instances, "ServiceRole": "r", "JobFlowRole": "j", "ReleaseLabel": "emr-6.9.0"}
+    cluster = await aws.start(task("elasticmapreduce:createCluster", request), CONTEXT)
+    jar = {"Name": "s", "HadoopJarStep": {"Jar": "command-runner.jar"}}
+    step = await aws.start(task("elasticmapreduce:addStep", {"ClusterId": cluster["ClusterId"], "Step": jar}), CONTEXT)
+    for on in (True, False):
+        protect = {"ClusterId": cluster["ClusterId"], "TerminationProtected": on}
+        await aws.start(task("elasticmapreduce:setClusterTerminationProtection", protect), CONTEXT)
+    await aws.start(task("elasticmapreduce:terminateCluster", {"ClusterId": cluster["ClusterId"]}), CONTEXT)
+    state = await aws.start(task("aws-sdk:emr:describeCluster", {"ClusterId": cluster["ClusterId"]}), CONTEXT)
+
+    assert cluster["ClusterId"].startswith("j-")
+    assert step["StepId"].startswith("s-")
+    assert state["Cluster"]["Status"]["State"] == "TERMINATED"
+
+
+REQUEST_RESPONSE: list[tuple[str, JSON, str, JSON, str]] = [
+    (
+        "eks:createCluster",
+        {"Name": "c", "RoleArn": "arn:aws:iam::123456789012:role/eks", "ResourcesVpcConfig": {}},
+        "eks:deleteCluster",
+        {"Name": "gone"},
+        "EKS.ResourceNotFoundException",
+    ),
+    (
+        "emr-serverless:createApplication",
+        {"Name": "a", "ReleaseLabel": "emr-6.9.0", "Type": "SPARK"},
+        "emr-serverless:startApplication",
+        {"ApplicationId": "gone"},
+        "EMRServerless.ResourceNotFoundException",
+    ),
+    (
+        "batch:submitJob",
+        {"JobName": "j", "JobQueue": "gone", "JobDefinition": "d"},
+        "batch:submitJob",
+        {"JobName": "j", "JobQueue": "gone", "JobDefinition": "d"},
+        "Batch.ClientException",
+    ),
+    (
+        "athena:startQueryExecution",
+        {"QueryString": "select 1", "ResultConfiguration": {"OutputLocation": "s3://b/"}},
+        "athena:getQueryResults",
+        {"QueryExecutionId": 5},
+        "States.Runtime",
+    ),
+    (
+        "codebuild:startBuild",
+        {"ProjectName": "gone"},
+        "codebuild:startBuild",
+        {"ProjectName": "gone"},
+        "CodeBuild.ResourceNotFoundException",
+    ),
+    (
+        "sagemaker:createModel",
+        {"ModelName": "m", "ExecutionRoleArn": "arn:aws:iam::123456789012:role/SageMaker"},
+        "sagemaker:createEndpoint",
+        {"EndpointName": "e", "EndpointConfigName": "gone"},
+        "SageMaker.AmazonSageMakerException",
+    ),
+    (
+        "ecs:runTask",
+        {"Cluster": "gone", "TaskDefinition": "t"},
+        "ecs:runTask",
+        {"Cluster": "gone", "TaskDefinition": "t"},
+        "ECS.ClusterNotFoundException",
+    ),
+    (
+        "databrew:startJobRun",
+        {"Name": "gone"},
+        "databrew:startJobRun",
+        {"Name": "gone"},
+        "DataBrew.AWSGlueDataBrewException",  # moto answers with a code that no model knows
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("good", "request_", "bad", "wrong", "error"), REQUEST_RESPONSE, ids=[row[0] for row in REQUEST_RESPONSE]
+)
+async def test_services_that_run_jobs(
+    aws: AwsCalls, good: str, request_: JSON, bad: str, wrong: JSON, error: str
+) -> None:
+    """Request-response: what the service answered at once, or its error by its name."""
+    if request_ != wrong:
+        answer = await aws.start(task(good, request_), CONTEXT)
+        assert answer["SdkHttpMetadata"]["HttpStatusCode"] in (200, 201)
+    assert (await failure(aws, bad, wrong)).error == error
+
+
 async def test_throttling_is_retried_by_the_state(emulator: str) -> None:
     """A throttled call fails with the service's error name; Retry on it calls again (a stub: moto never throttles)."""
 
@@ -272,7 +363,8 @@ async def test_roles_are_assumed_where_the_configuration_says(emulator: str) -> 
         ("aws-sdk:kinesis:subscribeToShard", "event streams"),
         ("aws-sdk:glacier:getJobOutput", "a stream"),
         ("sqs:sendMessage.waitForTaskToken", "only STANDARD"),
-        ("eks:call", "not performed here"),
+        ("eks:call", "with http:invoke and a connection"),
+        ("elasticmapreduce:modifyInstanceFleetByName", "aws-sdk:emr:modifyInstanceFleet"),
         ("sqs:sendMessage", 'put "sqs:sendMessage" into aws.allow'),
     ],
 )

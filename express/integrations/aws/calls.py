@@ -14,7 +14,7 @@ from express.config.shape import nearest
 from express.integrations.aws import names
 from express.integrations.aws.clients import service_model
 from express.integrations.aws.errors import Naming, optimized_naming, sdk_naming
-from express.integrations.aws.optimized import FORMS, Form
+from express.integrations.aws.optimized import ELSEWHERE, FORMS, Form
 
 STREAMED = frozenset({("s3", "GetObject"), ("bedrock-runtime", "InvokeModel"), ("lambda", "Invoke")})
 """Operations whose answer is a stream of bytes that is read to its end."""
@@ -70,6 +70,8 @@ def check_allowed(name: str, settings: Aws) -> None:
 
 
 def _form(name: str) -> Form:
+    if name in ELSEWHERE:
+        raise Unsupported(f"it is not performed here; {ELSEWHERE[name]}")
     if name not in FORMS:
         raise Unsupported(f"it is not performed here; {nearest(name, FORMS)}")
     return FORMS[name]
@@ -91,7 +93,7 @@ def _call(resource: Resource, folder: str, naming: Naming, form: Form) -> Call:
     from botocore import xform_name
 
     model = service_model(folder)
-    operation = resource.action[:1].upper() + resource.action[1:]
+    operation = form.operation or resource.action[:1].upper() + resource.action[1:]
     if operation not in model.operation_names:
         actions = [name[:1].lower() + name[1:] for name in model.operation_names]
         raise Unsupported(

@@ -132,9 +132,16 @@ async def _bounded(response: aiohttp.ClientResponse, call: Call) -> bytes:
 
 
 def signed(
-    url: str, headers: dict[str, str], body: bytes, credentials: Any, region: str, service: str, now: datetime
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    credentials: Any,
+    region: str,
+    service: str,
+    now: datetime,
+    method: str = "POST",
 ) -> dict[str, str]:
-    """The headers of a POST to `url`, as `addressed` makes it, signed with AWS Signature Version 4."""
+    """The headers of a request to `url`, as `addressed` makes it, signed with AWS Signature Version 4."""
     parts = urlsplit(url)
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     sent = {name.lower(): value for name, value in headers.items()}
@@ -145,7 +152,7 @@ def signed(
     listed = ";".join(names)
     lines = "".join(f"{name}:{' '.join(sent[name].split())}\n" for name in names)
     path = quote(parts.path or "/", safe="/~")  # once more, as the rules for all services but S3 have it
-    canonical = f"POST\n{path}\n{parts.query}\n{lines}\n{listed}\n{hashlib.sha256(body).hexdigest()}"
+    canonical = f"{method}\n{path}\n{parts.query}\n{lines}\n{listed}\n{hashlib.sha256(body).hexdigest()}"
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = _key(credentials.secret_key, stamp[:8], region, service)

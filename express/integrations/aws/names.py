@@ -36,6 +36,10 @@ V1_SERVICES = {
     "athena": ("Athena", "AmazonAthena", "AmazonAthenaException"),
     "batch": ("Batch", "AWSBatch", "AWSBatchException"),
     "codebuild": ("CodeBuild", "AWSCodeBuild", "AWSCodeBuildException"),
+    "eks": ("EKS", "AmazonEKS", "AmazonEKSException"),
+    "elasticmapreduce": ("ElasticMapReduce", "AmazonElasticMapReduce", "AmazonElasticMapReduceException"),
+    "emr-containers": ("EMRContainers", "AmazonEMRContainers", "AmazonEMRContainersException"),
+    "emr-serverless": ("EMRServerless", "AWSEMRServerless", "AWSEMRServerlessException"),
     "databrew": ("DataBrew", "AWSGlueDataBrew", "AWSGlueDataBrewException"),
     "mediaconvert": ("MediaConvert", "AWSMediaConvert", "AWSMediaConvertException"),
 }

@@ -30,12 +30,13 @@ def _unchanged(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, J
 
 
 class Form(msgspec.Struct, frozen=True):
-    """One optimized action."""
+    """One optimized action. `operation`: what the service calls it, where that is not the same."""
 
     folder: str
     before: Before = _as_it_is
     after: After = _unchanged
     metadata: bool = True
+    operation: str = ""
 
 
 def deduplicated(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
@@ -95,6 +96,31 @@ def parsed(document: JSON) -> JSON:
         return document
 
 
+def _moved(names: dict[str, str], lists: tuple[str, ...] = ()) -> Before:
+    """Requests of EMR are simpler than the service's: other names, and one where the service takes a list."""
+
+    def before(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
+        return {names.get(key, key): [value] if key in lists else value for key, value in request.items()}
+
+    return before
+
+
+def _cluster(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, JSON]:
+    return {"ClusterId": result.pop("JobFlowId", None), **result}
+
+
+def _step(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, JSON]:
+    return {"StepId": (result.get("StepIds") or [None])[0]}
+
+
+def _cancelled(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, JSON]:
+    return {"CancelStepsInfo": (result.get("CancelStepsInfoList") or [None])[0]}
+
+
+_FLOWS = _moved({"ClusterId": "JobFlowIds"}, ("ClusterId",))
+_STEP = _moved({"ClusterId": "JobFlowId", "Step": "Steps"}, ("Step",))
+
+
 def _forms(folder: str, service: str, actions: str) -> dict[str, Form]:
     return {f"{service}:{action}": Form(folder) for action in actions.split()}
 
@@ -124,10 +150,41 @@ FORMS: dict[str, Form] = {
         "startBuild startBuildBatch retryBuildBatch stopBuild stopBuildBatch batchDeleteBuilds batchGetReports "
         "deleteBuildBatch",
     ),
+    **_forms(
+        "eks",
+        "eks",
+        "createCluster deleteCluster createFargateProfile deleteFargateProfile createNodegroup deleteNodegroup",
+    ),
+    "elasticmapreduce:createCluster": Form("emr", after=_cluster, operation="RunJobFlow"),
+    "elasticmapreduce:terminateCluster": Form("emr", _FLOWS, operation="TerminateJobFlows"),
+    "elasticmapreduce:addStep": Form("emr", _STEP, _step, operation="AddJobFlowSteps"),
+    "elasticmapreduce:cancelStep": Form(
+        "emr", _moved({"StepId": "StepIds"}, ("StepId",)), _cancelled, operation="CancelSteps"
+    ),
+    "elasticmapreduce:setClusterTerminationProtection": Form("emr", _FLOWS, operation="SetTerminationProtection"),
+    **_forms("emr-containers", "emr-containers", "createVirtualCluster deleteVirtualCluster startJobRun"),
+    **_forms(
+        "emr-serverless",
+        "emr-serverless",
+        "createApplication startApplication stopApplication deleteApplication startJobRun cancelJobRun",
+    ),
     "databrew:startJobRun": Form("databrew"),
     "mediaconvert:createJob": Form("mediaconvert"),
 }
-"""Every optimized action that is performed here, besides `http:invoke`; `lambda:invoke` by way of `functions`."""
+"""Every optimized action that is performed here, besides `http:invoke` and `apigateway:invoke`; `lambda:invoke` by way
+of `functions`."""
+
+ELSEWHERE: dict[str, str] = {
+    "eks:call": "where it goes would be the payload's choice: call the cluster with http:invoke and a connection",
+    "eks:runJob": "where it goes would be the payload's choice: call the cluster with http:invoke and a connection",
+    "elasticmapreduce:modifyInstanceFleetByName": (
+        "as SDK calls: aws-sdk:emr:listInstanceFleets, then aws-sdk:emr:modifyInstanceFleet"
+    ),
+    "elasticmapreduce:modifyInstanceGroupByName": (
+        "as SDK calls: aws-sdk:emr:listInstanceGroups, then aws-sdk:emr:modifyInstanceGroups"
+    ),
+}
+"""Optimized actions that are not performed here, and what does the same."""
 
 
 def metadata(answer: dict[str, Any]) -> dict[str, JSON]:
