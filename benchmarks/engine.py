@@ -26,7 +26,7 @@ from express.compiler import compile_definition
 from express.engine import About, History, Program, deliver, start
 from express.engine.effects import Finish, StartTask, StartTimer
 from express.engine.events import TaskFailed, TaskSucceeded, TimerFired
-from express.engine.fast import PENDING, again, begin
+from express.engine.fast import PENDING, Call, again, begin
 from express.engine.inflate import inflate
 from express.engine.program import END, Row
 from express.engine.recorded import start_recorded
@@ -50,7 +50,7 @@ class Workload:
         self.segments: Any = self.program.segments
         self.recording: Any = self.segments.recording
         called = [row for row in self.program.scope.rows if row.kind == "Task"]
-        self.called = {row.name: self.tasks[row.plan.resource.name] for row in called}
+        self.call = _caller({row.name: self.tasks[row.plan.resource.name] for row in called})
 
     def task(self, resource: Any, payload: JSON) -> JSON:
         """Step the task of a resource to its end; raises StatesError."""
@@ -60,16 +60,6 @@ class Workload:
             return done.value
         except Exception as error:
             raise StatesError(type(error).__name__, str(error)) from error
-        return PENDING
-
-    def call(self, row: Row, payload: JSON, counts: int, tries: int) -> JSON:
-        """The task of a row, for the segments."""
-        try:
-            self.called[row.name](payload).send(None)
-        except StopIteration as done:
-            return done.value
-        except Exception as error:
-            return TaskFailed(1, type(error).__name__, str(error))
         return PENDING
 
     def blocks(self, data: JSON, size: int) -> JSON:
@@ -118,6 +108,21 @@ class Workload:
                 elif type(effect) is StartTimer and event is None and effect.at < 200:
                     event = TimerFired(effect.seq)
             effects = deliver(x, event, x.now)
+
+
+def _caller(tasks: dict[str, Any]) -> Call:
+    """Steps the task of a row to its end, for the segments."""
+
+    def call(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
+        try:
+            tasks[row.name](payload).send(None)
+        except StopIteration as done:
+            return done.value
+        except Exception as error:
+            return TaskFailed(1, type(error).__name__, str(error))
+        return PENDING
+
+    return call
 
 
 class _Entropy:

@@ -183,26 +183,26 @@ def drive(program: Program, segments: Segments, point: Point, call: Call) -> Poi
 
     A point with a row ≥ 0 is only returned for what waits: a Wait, a call that answered PENDING, a retry.
     """
+    row = point[0]
+    if row == END or (row >= 0 and (len(point) < 8 or point[6])):
+        return point
     events = point[2] >> 64
     steps = point[2] & _MASK
-    while True:
-        row = point[0]
-        if row == END:
-            return point
+    while row != END:
+        spent = 7 * ((point[2] >> 64) - events) - 11 * ((point[2] & _MASK) - steps)
         if row >= 0:
             if len(point) < 8 or point[6]:
-                return point
-        elif len(point) > 5:
-            return point
-        counts = point[2]
-        spent = 7 * ((counts >> 64) - events) - 11 * ((counts & _MASK) - steps)
-        if row >= 0:
+                break
             point = _asked(program.scope.rows[row], segments if spent < TURN else _NO_SEGMENTS, point, call)
-            continue
-        enter = segments.enter[-2 - row]
-        if enter is None or spent > TURN:
-            return (*point, None)
-        point = enter(*point[1:], call)
+        elif len(point) > 5:
+            break
+        else:
+            enter = segments.enter[-2 - row]
+            if enter is None or spent > TURN:
+                return (*point, None)
+            point = enter(*point[1:], call)
+        row = point[0]
+    return point
 
 
 def again(program: Program, segments: Segments, point: Point, call: Call) -> Point:
@@ -210,11 +210,15 @@ def again(program: Program, segments: Segments, point: Point, call: Call) -> Poi
     row, data, counts, variables, bound, payload, tries, _ = point
     counts += AGAIN
     answer = call(program.scope.rows[row], payload, counts, tries)
-    point = (row, data, counts, variables, bound, payload, tries)
     if answer is PENDING:
-        return point
-    point = answered(segments, point, answer, call)
-    return point if point[0] == END else drive(program, segments, point, call)
+        return (row, data, counts, variables, bound, payload, tries)
+    if answer.__class__ is TaskFailed:
+        failed = segments.failed[row]
+        assert failed is not None, "it made the point"
+        point = failed(data, counts, variables, bound, answer, payload, tries, call)
+    else:
+        point = answered(segments, (row, data, counts, variables, bound, payload, tries), answer, call)
+    return drive(program, segments, point, call)
 
 
 def _asked(what: Row, segments: Segments, point: Point, call: Call) -> Point:

@@ -14,6 +14,7 @@ None for what has no such form: filters, wildcards, chance.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import cast
 
 from express.errors import ExpressionError
@@ -48,11 +49,14 @@ _ROOTS = {"$$": "c"}
 class Emitter:
     """Collects what the emitted text needs: `constants` to bind as globals, `used` of the names d, c and v.
 
-    `data` is the name that stands for the data (`$`) in the text.
+    `data` is the name that stands for the data (`$`) in the text. `fields` are members of the data that are in locals
+    of their own instead: name → local. `whole`: a text has asked for all of the data, which then misses them.
     """
 
     def __init__(self, data: str = "d") -> None:
         self.data = data
+        self.fields: Mapping[str, str] = {}
+        self.whole = False
         self.constants: dict[str, object] = {}
         self.used: set[str] = set()
         self._names: dict[int, str] = {}
@@ -88,6 +92,8 @@ def path_source(path: Path, emitter: Emitter) -> str | None:
     root = emitter.data if path.root == "$" else _ROOTS.get(path.root)
     emitter.used.add(root or "v")
     text = root or f"v[{path.root!r}]"
+    if path.root == "$" and emitter.fields:
+        text, chain = _held(text, chain, emitter)
     for key in chain:
         if type(key) is str:
             text = f"{text}[{key!r}]"
@@ -95,6 +101,15 @@ def path_source(path: Path, emitter: Emitter) -> str | None:
             held = emitter.temporary()
             text = f"({held}[{key}] if ({held} := {text}).__class__ is list else {emitter.bind(_no_list)}())"
     return text
+
+
+def _held(text: str, chain: tuple[str | int, ...], emitter: Emitter) -> tuple[str, tuple[str | int, ...]]:
+    """Where a path begins, and what is left of it, when some members of the data are locals."""
+    local = emitter.fields.get(chain[0]) if chain and type(chain[0]) is str else None
+    if local is not None:
+        return local, chain[1:]
+    emitter.whole = emitter.whole or not chain or type(chain[0]) is not str
+    return text, chain
 
 
 def _no_list() -> None:

@@ -45,7 +45,7 @@ def _test(rule: dict[str, JSON], emitter: Emitter) -> str | None:
     path = parse(rule["Variable"])
     if op.name == "IsPresent":
         chain = keys(path)
-        return _present(chain, rule[op.name], emitter.data) if path.root == "$" and chain and len(chain) < 5 else None
+        return _present(chain, rule[op.name], emitter) if path.root == "$" and chain and len(chain) < 5 else None
     value = path_source(path, emitter)
     if value is None:
         return None
@@ -55,15 +55,17 @@ def _test(rule: dict[str, JSON], emitter: Emitter) -> str | None:
     return _EMIT[op.family](value, rule[op.name], op, emitter)
 
 
-def _present(chain: tuple[str | int, ...], wanted: bool, data: str) -> str | None:
+def _present(chain: tuple[str | int, ...], wanted: bool, emitter: Emitter) -> str | None:
     """Members looked for one below the other; what is no object has none."""
-    tests, node = [], data
+    tests, node = [], emitter.data
+    if type(chain[0]) is str and chain[0] in emitter.fields:
+        node, chain = emitter.fields[chain[0]], chain[1:]
     for name in chain:
         if type(name) is not str:
             return None
         tests.append(f"type({node}) is dict and {name!r} in {node}")
         node = f"{node}[{name!r}]"
-    text = " and ".join(tests)
+    text = " and ".join(tests) or "True"
     return text if wanted else f"not ({text})"
 
 

@@ -23,7 +23,9 @@ from express.states.lowering import measure
 from express.states.segment import Code, Large, NotFused, Point
 from express.values import JSON, size
 
-MOST_VARIABLES = 40
+MOST_FIELDS = 3
+"""The data waits for so many new members before they are put into it."""
+
 MOST_ITEMS = 1_000
 """A Map over more items than this yields between them: it runs on the table."""
 
@@ -54,21 +56,21 @@ def whole(variables: JSON) -> int:
 # Expressions ------------------------------------------------------------------------------------------
 
 
-def path(code: Code, text: str | None, data: str) -> str:
+def path(code: Code, text: str | None, point: Point, data: str) -> str:
     """Text of InputPath or OutputPath over the name `data`."""
-    return code.checked(input_path_source(text, code.over(data)))
+    return code.checked(code.text_of(point, data, lambda emitter: input_path_source(text, emitter)))
 
 
-def template(code: Code, value: JSON, data: str) -> tuple[str, Growth]:
+def template(code: Code, value: JSON, point: Point, data: str) -> tuple[str, Growth]:
     """Text of a payload template over the name `data`, and its growth."""
     compiled = compile_template(value, "")
-    source = template_source(value, code.over(data))
+    source = code.text_of(point, data, lambda emitter: template_source(value, emitter))
     return code.checked(source or _called(code, compiled, value, data)), compiled.growth
 
 
-def rule(code: Code, value: dict[str, JSON], data: str) -> str:
-    """Text of a Choice rule over the name `data`."""
-    source = rule_source(value, code.over(data))
+def rule(code: Code, value: dict[str, JSON], point: Point, data: str) -> str:
+    """Text of a Choice rule over the name `data`. It stands in an `if`, so all of the data is there already."""
+    source = code.text_of(point, data, lambda emitter: rule_source(value, emitter))
     return code.checked(source or _called(code, compile_rule(value), value, data))
 
 
@@ -116,6 +118,8 @@ def captures(value: JSON) -> bool:
 
 def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: bool) -> tuple[str, Growth]:
     """The name of what the state works on, and its growth."""
+    if mode or (state.input_path == "$" and parameters is UNSET):
+        code.whole(point)
     if mode:
         arguments = getattr(state, "arguments", UNSET)
         if arguments is UNSET:
@@ -127,13 +131,13 @@ def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: boo
         return code.named(source), growth
     data = point.data
     if state.input_path != "$":
-        data = code.named(path(code, state.input_path, data))
+        data = code.named(path(code, state.input_path, point, data))
     if parameters is UNSET:
         point.owned = False
         return data, (1, 0)
+    source, growth = template(code, parameters, point, data)
     if captures(parameters):
         point.owned = False
-    source, growth = template(code, parameters, data)
     return code.named(source), growth
 
 
@@ -146,6 +150,8 @@ def put(code: Code, state: Any, point: Point, result: str, growth: Growth, *, fr
     if mode:
         put_jsonata(code, state, point, result, growth)
         return
+    if result == point.data and getattr(state, "assign", UNSET) is not UNSET:
+        code.whole(point)
     assigned = assign(code, getattr(state, "assign", UNSET), point, result)
     result_path = getattr(state, "result_path", "$")
     if result_path == "$":
@@ -156,7 +162,7 @@ def put(code: Code, state: Any, point: Point, result: str, growth: Growth, *, fr
         _merge(code, point, result_path, result)
         code.grown(point, growth, kept=True)
     if getattr(state, "output_path", "$") != "$":
-        code.change(point, path(code, state.output_path, point.data), owned=False)
+        code.change(point, path(code, state.output_path, point, point.data), owned=False)
     bind(code, point, assigned)
 
 
@@ -168,10 +174,12 @@ def _merge(code: Code, point: Point, result_path: str, result: str) -> None:
         code.add(f"{data}[{match[1] or match[2]!r}] = {result}")
         return
     if match is not None and result != data:
-        code.change(point, f"{data}.copy()", owned=True)  # `{**d, …}` costs twice as much; what is no object raises
-        code.add(f"{data}[{match[1] or match[2]!r}] = {result}")
+        code.hold(point, match[1] or match[2], result)
+        if code.recorded or len(point.fields) > MOST_FIELDS:
+            code.whole(point)
         return
-    source = result_path_source(result_path, data, result, code.over(data))
+    code.whole(point)
+    source = code.text_of(point, data, lambda emitter: result_path_source(result_path, data, result, emitter))
     if source is None:
         source = f"{code.emitter.bind(compile_result_path(result_path))}({data}, {result})"
     code.change(point, source, owned=match is not None)
@@ -179,6 +187,7 @@ def _merge(code: Code, point: Point, result_path: str, result: str) -> None:
 
 def put_jsonata(code: Code, state: Any, point: Point, result: str, growth: Growth, phase: str = "sr") -> None:
     """Output and Assign, over `$states.input` and, under the name `phase`, the result or the error output."""
+    code.whole(point)
     given = (phase, result) if result != point.data else None
     if state.output is not UNSET or getattr(state, "assign", UNSET) is not UNSET:
         code.add(f"si = {point.data}")
@@ -201,8 +210,8 @@ def assign(code: Code, value: JSON, point: Point, data: str) -> tuple[str, Growt
     """A JSONPath Assign, evaluated: the name of the new variables."""
     if value is UNSET:
         return None
+    source, growth = template(code, value, point, data)
     point.owned = False
-    source, growth = template(code, value, data)
     return code.named(source), growth
 
 

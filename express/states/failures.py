@@ -98,7 +98,7 @@ def _caught(tree: Tree, row: int, state: model.Task, catcher: model.Catcher, poi
     code.add("e = {'Error': n, 'Cause': w}")
     code.add("z = len(dumps(e))")
     code.add("b = b + z")
-    code.open_region(" + z")
+    code.open_region(point, " + z")
     mode = tree.f.mode(state)
     if mode:
         point.assigned = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int, ...], mode: bool) -> None:
     code = tree.code
     if mode:
-        emit.put(code, state, point, point.data, (1, 0), fresh=False, mode=True)
+        emit.put(code, state, point, code.whole(point), (1, 0), fresh=False, mode=True)
     elif state.result is not UNSET:
         if state.input_path != "$" or state.parameters is not UNSET:
             raise NotFused
@@ -75,6 +75,7 @@ def _wait(tree: Tree, row: int, state: model.Wait, point: Point, path: tuple[int
         raise NotFused
     passed(state)
     tree.wanted(row, "resume")
+    tree.code.whole(point)
     tree.code.trace(point)
     tree.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {state.seconds}, 0)")
 
@@ -98,13 +99,15 @@ def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple
     code = tree.code
     effective = point.data
     if mode:
-        code.add(f"si = {point.data}")
+        code.add(f"si = {code.whole(point)}")
     elif state.input_path != "$":
-        effective = code.named(emit.path(code, state.input_path, point.data))
+        effective = code.named(emit.path(code, state.input_path, point, point.data))
         point.owned = False
     word = "if"
-    for rule in state.choices:
-        code.add(f"{word} {_condition(code, rule, effective, mode=mode)}:")
+    # all conditions first: one may want all of the data, which takes lines of its own
+    conditions = [_condition(code, rule, point, effective, mode=mode) for rule in state.choices]
+    for rule, condition in zip(state.choices, conditions, strict=True):
+        code.add(f"{word} {condition}:")
         _branch(tree, row, state, rule, effective, point.fork(), path, mode)
         word = "elif"
     code.add("else:")
@@ -117,9 +120,9 @@ def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple
     _branch(tree, row, state, otherwise, effective, point.fork(), path, mode)
 
 
-def _condition(code: Code, rule: dict[str, Any], effective: str, *, mode: bool) -> str:
+def _condition(code: Code, rule: dict[str, Any], point: Point, effective: str, *, mode: bool) -> str:
     if not mode:
-        return emit.rule(code, rule, effective)
+        return emit.rule(code, rule, point, effective)
     condition = rule["Condition"]
     if type(condition) is bool:
         return repr(condition)
@@ -159,6 +162,7 @@ class _Rule:
 def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: tuple[int, ...], mode: bool) -> None:
     """Branches that can't block, one after the other."""
     code = tree.code
+    code.whole(point)
     name, growth = emit.payload(code, state, point, state.parameters, mode=mode)
     if growth is None or code.recorded:
         raise NotFused
@@ -186,6 +190,7 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
 def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, ...], mode: bool) -> None:
     """Iterations that can't block, one after the other."""
     code = tree.code
+    code.whole(point)
     machine = state.item_processor if isinstance(state.item_processor, model.Machine) else state.iterator
     selector = state.item_selector if state.item_selector is not UNSET else state.parameters
     concurrency = state.max_concurrency
@@ -207,7 +212,7 @@ def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, 
     base = leaves.settle(code)
     code.add(f"c += {base[0] * BELOW + (base[1] + 2) * EVENTS} * len({items})")
     code.add(f"b += {leaves.plus + 2} * len({items})")
-    code.open_region()
+    code.open_region(point)
     point.events += 2
     emit.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, mode=mode)
     tree.leave(row, point, state.next, path)
@@ -223,7 +228,7 @@ def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
     data, _ = emit.payload(code, state, point, UNSET, mode=False)
     if not isinstance(state.items_path, str) or state.items_path == "$":
         return data
-    return code.named(emit.path(code, state.items_path, data))
+    return code.named(emit.path(code, state.items_path, point, data))
 
 
 def _shaped(state: model.Parallel | model.Map) -> Any:

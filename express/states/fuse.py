@@ -22,12 +22,15 @@ from express.engine.fast import PENDING, Segment, Segments
 from express.engine.program import Scope
 from express.expr.source import Emitter
 from express.states import emit
-from express.states.segment import Code, Large, NotFused, Point
+from express.states.segment import Ask, Code, Large, NotFused, Point
 from express.states.tree import LONGEST_TAIL, Tree, ended
 from express.values import dumps
 
 UNKNOWN = 1 << 62
 """A bound that makes the table measure."""
+
+MOST_ANSWERS = 2
+"""A segment goes on after the answers of so many tasks; behind them, the segments of their rows are called."""
 
 _HEADS = {
     "enter": ("d, c, v, b", "None"),
@@ -108,7 +111,7 @@ class Fusing:
         point = Point()
         try:
             if part == "enter":
-                code.open_region()
+                code.open_region(point)
                 tree.state(row, point, ())
             elif part == "resume":
                 tree.resume(row, point)
@@ -117,14 +120,15 @@ class Fusing:
         except NotFused:
             return None
         given, left = _HEADS[part]
+        below, inline = self._asked(tree, MOST_ANSWERS)
         return (
             f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}\n"
             "    d0 = d; c0 = c; v0 = v\n"
             "    try:\n"
-            f"{code.text()}\n"
+            f"{code.text(inline=inline)}\n"
             "    except Exception:\n"
             f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, {left})\n"
-        ) + self._asks(code.asked)
+        ) + below
 
     def _refused(self, row: int, part: str) -> str:
         """What has no fast form goes to the table."""
@@ -132,24 +136,58 @@ class Fusing:
         head = f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}: on the table\n"
         return f"{head}    return ({-2 - row}, d, c, v, b, {left})\n"
 
-    def _asks(self, rows: list[int]) -> str:
-        """The calls of the tasks that a segment leads to, after all that might be done once more on the table."""
-        text = ""
+    def _asked(self, tree: Tree, answers: int) -> tuple[str, bool]:
+        """The calls of the tasks that a text leads to, after all of it that might be done once more on the table.
+
+        Where there is one such place, what follows the answer stands here too (`True`).
+        """
+        asks = tree.code.asks
+        if len(asks) == 1 and answers:
+            inline = self._answered(tree, asks[0], answers)
+            if inline is not None:
+                return inline, True
+        rows = list(dict.fromkeys(ask.row for ask in asks))
+        return "".join(self._call(row, several=len(rows) > 1) for row in rows), False
+
+    def _call(self, row: int, *, several: bool) -> str:
+        """A call, and the segments that its answer leads to."""
+        margin = "        " if several else "    "
+        return (f"    if s == {row}:\n" if several else "") + (
+            f"{margin}r = {self._calling(row)}\n"
+            f"{margin}if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
+            f"{margin}if r.__class__ is TaskFailed: return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
+            f"{margin}return resume_{row}(d, c, v, b, r, 0, {self.host})\n"
+        )
+
+    def _calling(self, row: int) -> str:
         call = "h.call" if self.recorded else "call"
-        several = len(set(rows)) > 1
-        for row in dict.fromkeys(rows):
-            margin = "    "
-            if several:
-                text += f"    if s == {row}:\n"
-                margin *= 2
-            name = self.emitter.bind(self.rows[row])
-            text += (
-                f"{margin}r = {call}({name}, p, c, 0)  # {self.names[row]!r}\n"
-                f"{margin}if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
-                f"{margin}if r.__class__ is TaskFailed: return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
-                f"{margin}return resume_{row}(d, c, v, b, r, 0, {self.host})\n"
-            )
-        return text
+        return f"{call}({self.emitter.bind(self.rows[row])}, p, c, 0)  # {self.names[row]!r}"
+
+    def _answered(self, before: Tree, ask: Ask, answers: int) -> str | None:
+        """A call, and what follows its answer in the same function; None where that has no fast form."""
+        row, point = ask.row, ask.point.after()
+        tree = Tree(self, before.code.follow(), ended, origin=before.origin)
+        tree.written = before.written
+        try:
+            tree.resume(row, point)
+        except NotFused:
+            return None
+        below, inline = self._asked(tree, answers - 1)
+        late = "".join(f"        {line}\n" for line in ask.point.together("d"))
+        again = "".join(f"        {line}\n" for line in ask.point.together("d0"))
+        return (
+            f"    r = {self._calling(row)}\n"
+            "    if r is PENDING or r.__class__ is TaskFailed:\n"
+            f"{late}"
+            f"        if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
+            f"        return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
+            "    d0 = d; c0 = c; v0 = v\n"
+            "    try:\n"
+            f"{tree.code.text(inline=inline)}\n"
+            "    except Exception:\n"
+            f"{again}"
+            f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, r, 0)\n"
+        ) + below
 
     def mode(self, state: model.State) -> bool:
         """Whether a state is in JSONata."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 from express.engine.fast import BELOW, EVENTS
 from express.engine.history import Template
@@ -36,16 +37,31 @@ class Point:
     """Where the text stands: names, and what is known since the segment's start.
 
     `steps`, `below` and `events` are what the counts have grown by; the data and the variables together have at
-    most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds. `version`
-    is the local that keeps the data as it is now, `assigned` the one with the variables that the state has just
-    assigned, `trace` the history events since the segment's start.
+    most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds. `fields`
+    are members that the data has got and that are still in locals, in the hope that nobody asks for all of it.
+    `version` is the local that keeps the data as it is now, `assigned` the one with the variables that the state has
+    just assigned, `trace` the history events since the segment's start.
     """
 
-    __slots__ = ("assigned", "below", "bound", "data", "events", "owned", "plus", "steps", "times", "trace", "version")
+    __slots__ = (
+        "assigned",
+        "below",
+        "bound",
+        "data",
+        "events",
+        "fields",
+        "owned",
+        "plus",
+        "steps",
+        "times",
+        "trace",
+        "version",
+    )
 
     def __init__(self, data: str = "d") -> None:
         self.data = data  # "d" in the outermost scope, "d1", "d2" … below
         self.owned = False
+        self.fields: dict[str, str] = {}
         self.bound = False
         self.steps = 0
         self.below = 0
@@ -60,6 +76,20 @@ class Point:
         """The same point for one of several ways on."""
         return copy.copy(self)
 
+    def after(self) -> Point:
+        """The point at which a task's answer comes: counts and bound are settled, nothing is the segment's own."""
+        point = Point()
+        point.fields = self.fields
+        point.version = self.version
+        return point
+
+    def together(self, data: str) -> list[str]:
+        """Lines that put the fields into the data, under the name `data`."""
+        if not self.fields:
+            return []
+        copied = f"{data} = {data}.copy()"  # `{**d, …}` costs twice as much
+        return [copied, *(f"{data}[{name!r}] = {value}" for name, value in self.fields.items())]
+
     def counts(self) -> str:
         """Text of the packed counts here."""
         grown = self.steps + self.below * BELOW + self.events * EVENTS
@@ -73,20 +103,30 @@ class Point:
 class Region:
     """A stretch of text under one bound: the largest growths in it say up to where `b` needs no look.
 
-    `more` is text of what the data holds besides `d` and `v`: the answer that a segment begins with.
+    `look` is text of the size of all that is there: the data, the variables, the answer that a segment begins with.
     """
 
-    __slots__ = ("growths", "indent", "line", "more")
+    __slots__ = ("growths", "indent", "line", "look")
 
-    def __init__(self, line: int, indent: int, more: str) -> None:
+    def __init__(self, line: int, indent: int, look: str) -> None:
         self.line = line
         self.indent = indent
-        self.more = more
+        self.look = look
         self.growths: list[tuple[int, int]] = [(1, 0)]
 
     def most(self) -> int:
         """The largest `b` under which nothing in the region can pass the limit."""
         return max(-1, min((PAYLOAD_LIMIT - plus) // max(times, 1) for times, plus in self.growths))
+
+
+class Ask(NamedTuple):
+    """Where the text comes to a task: its line and indent, and what stands there."""
+
+    line: int
+    indent: int
+    row: int
+    point: Point
+    payload: str
 
 
 class Code:
@@ -106,8 +146,14 @@ class Code:
         self.recorded = recorded
         self.variables = bool(assigned)
         self.regions: list[Region] = []
-        self.asked: list[int] = []
+        self.asks: list[Ask] = []
         self._names = 0
+
+    def follow(self) -> Code:
+        """The text after a task's answer, in the same function: its names are others."""
+        code = Code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        code._names = self._names
+        return code
 
     def add(self, text: str) -> None:
         """One line."""
@@ -124,10 +170,18 @@ class Code:
         self.add(f"{name} = {source}")
         return name
 
-    def over(self, data: str) -> Emitter:
-        """The emitter, with `$` for the name `data`."""
-        self.emitter.data = data
-        return self.emitter
+    def text_of(self, point: Point, data: str, emit: Callable[[Emitter], str | None]) -> str | None:
+        """Text of an expression with `$` for the name `data`, or for the data at `point` and its fields."""
+        emitter = self.emitter
+        emitter.data = data
+        if data == point.data and point.fields:
+            emitter.fields, emitter.whole = point.fields, False
+            source = emit(emitter)
+            emitter.fields = {}
+            if source is not None and not emitter.whole:
+                return source
+            self.whole(point)
+        return emit(emitter)
 
     def checked(self, source: str | None) -> str:
         """Text of an expression that has one and does without the Context object."""
@@ -140,13 +194,37 @@ class Code:
         """New data; `owned`: a dict that was just made."""
         self.add(f"{point.data} = {source}")
         point.owned = owned and not self.recorded
+        point.fields = {}
         point.version = None
+
+    def hold(self, point: Point, name: str, value: str) -> None:
+        """The data gets a member: as a local, until somebody wants all of the data."""
+        if not point.fields:
+            self.add(f"if {point.data}.__class__ is not dict: raise Large")
+        if value == "r":  # the next answer takes this name
+            value = self.named(value)
+        point.fields = {**point.fields, name: value}
+
+    def whole(self, point: Point) -> str:
+        """The name of all of the data."""
+        if point.fields:
+            for line in point.together(point.data):
+                self.add(line)
+            point.owned = not self.recorded
+            point.fields = {}
+            point.version = None
+        return point.data
+
+    def ask(self, row: int, point: Point, payload: str) -> None:
+        """The text has come to a task; what stands here is decided when all of it is known."""
+        self.asks.append(Ask(len(self.lines), self.indent, row, point.fork(), payload))
+        self.lines.append("")
 
     # The size of the data -------------------------------------------------------------------------------
 
-    def open_region(self, more: str = "") -> None:
-        """Begin a region: its check is put in when its growths are known."""
-        self.regions.append(Region(len(self.lines), self.indent, more))
+    def open_region(self, point: Point, more: str = "") -> None:
+        """Begin a region: its check is put in when its growths are known. `more` is text of what else is there."""
+        self.regions.append(Region(len(self.lines), self.indent, self.size_of(point) + more))
         self.lines.append("")
 
     def note(self, point: Point) -> None:
@@ -158,9 +236,9 @@ class Code:
         if growth is None:
             if point.data != "d":
                 raise NotFused
-            self.add(f"b = {self.size_of(point.data)}")
+            self.add(f"b = {self.size_of(point)}")
             point.times, point.plus = 1, 0
-            self.open_region()
+            self.open_region(point)
             return
         before = (point.times, point.plus)
         times, plus = before[0] * growth[0], before[1] * growth[0] + growth[1] + 8
@@ -176,11 +254,13 @@ class Code:
         if (point.times, point.plus) != (1, 0):
             self.add(f"b = b * {point.times} + {point.plus}")
             point.times, point.plus = 1, 0
-            self.open_region()
+            self.open_region(point)
 
-    def size_of(self, data: str) -> str:
+    def size_of(self, point: Point) -> str:
         """Text that measures the data, and the variables where the machine has any."""
-        return f"measured({data}) + whole(v)" if self.variables else f"measured({data})"
+        held = "".join(f", {name!r}: {value}" for name, value in point.fields.items())
+        measured = f"measured({{**{point.data}{held}}})" if held else f"measured({point.data})"
+        return f"{measured} + whole(v)" if self.variables else measured
 
     # The history ----------------------------------------------------------------------------------------
 
@@ -192,10 +272,11 @@ class Code:
 
     def version(self, point: Point) -> Local:
         """The local that keeps the data as it is now."""
-        if point.version is None:
+        if point.version is None or point.fields:
+            data = self.whole(point)
             point.version = self.name("h")
             if self.recorded:
-                self.add(f"{point.version} = {point.data}")
+                self.add(f"{point.version} = {data}")
         return Local(point.version)
 
     def trace(self, point: Point) -> None:
@@ -212,16 +293,20 @@ class Code:
 
     # The end --------------------------------------------------------------------------------------------
 
-    def text(self) -> str:
-        """All lines, with the checks of the regions in their places."""
+    def text(self, *, inline: bool = False) -> str:
+        """All lines, with the checks of the regions in their places. `inline`: the one task's answer follows below."""
         lines = list(self.lines)
+        for ask in self.asks:
+            point, margin = ask.point, "    " * ask.indent
+            text = [] if inline else [*point.together("d"), f"s = {ask.row}"]
+            bound = [] if point.bounded() == "b" else [f"b = {point.bounded()}"]
+            text += [f"c = {point.counts()}", *bound, f"p = {ask.payload}"]
+            lines[ask.line] = "\n".join(margin + line for line in text)
         for region in self.regions:
             margin = "    " * region.indent
             most = region.most()
             lines[region.line] = (
-                f"{margin}if b > {most}:\n"
-                f"{margin}    b = {self.size_of('d')}{region.more}\n"
-                f"{margin}    if b > {most}: raise Large"
+                f"{margin}if b > {most}:\n{margin}    b = {region.look}\n{margin}    if b > {most}: raise Large"
             )
         return "\n".join(lines)
 

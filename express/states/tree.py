@@ -52,6 +52,7 @@ class Tree:
     def goto(self, target: Any, point: Point, path: tuple[int, ...]) -> None:
         """Go on at a state, or leave the scope where there is none."""
         if not isinstance(target, str):
+            self.code.whole(point)
             self.end(self.code, point)
             return
         row = self.f.index[target]
@@ -67,6 +68,7 @@ class Tree:
         if point.data != "d":
             raise NotFused
         self.wanted(row, "enter")
+        self.code.whole(point)
         self.code.trace(point)
         self.code.add(f"return ({-2 - row}, d, {point.counts()}, v, {point.bounded()})")
 
@@ -77,7 +79,7 @@ class Tree:
     def state(self, row: int, point: Point, path: tuple[int, ...]) -> None:
         """One state and all that follows it."""
         code = self.code
-        before = (len(code.lines), len(code.regions), len(code.asked), code.indent, point.fork())
+        before = (len(code.lines), len(code.regions), len(code.asks), code.indent, point.fork())
         self.written += 1
         code.add(f"# {self.f.names[row]!r}")
         try:
@@ -87,13 +89,14 @@ class Tree:
                 raise
             self._to_table(row, *before)
 
-    def _to_table(self, row: int, lines: int, regions: int, asked: int, indent: int, point: Point) -> None:
+    def _to_table(self, row: int, lines: int, regions: int, asks: int, indent: int, point: Point) -> None:
         """This state has no fast form: the table takes over before it."""
         code = self.code
         del code.lines[lines:]
         del code.regions[regions:]
-        del code.asked[asked:]
+        del code.asks[asks:]
         code.indent = indent
+        code.whole(point)
         code.trace(point)
         code.add(f"return ({-2 - row}, d, {point.counts()}, v, {point.bounded()}, None)")
 
@@ -130,17 +133,12 @@ class Tree:
         """Call a task: from the end of this segment, or by way of `drive` where calls could nest too deeply."""
         self.wanted(row, "resume")
         self.wanted(row, "failed")
-        code = self.code
-        code.trace(point)
-        if not self._near(row):
-            code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {payload}, 0, 0)")
-            return
-        code.add(f"c = {point.counts()}")
-        if point.bounded() != "b":
-            code.add(f"b = {point.bounded()}")
-        code.add(f"p = {payload}")
-        code.add(f"s = {row}")
-        code.asked.append(row)
+        self.code.trace(point)
+        if self._near(row):
+            self.code.ask(row, point, payload)
+        else:
+            self.code.whole(point)
+            self.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {payload}, 0, 0)")
 
     def _near(self, row: int) -> bool:
         """A segment that `drive` calls may call any other; one that a segment calls only those further on."""
@@ -155,7 +153,7 @@ class Tree:
             self._answered(row, state, point, mode)
         else:
             assert isinstance(state, model.Wait)
-            self.code.open_region()
+            self.code.open_region(point)
             emit.put(self.code, passed(state), point, "d", (1, 0), fresh=False, mode=mode)
         self.leave(row, point, state.next, (row,))
 
@@ -164,16 +162,15 @@ class Tree:
         code.add("z = len(dumps(r))")
         code.add(f"if z > {PAYLOAD_LIMIT}: raise Large")
         code.add("b = b + z")
-        code.open_region(" + z")
+        code.open_region(point, " + z")
         code.event(point, f"{plan.prefix}Succeeded", {**plan.labels, "output": Local("r")})
         if mode or state.result_selector is UNSET:
             emit.put(code, state, point, "r", (1, 0), fresh=False, mode=mode)
             return
-        source, growth = emit.template(code, state.result_selector, "r")
-        code.add(f"s = {source}")
+        source, growth = emit.template(code, state.result_selector, point, "r")
         if state.assign is not UNSET:
             raise NotFused
-        emit.put(code, state, point, "s", growth, fresh=True, mode=mode)
+        emit.put(code, state, point, code.named(source), growth, fresh=True, mode=mode)
 
     def failed(self, row: int, point: Point) -> None:
         """What Retry and Catch make of a task's failure."""

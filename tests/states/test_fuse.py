@@ -340,3 +340,59 @@ def test_a_history_goes_on_on_the_table() -> None:
     assert [event[0] for event in history.log] == list(range(1, 11))
     assert [event[1] for event in history.log] == [0, 0, *range(2, 10)]
     assert history.log[-1][2] == "ExecutionFailed"
+
+
+# Members that are still in locals ---------------------------------------------------------------------------
+
+
+def test_members_in_locals_are_there_when_all_of_the_data_is_wanted() -> None:
+    """Data that is put together late is what it would have been at once: for a task, a capture, a jump, the end."""
+    put = {"Type": "Pass", "Result": 1, "ResultPath": "$.a"}
+    shown = {"Type": "Pass", "Parameters": {"a.$": "$.a", "all.$": "$"}, "ResultPath": "$.b"}
+    machine = program(put, shown, task(ResultPath="$.c"), {**put, "ResultPath": "$.d"})
+    calls = Calls(5)
+    data = {"x": 0}
+    point = run(machine, data, calls)
+
+    before = {"x": 0, "a": 1, "b": {"a": 1, "all": {"x": 0, "a": 1}}}
+    assert calls.asked == [(before, 0)]
+    assert point[1] == {**before, "c": 5, "d": 1}
+    assert data == {"x": 0}
+
+
+@pytest.mark.parametrize("path", ["$.a", "$.a.b", "$.x", "$.a.c"])
+def test_presence_of_members_in_locals(path: str) -> None:
+    """IsPresent finds what is not in the data yet, and below it."""
+    rule = {"Variable": path, "IsPresent": True, "Next": "S2"}
+    other = {"Type": "Pass", "Result": "absent", "End": True}
+    machine = program(
+        {"Type": "Pass", "Result": {"b": 1}, "ResultPath": "$.a"},
+        {"Type": "Choice", "Choices": [rule], "Default": "S3"},
+        {"Type": "Pass", "Result": "present", "End": True},
+        other,
+    )
+    assert run(machine, {})[1] == ("present" if path in ("$.a", "$.a.b") else "absent")
+
+
+def test_what_a_pending_call_leaves_has_all_members() -> None:
+    """Where the answer comes later, and where what follows it fails, the data is whole."""
+    put = {"Type": "Pass", "Result": 1, "ResultPath": "$.a"}
+    machine = program(put, task(Parameters={}, ResultPath="$.r"), {"Type": "Pass", "InputPath": "$.missing"})
+    pending = run(machine, {}, lambda row, payload, counts, tries: PENDING)
+    assert pending[1] == {"a": 1}
+
+    failed = run(machine, {}, lambda row, payload, counts, tries: 5)
+    assert (failed[0], failed[1], failed[5]) == (-3, {"a": 1}, 5)
+
+
+def test_a_member_of_what_is_no_object_is_the_tables() -> None:
+    """ResultPath into a text fails as on the table, though nobody looks at it."""
+    machine = program({"Type": "Pass", "Result": 1, "ResultPath": "$.a"}, {"Type": "Pass", "Result": 2})
+    x, _ = table(machine, run(machine, "text"), "text")
+    assert x.finished.error == "States.ResultPathMatchFailure"
+
+
+def test_answers_in_locals_do_not_take_each_others_place() -> None:
+    """Two tasks whose answers are put aside, one after the other in one function."""
+    machine = program(task(Parameters={}, ResultPath="$.a"), task(Parameters={}, ResultPath="$.b"), {"Type": "Succeed"})
+    assert run(machine, {}, Calls(1, 2))[1] == {"a": 1, "b": 2}
