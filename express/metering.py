@@ -77,6 +77,13 @@ class Totals(msgspec.Struct):
         self.mb_ms += ms * mb
         self.transitions += transitions
 
+    def add_many(self, count: int, ms: int, mb: int, transitions: int) -> None:
+        """Count `count` executions, each billed `ms` milliseconds at `mb` MB, with `transitions` in all."""
+        self.requests += count
+        self.duration_ms += count * ms
+        self.mb_ms += count * ms * mb
+        self.transitions += transitions
+
     def merge(self, other: Totals) -> None:
         """Count all executions of `other` as well."""
         self.requests += other.requests

@@ -34,6 +34,11 @@ class Histogram(msgspec.Struct):
         self.counts[bisect_left(LATENCY_BOUNDS_MS, ms)] += 1
         self.sum_ms += ms
 
+    def add_quick(self, count: int, sum_ms: float) -> None:
+        """Count `count` durations within the first bucket, `sum_ms` in all."""
+        self.counts[0] += count
+        self.sum_ms += sum_ms
+
     def quantile(self, q: float) -> float:
         """About the duration in ms that the share `q` does not exceed: the bound of its bucket; 0 when empty.
 

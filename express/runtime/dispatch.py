@@ -15,24 +15,23 @@ from typing import cast
 
 from express.engine import About, Execution
 from express.engine.effects import Finish
-from express.engine.fast import Ended, Parked
+from express.engine.fast import Ended, Parked, Point
+from express.engine.program import END, cap
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
 from express.ports import Clock, Ending, Event, Observer, Record, Sink
 from express.runtime.counters import Counters
-from express.runtime.executor import Done, Executor, Run
+from express.runtime.executor import Done, Executor, Late, Run
 from express.runtime.lane import ORDER_KEYS, Job, Lane
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import Letter, dead_letter_headers, record_bytes
 from express.runtime.room import Room
-from express.values import dumps
+from express.runtime.through import RESULT_OVERHEAD, Fixed, Through
+from express.values import JSON, dumps
 
 WAITING_PER_TURN = 16
 """How many records of one key that waited are run before the loop has its turn."""
-
-RESULT_OVERHEAD = 4_096
-"""More than the headers of a result ever take."""
 
 
 class Dispatcher(ABC):
@@ -70,6 +69,8 @@ class Dispatcher(ABC):
         self._limit = pipeline.payload_limit
         self.room = Room(pipeline.concurrency, pipeline.heap_bytes, counters)
         self.stamps: list[int] = []
+        self.through = self._through(clock)
+        """The loop for what is straightforward; None where nothing is."""
 
     def take(self, lane: Lane, record: Event) -> None:
         """Run a record that was just tracked, or let it wait behind an earlier one of its order key."""
@@ -87,6 +88,24 @@ class Dispatcher(ABC):
     def waited(self, since: float) -> None:
         """A record is started that was polled, or set back behind another of its key, at `since`."""
         self._counters.admission_ms.add((self._clock.monotonic() - since) * 1000)
+
+    def take_over(
+        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, late: Late
+    ) -> None:
+        """Go on with a record that was begun by `through`, from where its segments have left it."""
+        lane.tracker.track(record.offset)
+        self._counters.started += 1
+        size = len(record.value or b"")
+        if point[0] == END:
+            self._emit(lane, Ended(about, began, point), record.offset, record.timestamp, record.key, size)
+            return
+        x, run = self._executor.go_on(
+            self._program, data, about, self._ended, began, self._pipeline.time_limit, point, late
+        )
+        if run is None:
+            self._emit(lane, x, record.offset, record.timestamp, record.key, size)
+        else:
+            self._wait(lane, run, record, self._order(record))
 
     def skip(self) -> None:
         """A record was polled that had finished before the restart."""
@@ -126,6 +145,17 @@ class Dispatcher(ABC):
     def _run_with_headers(self, lane: Lane, record: Event, order: bytes | None) -> None:
         """The same as `_run` for a record with headers."""
 
+    def _through(self, clock: Clock) -> Through | None:
+        segments, workflow = self._program.segments, self._pipeline.workflow
+        special = type(self)._run is not Dispatcher._run or self._observer is not None or self._attached is not None
+        if special or segments is None or segments.enter[self._program.scope.start] is None:
+            return None
+        seconds = cap(self._program, self._pipeline.time_limit, 0.0)
+        limit = min(self._limit, self._sink.limit - RESULT_OVERHEAD)
+        about = About(role_arn=workflow.role_arn, state_machine_arn=workflow.arn, state_machine_name=workflow.name)
+        fixed = Fixed(self._program, about, workflow.memory, seconds, self._limit, limit, self._pipeline.output)
+        return Through(self, fixed, self._executor, self._sink, clock, self._counters, self._order)
+
     def _run(self, lane: Lane, record: Event, order: bytes | None) -> None:
         if record.headers:
             self._run_with_headers(lane, record, order)
@@ -155,9 +185,14 @@ class Dispatcher(ABC):
             run = self._kept(x, self._ended)
         if run is None:
             self._emit(lane, x, offset, record.timestamp, record.key, size)
-            return
+        else:
+            self._wait(lane, run, record, order)
+
+    def _wait(self, lane: Lane, run: Run, record: Event, order: bytes | None) -> None:
+        """An execution waits: note whose it is, and what waits behind it."""
+        value = record.value or b""
         heap = heap_bytes(value, self._width)
-        run.item = Job(lane, offset, record.timestamp, record.key, size, heap, order)
+        run.item = Job(lane, record.offset, record.timestamp, record.key, len(value), heap, order)
         lane.runs.add(run)
         self.room.enter(heap)
         if order is not None:

@@ -35,7 +35,7 @@ from express.engine.inflate import inflate
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
 from express.errors import RUNTIME, TIMEOUT, StatesError
-from express.ports import Clock, Integration, TaskContext
+from express.ports import Clock, Direct, Integration, TaskContext
 from express.runtime.clock import SystemEntropy
 from express.runtime.wheel import TimerWheel
 from express.values import JSON, dumps
@@ -55,6 +55,8 @@ log = logging.getLogger(__name__)
 
 Done: TypeAlias = Callable[["Run", Finish], None]
 Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON]]]
+Site: TypeAlias = tuple[Row, int, About, float | None]
+"""Where a call on the short way stands: row, counts, execution, deadline."""
 
 
 class Run:
@@ -88,6 +90,7 @@ class Executor:
         self._turning = False
         self._wheel = TimerWheel[Run](clock, self._fired)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._directs: dict[str, Direct | None] = {}
         self.running = 0
         """Executions that were submitted and have not ended."""
 
@@ -169,7 +172,7 @@ class Executor:
             return start(
                 program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
             )
-        call = self._caller(about, cap(program, limit, now), late)
+        call = self.caller(about, cap(program, limit, now), late)
 
         def timed(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
             answer = call(row, payload, counts, tries)
@@ -197,33 +200,79 @@ class Executor:
         parked = Parked(program, data, about, now, cap(program, limit, now))
         late: Late = []
         point = begin(
-            program, program.segments, data, size or len(dumps(data)), self._caller(about, parked.deadline, late)
+            program, program.segments, data, size or len(dumps(data)), self.caller(about, parked.deadline, late)
         )
         if point[0] == END:
             return Ended(about, now, point), None
+        return self._go_on(parked, done, item, point, late)
+
+    def go_on(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        began: float,
+        limit: float | None,
+        point: Point,
+        late: Late,
+    ) -> tuple[Execution | Ended, Run | None]:
+        """Take over an execution that began elsewhere, from where its segments have left it; else as `submit`."""
+        return self._go_on(Parked(program, data, about, began, cap(program, limit, began)), done, None, point, late)
+
+    def _go_on(
+        self, parked: Parked, done: Done, item: Any, point: Point, late: Late
+    ) -> tuple[Execution | Ended, Run | None]:
         run = Run(parked, done, item)
         self.running += 1
         ended = self._settle(run, parked, point, late) is not None
         return run.x, None if ended else run
 
-    def _caller(self, about: About, deadline: float | None, late: Late) -> Call:
+    def caller(self, about: About, deadline: float | None, late: Late) -> Call:
         """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`."""
 
         def call(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
             plan = row.plan
-            timeout = None if plan.timeout is None else plan.timeout(None)
-            attempt = sum(attempts(tries))
-            task = StartTask(1, plan.resource, payload, row.name, step_key(row, counts), attempt, timeout)
+            direct = None if tries or plan.timeout is not None else self._bound(plan.resource)
             try:
-                output = self._start(task, about, deadline)
+                if direct is not None:
+                    output = self._directly(direct, payload, (row, counts, about, deadline))
+                    if type(output) in _JSON_TYPES:
+                        return output
+                    task = _described(payload, (row, counts, about, deadline))[0]
+                else:
+                    timeout = None if plan.timeout is None else plan.timeout(None)
+                    attempt = sum(attempts(tries))
+                    task = StartTask(1, plan.resource, payload, row.name, step_key(row, counts), attempt, timeout)
+                    output = self._start(task, about, deadline)
+                    if type(output) in _JSON_TYPES:
+                        return output
             except StatesError as error:
                 return TaskFailed(1, error.error, error.cause)
-            if type(output) in _JSON_TYPES:
-                return output
             late.append((task, output))
             return PENDING
 
         return call
+
+    def _bound(self, resource: Any) -> Direct | None:
+        """The short way to a resource, if its integration has one."""
+        arn = resource.arn
+        try:
+            return self._directs[arn]
+        except KeyError:
+            bind = getattr(self._integration, "bind", None)
+            direct: Direct | None = None if bind is None else bind(resource, _described)
+            self._directs[arn] = direct
+            return direct
+
+    def _directly(self, direct: Direct, payload: JSON, site: Site) -> JSON | Awaitable[JSON]:
+        try:
+            return direct(payload, site)
+        except StatesError:
+            raise
+        except Exception as bug:
+            broken = _broken(_described(payload, site)[0], bug)
+            raise StatesError(broken.error, broken.cause) from bug
 
     def _settle(self, run: Run, parked: Parked, point: Point, late: Late) -> Finish | None:
         """Leave an execution where its segments have left it: ended, parked, or on the table. The end, if it ended."""
@@ -269,7 +318,7 @@ class Executor:
         late: Late = []
         if kind is TimerFired and parked.deadline is not None and self._clock.monotonic() >= parked.deadline:
             return self._end(run, parked.end(point, Finish("TIMED_OUT", error=TIMEOUT)))
-        call = self._caller(parked.about, parked.deadline, late)
+        call = self.caller(parked.about, parked.deadline, late)
         if kind is TimerFired:
             ready = again if len(point) == 8 else None
             answer: JSON = None
@@ -502,6 +551,13 @@ class Executor:
     def _report(x: Execution | Parked) -> None:
         if x.bug is not None:
             log.error("internal error in %s", x.about.execution_arn, exc_info=x.bug)
+
+
+def _described(payload: JSON, site: Site) -> tuple[StartTask, TaskContext]:
+    """What a call on the short way would have been on the long one."""
+    row, counts, about, deadline = site
+    task = StartTask(1, row.plan.resource, payload, row.name, step_key(row, counts))
+    return task, TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"))
 
 
 def _fail(x: Execution, bug: Exception) -> Finish:

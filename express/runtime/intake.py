@@ -63,10 +63,15 @@ class Intake:
             lane = self._renew(lane, lane.held[0].offset)
         held, tracker = lane.held, lane.tracker
         take, room, monotonic = self._dispatcher.take, self._dispatcher.room, self._clock.monotonic
+        through = self._dispatcher.through
         all_fit = tracker.fits(held[-1].offset, len(held))
         while held:
             if room.closed or monotonic() >= until:
                 return True
+            if all_fit and through is not None:
+                through.run(lane, until)
+                if not held or room.closed:
+                    continue
             record = held[0]
             offset = record.offset
             if not all_fit and not tracker.fits(offset):

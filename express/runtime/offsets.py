@@ -67,6 +67,21 @@ class OffsetTracker:
         if offset > self._resumed:
             self._resumed = -1
 
+    @property
+    def resuming(self) -> bool:
+        """Whether records may still come that had finished before the restart."""
+        return self._resumed >= 0
+
+    def passed(self, offset: int) -> None:
+        """Note that records up to `offset` were fetched and have finished at once, all that came since the last."""
+        if self._last >= 0:
+            self._open.add(self._last)
+            self._order.append(self._last)
+            self._last = -1
+        self.next = offset + 1
+        if offset > self._highest:
+            self._highest = offset
+
     def position(self) -> Position:
         """What can be committed now: the lowest unfinished offset, and the map of the finished ones above it."""
         unfinished = self._unfinished()

@@ -28,6 +28,7 @@ import msgspec
 from express.engine.effects import Finish
 from express.ports import Event, Headers, Partition
 from express.runtime.headers import Carrier
+from express.wire import encode_headers, sized, varint
 
 EXECUTION_ARN = "express.execution-arn"
 STATUS = "express.status"
@@ -58,7 +59,7 @@ class Naming:
     idempotency keys.
     """
 
-    __slots__ = ("_arn_head", "_billed", "_head", "_start", "_statuses", "_stop", "_tail", "_uuid_head")
+    __slots__ = ("_arn_head", "_billed", "_frames", "_head", "_start", "_statuses", "_stop", "_tail", "_uuid_head")
 
     def __init__(self, execution_prefix: str, partition: Partition) -> None:
         topic, number = partition
@@ -70,6 +71,7 @@ class Naming:
         self._start = -1, (START_TIME, b"")  # the last ones: hundreds share a millisecond
         self._stop = -1, (STOP_TIME, b"")
         self._billed: dict[tuple[int, int], tuple[tuple[str, bytes], tuple[str, bytes]]] = {}
+        self._frames: dict[tuple[int, tuple[int, int]], tuple[bytes, bytes, bytes]] = {}
         self._statuses = {
             status: (STATUS, status.encode()) for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
         }
@@ -81,6 +83,39 @@ class Naming:
     def arn(self, offset: int) -> str:
         """The execution ARN of the record at `offset`."""
         return f"{self._arn_head}{offset}:{self._uuid_head}{offset & 0xFFFF_FFFF_FFFF:012x}"
+
+    def succeeded(self, offset: int, started_ms: int, stopped_ms: int, billed: tuple[int, int]) -> tuple[bytes, int]:
+        """The encoded headers of results that share these times, and the offset from which on they are others.
+
+        To be filled with `% (offset, its lowest 48 bits, offset)`. The same headers as `result_headers` gives.
+        """
+        digits = len(str(offset))
+        try:
+            front, middle, back = self._frames[digits, billed]
+        except KeyError:
+            front, middle, back = self._frames[digits, billed] = self._frame(offset, billed)
+        times = _escaped(sized(b"%d" % started_ms)), _escaped(sized(b"%d" % stopped_ms))
+        return b"".join((front, times[0], middle, times[1], back)), 10**digits
+
+    def _frame(self, offset: int, billed: tuple[int, int]) -> tuple[bytes, bytes, bytes]:
+        """What stands around the two times in the headers of results."""
+        arn = self.arn(offset)
+        headers = self.result_headers(offset, arn, Finish("SUCCEEDED"), 0, 0, billed)
+        (named, _), status, (start, _), (stop, _), *rest, (placed, _) = headers
+        front = varint(len(headers)) + sized(named.encode()) + varint(len(arn)) + self._arn_head.encode()
+        return (
+            b"".join(
+                (
+                    _escaped(front),
+                    b"%d:",
+                    _escaped(self._uuid_head.encode()),
+                    b"%012x",
+                    _escaped(encode_headers([status])[1:] + sized(start.encode())),
+                )
+            ),
+            _escaped(sized(stop.encode())),
+            _escaped(encode_headers(rest)[1:] + sized(placed.encode()) + varint(len(str(offset)))) + b"%d",
+        )
 
     def result_headers(
         self, offset: int, arn: str, finish: Finish, started_ms: int, stopped_ms: int, billed: tuple[int, int]
@@ -151,6 +186,11 @@ def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> in
     for name, content in headers:
         size += 10 + len(name.encode()) + len(content or b"")
     return size
+
+
+def _escaped(text: bytes) -> bytes:
+    """`text` for a template that is filled with `%`."""
+    return text.replace(b"%", b"%%")
 
 
 def cut(text: str) -> bytes:

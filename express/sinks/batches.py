@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
 from express.ports import Headers, Partition
 from express.sinks.wire import WireBatch
+
+Add: TypeAlias = Callable[[int, bytes | None, bytes | None, Headers], bool]
+"""(timestamp, key, value, headers) → whether there was room."""
 
 KNOWN_KEYS = 100_000
 """Keys whose partition is remembered; murmur2 in Python takes microseconds."""
@@ -40,13 +43,8 @@ class Routes:
 
     def target(self, topic: str, origin: Partition, key: bytes | None) -> TopicPartition:
         """The partition of `topic` for a record that comes from `origin`."""
-        try:
-            found = self._fixed[topic, origin]
-        except KeyError:
-            found = self._fixed[topic, origin] = self._fix(topic, origin)
-        if found is not None:
-            return found
-        return self._by_key(topic, origin, key)
+        found = self.fixed(topic, origin)
+        return self._by_key(topic, origin, key) if found is None else found
 
     def count(self, topic: str) -> int:
         """How many partitions a topic has; 0 where that is not known."""
@@ -55,6 +53,14 @@ class Routes:
     def by_key(self, topic: str, origin: Partition, key: bytes | None) -> TopicPartition:
         """The partition that Kafka's clients choose for a key; without one it is the origin's."""
         return self._by_key(topic, origin, key)
+
+    def fixed(self, topic: str, origin: Partition) -> TopicPartition | None:
+        """The partition for all records of `origin`; None where their keys decide."""
+        try:
+            return self._fixed[topic, origin]
+        except KeyError:
+            found = self._fixed[topic, origin] = self._fix(topic, origin)
+            return found
 
     def _fix(self, topic: str, origin: Partition) -> TopicPartition | None:
         count = self._counts[topic]
@@ -91,6 +97,11 @@ class Batches:
             batch = self._create()
             self._chains[target].append(batch)
             _append(batch, timestamp, key, value, headers)
+
+    def adder(self, target: TopicPartition | None) -> Add | None:
+        """Appends to the batch that `target` has now, and answers False once that is full; None where it can't."""
+        batch = None if target is None else self.open(target)
+        return batch.add if type(batch) is WireBatch else None
 
     def open(self, target: TopicPartition) -> Any:
         """The last batch of `target`."""

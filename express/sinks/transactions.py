@@ -25,7 +25,7 @@ from aiokafka.structs import OffsetAndMetadata
 from express.errors import ConfigError, SinkError
 from express.kafka import mapped
 from express.ports import Headers, Outgoing, Partition, Position
-from express.sinks.batches import Batches, Routes
+from express.sinks.batches import Add, Batches, Routes
 from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
 from express.sinks.wire import batch_maker
 
@@ -97,6 +97,10 @@ class KafkaTransactions:
         if record.partition is None or record.partition >= count:
             raise SinkError(f"{record.topic} has {count} partitions, and none {record.partition}")
         return Partition(record.topic, record.partition)
+
+    def adder(self, topic: str, origin: Partition) -> Add | None:
+        """A short `append` for what comes from `origin`, until the next flush begins or it answers False."""
+        return self._writers[origin].batches.adder(self._routes.fixed(topic, origin))
 
     @property
     def pending(self) -> int:

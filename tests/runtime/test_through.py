@@ -1,0 +1,120 @@
+"""The short way of records: the same terminal records as the long one, whatever comes in between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from express.engine.effects import Finish
+from express.ports import Partition, Position, Record
+from express.runtime.records import Naming
+from express.values import JSON, loads
+from express.wire import encode_headers
+from tests.engine.scripts import program, task
+from tests.runtime.rig import Rig, until
+from tests.runtime.virtual import run_virtual
+
+EVENTS: list[Any] = [
+    {"n": 1},
+    {"n": 2},
+    b"no json",
+    {"fail": True},
+    {"n": 3},
+    None,
+    {"later": True},
+    {"n": 4},
+    {"n": 5, "list": [1, {"deep": []}]},
+    b"[]",
+    b"9" * 40,
+    {"n": 6},
+    {"big": "x" * 300_000},
+    {"bug": True},
+    {"n": 7},
+]
+
+
+def handler(data: Any) -> Any:
+    """Answers at once, later, or with something else."""
+    if not isinstance(data, dict):
+        return data
+    if data.get("fail"):
+        raise ValueError("a bug of the integration")
+    if data.get("later"):
+        return asyncio.sleep(0.2, "late")
+    return {"seen": data, "lone": "\ud800"} if data.get("bug") else {"seen": data}
+
+
+def drained(segments: bool, ordering: str, *, headers: bool = False) -> tuple[list[Any], list[Any], Any, Any]:
+    """Results, dead letters, commit and counters of all events, three of each key, without what time adds."""
+
+    async def main() -> tuple[list[Any], list[Any], Any, Any]:
+        machine = program(task(), {"Type": "Pass", "Parameters": {"answer.$": "$"}})
+        if not segments:
+            machine = msgspec.structs.replace(machine, segments=None)
+        rig = Rig(machine, handler, ordering=ordering)
+        for n, event in enumerate(EVENTS * 3):
+            more = [("k", b"v")] if headers and n % 2 else []
+            rig.put(event, key=b"k%d" % (n % 4) if n % 5 else None, headers=more)
+        worker = rig.worker()
+        assert (worker.processor._dispatcher.through is not None) == segments
+        await until(lambda: len(rig.results) + len(rig.dead) == 3 * len(EVENTS))
+        await rig.stop()
+        counted = msgspec.to_builtins(worker.counters)
+        for changing in ("execution_ms", "end_to_end_ms", "flushes", "commits", "heap_bytes"):
+            del counted[changing]
+        assert sum(worker.counters.execution_ms.counts) == worker.counters.ended
+        return shown(rig.results), shown(rig.dead), rig.committed(), counted
+
+    return run_virtual(main())
+
+
+def shown(records: list[Record]) -> list[Any]:
+    """What does not depend on when it was: sorted, since those that wait may end in any order."""
+    times = {"express.start-time", "express.stop-time", "express.billed-duration-ms"}
+    return sorted(repr((r.key, r.value, [h for h in r.headers if h[0] not in times])) for r in records)
+
+
+@pytest.mark.parametrize("ordering", ["key", "partition", "none"])
+@pytest.mark.parametrize("headers", [False, True])
+def test_both_ways_write_the_same(ordering: str, headers: bool) -> None:
+    """Results, dead letters, commits and counters are the same with and without the loop."""
+    short, long = drained(True, ordering, headers=headers), drained(False, ordering, headers=headers)
+
+    assert short[0] == long[0]
+    assert short[1] == long[1]
+    assert short[2:] == long[2:]
+
+
+def test_order_of_a_key_holds_across_both_ways() -> None:
+    """Records behind one that waits do not overtake it on the short way."""
+
+    async def main() -> list[JSON]:
+        rig = Rig(program(task(), {"Type": "Pass"}), handler)
+        for n in range(6):
+            rig.put({"later": n == 1, "n": n}, key=b"same")
+        worker = rig.worker()
+        await until(lambda: len(rig.results) == 6)
+        assert worker.processor.counters.waiting == 0
+        await rig.stop()
+        assert rig.committed() == Position(6)
+        return [loads(record.value or b"") for record in rig.results]
+
+    assert [v if v == "late" else v["seen"]["n"] for v in run_virtual(main())] == [0, "late", 2, 3, 4, 5]
+
+
+@given(offset=st.integers(0, 1 << 62), started=st.integers(0, 1 << 44), took=st.integers(0, 100))
+@pytest.mark.parametrize("name", ["plain", "100%d of %s"])
+def test_encoded_headers_are_the_long_ways(name: str, offset: int, started: int, took: int) -> None:
+    """The template holds for every offset below its ceiling."""
+    naming = Naming(f"arn:aws:states:us-east-1:123456789012:express:{name}:", Partition("in.topic", 3))
+
+    template, ceiling = naming.succeeded(offset, started, started + took, (100, 64))
+
+    for at in {offset, ceiling - 1}:
+        headers = naming.result_headers(at, naming.arn(at), Finish("SUCCEEDED"), started, started + took, (100, 64))
+        assert template % (at, at & 0xFFFF_FFFF_FFFF, at) == encode_headers(headers)
