@@ -250,6 +250,7 @@ class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
     parent: str
     sync: bool
     trace_header: str | None = None
+    trace: tuple[str, str] | None = None
 
 
 class ChildEnd(msgspec.Struct, frozen=True, kw_only=True):

@@ -193,6 +193,7 @@ def _request(task: StartTask, context: TaskContext, sync: bool, naming: Naming) 
         parent=context.execution_arn,
         sync=sync,
         trace_header=given.get("TraceHeader"),
+        trace=context.trace,
     )
 
 

@@ -21,6 +21,7 @@ from express.engine.effects import StartTask
 from express.errors import SinkError, StatesError
 from express.integrations.aws import shapes
 from express.integrations.idempotency import idempotency_key
+from express.integrations.tracing import trace_headers
 from express.ports import Outbox, Outgoing, TaskContext, Topics
 from express.values import JSON, dumps
 
@@ -103,6 +104,8 @@ class KafkaProduce:
             (EXECUTION_ARN, context.execution_arn.encode()),
             (IDEMPOTENCY_KEY, idempotency_key(task, context).encode()),
         ]
+        if "traceparent" not in (given.get("Headers") or {}):
+            headers += [(name.lower(), value.encode()) for name, value in trace_headers(context).items()]
         return Outgoing(
             topic=topic,
             key=_bytes(given.get("Key")),

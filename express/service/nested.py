@@ -138,6 +138,7 @@ class WorkerMachines:
             state_machine_name=machine.name,
             started=self._clock.wall(),
             redrive_count=None if request.sync else 0,
+            trace=request.trace,
         )
         return self._submit(machine, request, about, self._executor)
 

@@ -56,9 +56,11 @@ class House:
         for name, program in self.programs.items():
             self.machines.add(Workflow(name=name, program=program))
 
-    async def run(self, name: str, data: JSON, history: History | None = None) -> tuple[Finish, Any]:
+    async def run(
+        self, name: str, data: JSON, history: History | None = None, trace: tuple[str, str] | None = None
+    ) -> tuple[Finish, Any]:
         ended = asyncio.get_running_loop().create_future()
-        about = About(execution_arn=EXECUTION, state_machine_name=name, started=1e9)
+        about = About(execution_arn=EXECUTION, state_machine_name=name, started=1e9, trace=trace)
         x, run = self.executor.submit(
             self.programs[name], data, about, lambda _run, _end: ended.set_result(None), history=history
         )
@@ -81,6 +83,17 @@ async def test_a_synchronous_child_gives_the_response_of_start_sync_execution() 
     assert (output["Input"], output["Output"], output["Status"]) == ('{"n":1}', '{"n":1}', "SUCCEEDED")
     assert output["StateMachineArn"] == f"{ARN}echo"
     assert output["StopDate"].endswith("Z")
+
+
+async def test_a_child_has_the_trace_of_its_parent() -> None:
+    """What caused the parent caused the child, too; its functions are told."""
+    told = {"told": Function(handler="tests.integrations.handlers:attributes", mode="inline")}
+    leaf = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "told", "End": True}}}
+    house = House({"parent": calls("leaf"), "leaf": leaf}, told)
+    finish, _ = await house.run("parent", {}, trace=("00-a-b-01", "v=1"))
+    output = loads(finish.output["Output"])
+
+    assert (output["traceparent"], output["tracestate"]) == ("00-a-b-01", "v=1")
 
 
 async def test_a_failed_child_does_not_fail_the_task() -> None:
