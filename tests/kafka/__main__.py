@@ -7,7 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from tests.kafka.jars import DEFAULT_VERSION, Missing, fetch
+from tests.kafka.jars import DEFAULT_VERSION, OLDEST_VERSION, Missing, fetch
 from tests.kafka.real import RealKafka
 
 
@@ -23,6 +23,8 @@ def main() -> None:
     try:
         if arguments.fetch:
             print(fetch(arguments.version))
+            if arguments.version == DEFAULT_VERSION:
+                print(fetch(OLDEST_VERSION))
         else:
             run(RealKafka(arguments.brokers, arguments.version))
     except Missing as missing:

@@ -14,12 +14,13 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from express.devbroker import Broker
-from tests.kafka.jars import Missing, fetch
+from tests.kafka.jars import DEFAULT_VERSION, OLDEST_VERSION, Missing, fetch
 from tests.kafka.real import RealKafka
 
 RUNNING = os.environ.get("EXPRESS_TEST_KAFKA")
 WHY_NOT = pytest.StashKey[str]()
 MARK = "kafka"
+EACH = "each_kafka"
 
 
 @pytest.fixture
@@ -57,6 +58,14 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
         yield started.address
 
 
+@pytest.fixture(scope="module", params=[OLDEST_VERSION, DEFAULT_VERSION])
+def each_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
+    """A broker of the oldest version that is supported, and one of the newest."""
+    need_kafka(request)
+    with RealKafka(version=request.param) as started:
+        yield started
+
+
 @pytest.fixture(scope="session")
 def kafka_jars(request: pytest.FixtureRequest) -> None:
     """For tests that start a `RealKafka` of their own, to kill it or to have three: skips where that can't be."""
@@ -86,6 +95,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     try:
         fetch()
+        if any(EACH in getattr(item, "fixturenames", ()) for item in session.items):
+            fetch(OLDEST_VERSION)
     except Missing as missing:
         session.config.stash[WHY_NOT] = str(missing)
 
@@ -98,4 +109,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _wants_kafka(item: pytest.Item) -> bool:
-    return bool({"kafka", "kafka_jars"} & set(getattr(item, "fixturenames", ())))
+    return bool({"kafka", "kafka_jars", EACH} & set(getattr(item, "fixturenames", ())))

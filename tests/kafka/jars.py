@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DEFAULT_VERSION = os.environ.get("EXPRESS_KAFKA_VERSION", "4.4.0")
+OLDEST_VERSION = "3.9.2"
+"""The last of the 3.x: what is promised is tested with it, too."""
 SCALA = "2.13"
 LOG4J = "2.25.4"
 INSTALL = "install Java 17 or newer and Maven (Debian: apt-get install openjdk-17-jre-headless maven)"

@@ -63,6 +63,11 @@ class RealKafka:
         self._java: list[str] = []
 
     @property
+    def folder(self) -> Path:
+        """Where everything is: `data-N` of each node, its log and its properties."""
+        return self._folder
+
+    @property
     def address(self) -> str:
         """Bootstrap servers."""
         return ",".join(f"127.0.0.1:{port}" for port in self._ports.values())

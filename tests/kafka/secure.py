@@ -35,10 +35,10 @@ class SecureKafka(RealKafka):
         super().__init__(1, version)
         self._ways = dict(zip(LISTENERS, _free_ports(len(LISTENERS)), strict=True))
         self._secrets = tempfile.TemporaryDirectory(prefix="express-kafka-tls-")
-        self.folder = Path(self._secrets.name)
-        self._authority = Authority(self.folder)
+        self.secrets = Path(self._secrets.name)
+        self._authority = Authority(self.secrets)
         self.ca = str(self._authority.file)
-        self.other_ca = str(Authority(self.folder, "stranger").file)
+        self.other_ca = str(Authority(self.secrets, "stranger").file)
         self.certificate, self.key = map(str, self._authority.issue("client", password=KEY_PASSWORD))
         self.password_file = self.secret("password", PASSWORD)
         self.key_password_file = self.secret("key-password", KEY_PASSWORD)
@@ -66,7 +66,7 @@ class SecureKafka(RealKafka):
 
     def secret(self, name: str, text: str) -> Path:
         """A file that holds a secret."""
-        path = self.folder / name
+        path = self.secrets / name
         path.write_text(text + "\n", encoding="utf-8")
         path.chmod(0o600)
         return path
@@ -74,7 +74,7 @@ class SecureKafka(RealKafka):
     def _store(self, name: str, host: str) -> Path:
         """A broker's key and certificate in one file, as Kafka wants PEM."""
         certificate, key = self._authority.issue(f"broker-{name}", host)
-        path = self.folder / f"broker-{name}.pem"
+        path = self.secrets / f"broker-{name}.pem"
         path.write_bytes(key.read_bytes() + certificate.read_bytes())
         return path
 

@@ -161,7 +161,7 @@ async def test_a_refusal_is_a_mistake_of_the_configuration(
 ) -> None:
     """What would fail for ever is told before anything starts: the broker, the reason, and no secret."""
     secure.secret("wrong", "not it")
-    change = {k: v.format(folder=secure.folder, other_ca=secure.other_ca) for k, v in change.items()}
+    change = {k: v.format(folder=secure.secrets, other_ca=secure.other_ca) for k, v in change.items()}
     case = Case(tmp_path, secure, listener, **change)
 
     with pytest.raises(ConfigError, match=f"Kafka can't be used: {secure.at(listener)}: {reason}") as told:
@@ -194,7 +194,7 @@ async def test_the_documented_examples_work(
 async def test_a_refusal_ends_every_command(secure: SecureKafka, tmp_path: Path) -> None:
     """`express run` ends with 104 and one line, `express verify` with 1 and the same reason."""
     secure.secret("wrong", "not it")
-    case = Case(tmp_path, secure, "LOGIN", **{"sasl.password": f"file:{secure.folder}/wrong"})
+    case = Case(tmp_path, secure, "LOGIN", **{"sasl.password": f"file:{secure.secrets}/wrong"})
     run, verified = await asyncio.gather(*[ended(await case.express(command)) for command in ("run", "verify")])
 
     reason = f"{secure.at('LOGIN')}: it refused the login: Authentication failed: Invalid username or password\n"
