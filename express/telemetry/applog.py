@@ -18,8 +18,13 @@ QUIET = {
     "opentelemetry": logging.CRITICAL,
     "asyncio": logging.ERROR,
     "aiohttp": logging.ERROR,
+    "aiobotocore": logging.ERROR,
+    "botocore": logging.ERROR,
 }
-"""Loggers of libraries, and what they may say below debug: their hiccups are handled where they are used."""
+"""Loggers of libraries, and what they may say: their hiccups are handled where they are used.
+
+At debug they may inform, but not debug: there aiokafka tells whole records, and botocore session tokens.
+"""
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), 0x7F, 0x85, 0x2028, 0x2029)}
 
@@ -77,4 +82,4 @@ def log_to_stderr(level: str, form: str, process: str) -> None:
     handler.setFormatter(JsonFormatter(process) if form == "json" else TextFormatter(process))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name, quiet in QUIET.items():
-        logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else quiet)
+        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else quiet)

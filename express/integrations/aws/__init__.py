@@ -120,9 +120,17 @@ class AwsCalls:
             answer: dict[str, Any] = await getattr(client, call.method)(**parameters)
             return answer
         except ClientError as error:
-            raise service_error(error.response, call.model, call.naming) from error
+            failure = service_error(error.response, call.model, call.naming)
+            raise await self._hidden(failure, role) from error
         except (BotoCoreError, ResponseParserError) as error:  # the latter for the page of a proxy, say
             raise client_error(error, call.naming) from error
+
+    async def _hidden(self, failure: StatesError, role: str) -> StatesError:
+        """An error without the session token, which an endpoint may tell of what it was sent."""
+        frozen = await self.clients.credentials(role)
+        if frozen is None or not frozen.token or frozen.token not in str(failure.cause):
+            return failure
+        return StatesError(failure.error, str(failure.cause).replace(frozen.token, "***"))
 
     async def _directly(self, call: Call, parameters: dict[str, Any], role: str, endpoint: str) -> dict[str, Any]:
         """The same by the short way."""

@@ -88,6 +88,8 @@ class Direct:
         ) as response:
             streamed = operation.has_streaming_output and response.status < 300
             read = await _bounded(response, call) if streamed else await response.read()
+        if frozen.token and frozen.token.encode() in read:
+            read = read.replace(frozen.token.encode(), b"***")  # a server that tells what it was sent
         shape = operation.output_shape
         answer = {"status_code": response.status, "headers": response.headers, "body": b"" if streamed else read}
         parsed = _parser(call.folder, protocol).parse(answer, shape)

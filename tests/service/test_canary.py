@@ -1,0 +1,160 @@
+"""Secrets of connections and credentials, looked for wherever something is told: results, histories, metrics, logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from express.config import load
+from express.engine import Execution, History
+from express.service.once import run_once
+from express.sources.topics import ends
+from express.telemetry.logs import log_events
+from express.values import dumps
+from tests.integrations.stub import Stub
+from tests.service.kit import Lab, get, until
+
+pytest.importorskip("aiobotocore", reason="the extra aws is not installed")
+
+SECRETS = {
+    "CANARY_API_KEY": "canary-api-key-5f1d7c",
+    "CANARY_PASSWORD": "canary-password-9a3b21",
+    "CANARY_CLIENT_SECRET": "canary-client-secret-77ce",
+    "AWS_SECRET_ACCESS_KEY": "canary-aws-secret-access-key",
+    "AWS_SESSION_TOKEN": "canary-aws-session-token",
+}
+BEARER = "canary-bearer-token-31415"
+
+SETTINGS = """
+[aws]
+allow = ["*:*"]
+region = "us-east-1"
+endpoint_url = "{url}"
+[http]
+timeout = "5s"
+"""
+CONNECTION = """
+[connections.{name}]
+networks = ["127.0.0.0/8"]
+allow = [{{ url = "{url}" }}]
+{auth}
+"""
+AUTH = {
+    "key": 'auth = "api_key"\nkey_name = "X-Api-Key"\nkey = "env:CANARY_API_KEY"',
+    "basic": 'auth = "basic"\nusername = "u"\npassword = "env:CANARY_PASSWORD"',
+    "oauth": 'auth = "oauth"\nclient_id = "c"\nclient_secret = "env:CANARY_CLIENT_SECRET"\ntoken_url = "{url}/token"',
+}
+
+
+def http(connection: str, following: str) -> dict[str, Any]:
+    arn = f"arn:aws:events:us-east-1:123456789012:connection/{connection}/1"
+    request = {
+        "ApiEndpoint.$": "$.url",
+        "Method": "POST",
+        "Authentication": {"ConnectionArn": arn},
+        "RequestBody.$": "$",
+    }
+    return call("arn:aws:states:::http:invoke", request, following)
+
+
+def call(resource: str, request: dict[str, Any], following: str) -> dict[str, Any]:
+    caught = {"ErrorEquals": ["States.ALL"], "ResultPath": f"$.{following}", "Next": following}
+    return {
+        "Type": "Task",
+        "Resource": resource,
+        "Parameters": request,
+        "ResultPath": f"$.{following}",
+        "Catch": [caught],
+        "Next": following,
+    }
+
+
+MACHINE = {
+    "StartAt": "Key",
+    "States": {
+        "Key": http("key", "Basic"),
+        "Basic": http("basic", "OAuth"),
+        "OAuth": http("oauth", "Put"),
+        "Put": call("arn:aws:states:::dynamodb:putItem", {"TableName": "t", "Item": {}}, "Publish"),
+        "Publish": call("arn:aws:states:::sns:publish", {"TopicArn": "arn", "Message": "m"}, "Describe"),
+        "Describe": call("arn:aws:states:::aws-sdk:kms:listKeys", {}, "End"),
+        "End": {"Type": "Fail", "Error": "Told", "CausePath": "States.JsonToString($)"},
+    },
+}
+
+
+async def echo(request: web.Request) -> web.StreamResponse:
+    """Tells everything it was sent, as servers in trouble do; the first of each path as an error."""
+    if request.path == "/token":
+        return web.json_response({"access_token": BEARER, "expires_in": 60})
+    told = {"headers": dict(request.headers), "body": (await request.read()).decode()}
+    return web.json_response({"message": json.dumps(told), **told}, status=500 if len(told["body"]) % 2 else 200)
+
+
+def found(text: str) -> list[str]:
+    return [secret for secret in [*SECRETS.values(), BEARER] if secret in text]
+
+
+async def read(lab: Lab) -> str:
+    """Everything in the topics of results and dead letters, headers too."""
+    upto = {at: end for at, end in (await ends(lab.properties, lab.topics[1:])).items() if end}
+    consumer, told = AIOKafkaConsumer(**lab.properties, enable_auto_commit=False), []
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(*at) for at in upto])
+        await consumer.seek_to_beginning()
+        while len(told) < sum(upto.values()):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                told += [f"{record.key!r} {record.value!r} {record.headers!r}" for record in records]
+    finally:
+        await consumer.stop()
+    return "\n".join(told)
+
+
+async def test_no_secret_is_told_anywhere(
+    devbroker_process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that echoes what it gets, and one that fails: nothing of it reaches results, dead letters, histories,
+    metrics or logs, at the loudest log level."""
+    caplog.set_level(logging.DEBUG, logger="express")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    lab = Lab(devbroker_process, tmp_path, MACHINE)
+    async with Stub() as stub:
+        stub.answer = echo
+        url = stub.url
+        connections = "".join(
+            CONNECTION.format(name=name, url=url, auth=auth.format(url=url)) for name, auth in AUTH.items()
+        )
+        with lab.file.open("a") as file:
+            file.write(SETTINGS.format(url=url) + connections)
+        await lab.prepare(1)
+        records = [dumps({"url": f"{url}/x", "pad": "p" * n}) for n in range(4)]
+        async with lab.service(1, "log.level=debug") as service:
+            assert await service.ready(20), lab.logs
+            await lab.produce([*records, b"poison"])
+            await until(lambda: service.totals.overall().get("failed", 0) == 4)
+            metrics = (await get(f"{service.url}/metrics"))[1]
+        history, config = History(), load([lab.file], environ={}).config
+        once = await run_once("m", dumps(MACHINE), {"url": f"{url}/x"}, {}, history, config=config)
+        sent = "\n".join(f"{request.headers}" for request, _ in stub.requests)
+    assert isinstance(once.x, Execution)
+    told = {
+        "results and dead letters": await read(lab),
+        "metrics": metrics,
+        "logs": "\n".join([*lab.logs, caplog.text]),
+        "history": json.dumps(log_events(once.x, "ALL", include_data=True)),
+        "configuration": repr(config),
+    }
+
+    assert "canary-api-key-5f1d7c" in sent, "the server was sent the secrets"
+    assert BEARER in sent
+    assert {place: found(text) for place, text in told.items() if found(text)} == {}
+    assert "***" in told["results and dead letters"], "and told of them"
