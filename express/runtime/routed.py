@@ -25,6 +25,9 @@ from express.runtime.records import Naming, record_bytes
 from express.runtime.routing import Machine, Router
 from express.values import JSON
 
+HEADERS_ROOM = 65_536
+"""More than all headers of a result ever take; a result that comes nearer to the limit is measured."""
+
 
 class RoutedJob(NamedTuple):
     """What is remembered of a record while its execution runs: as `lane.Job`, and what its headers said."""
@@ -190,7 +193,8 @@ class RoutedDispatcher(Dispatcher):
 
     def _write(self, job: RoutedJob, arn: str, stopped_ms: int, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         lane = job.lane
-        if record_bytes(job.key, value, headers) > self._sink.limit:
+        limit, key_size = self._sink.limit, len(job.key or b"")
+        if len(value) + key_size + HEADERS_ROOM > limit and record_bytes(job.key, value, headers) > limit:
             record = Record(*lane.partition, job.offset, job.timestamp, job.key, None, job.carried.headers)
             self._refuse_result(lane, record, len(value), arn, job.machine.arn)
             return
