@@ -10,7 +10,7 @@ from typing import Any
 
 from express.service.audit import DEAD_LETTER, RESULT
 from express.sources.survey import Survey
-from tests.faults.memory import MemoryLimit
+from tests.faults.limits import Limits
 from tests.faults.rig import Rig
 from tests.faults.settings import WORKFLOW
 from tests.kafka.clients import producer
@@ -21,6 +21,9 @@ SUCCEEDED, TOO_LARGE = "SUCCEEDED", "FAILED States.DataLimitExceeded"
 BUDGET_MIB = 600
 CGROUP_MIB = 1_024
 RSS_MIB = 700
+STARVED_MIB, STARVED_CORES = 256, 0.2
+BOMB_SECONDS = 600
+"""What thousands of bombs may take: each is tens of milliseconds of work."""
 
 
 def _text(size: int, fill: bytes = b"x") -> bytes:
@@ -120,16 +123,31 @@ async def poison_only(rig: Rig) -> None:
 
 async def bombs(rig: Rig) -> None:
     """Events that take up to 24 times their size as objects, in a cgroup of 1 GiB: the budget of 600 MiB holds."""
-    with MemoryLimit(CGROUP_MIB) as limit:
-        service = await rig.start(runner=limit.runner)
+    with Limits(CGROUP_MIB) as limits:
+        service = await rig.start(runner=limits.runner)
         async with rig.feeding():
             peak = await _watch_memory(rig, service.pids[0])
-        await rig.recovered()
+        await rig.recovered(BOMB_SECONDS)
         peak = max(peak, _peak_mib(service.pids[0]))
         rig.expect("peak of the worker, MiB", peak, 0, RSS_MIB)
         rig.expect("killed for want of memory", service.text().count("ended with -9"), 0, 0)
-        rig.outcome.notes["cgroup's peak, MiB"] = limit.peak_mib
+        rig.outcome.notes["cgroup's peak, MiB"] = limits.peak_mib
         rig.outcome.notes["bytes of events, MiB"] = round(rig.load.bytes / 2**20)
+
+
+async def starved(rig: Rig) -> None:
+    """256 MiB and a fifth of a core for far more events than that can do: slow, no rebalance, nobody is killed."""
+    with Limits(STARVED_MIB, STARVED_CORES) as limits:
+        service = await rig.start(runner=limits.runner)
+        began = await service.metric("express_kafka_rebalances_total")
+        async with rig.feeding():
+            await asyncio.sleep(rig.seconds)
+        waiting = await service.metric("express_kafka_lag_records")
+        await rig.recovered(BOMB_SECONDS)
+        rig.expect("rebalances", await service.metric("express_kafka_rebalances_total") - began, 0, 0)
+        rig.expect("killed for want of memory", service.text().count("ended with -9"), 0, 0)
+        rig.outcome.notes["records that waited at the end of the load"] = waiting
+        rig.outcome.notes["cgroup's peak, MiB"] = limits.peak_mib
 
 
 async def _watch_memory(rig: Rig, pid: int) -> float:

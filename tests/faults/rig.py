@@ -168,10 +168,10 @@ class Rig:
         """Note that something was broken, for the bound of duplicates."""
         self.outcome.disruptions += count
 
-    async def recovered(self) -> None:
+    async def recovered(self, patience: float = RECOVERY_SECONDS) -> None:
         """Wait until everything that is in the input now is committed; note how long that took, and verify."""
         ends = await self.ends()
-        self.outcome.recoveries.append(round(await self.watch.reached(ends, RECOVERY_SECONDS), 1))
+        self.outcome.recoveries.append(round(await self.watch.reached(ends, patience), 1))
         verdict = await self.verify()
         if not verdict.ok:
             self.problem(f"while it ran: {'; '.join(verdict.reasons)}")
