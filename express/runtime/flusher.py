@@ -48,6 +48,8 @@ class Flusher:
         """When positions were stored last."""
         self.busy_since: float | None = None
         """When the flush that is under way began."""
+        self.owing_since: float | None = None
+        """Since when there has been something to commit, whatever failed meanwhile."""
 
     def begin(self) -> None:
         """The sink has begun anew, and every lane with it."""
@@ -91,7 +93,9 @@ class Flusher:
             raise SinkError("an earlier flush did not end")
         stamps = self._take_stamps()
         self._uncommitted += len(stamps)
-        positions = self._positions() if commit or self._is_due() else {}
+        due = commit or self._is_due()
+        positions = self._positions() if due else {}
+        self._note_debt(stamps or positions, due=due)
         if not stamps and not positions:
             return
         lanes = {partition: self._lanes[partition] for partition in positions}
@@ -111,6 +115,13 @@ class Flusher:
         self._counters.commits += 1
         self._uncommitted = 0
         self.committed_at = self._clock.monotonic()
+        self.owing_since = None
+
+    def _note_debt(self, owing: object, *, due: bool) -> None:
+        if owing and self.owing_since is None:
+            self.owing_since = self._clock.monotonic()
+        elif due and not owing:
+            self.owing_since = None  # somebody else has committed it by now
 
     def _is_due(self) -> bool:
         return (

@@ -121,6 +121,11 @@ class Processor:
         return self._flusher.committed_at
 
     @property
+    def owing_since(self) -> float | None:
+        """Since when there has been something to commit (monotonic seconds); None where there is nothing."""
+        return self._flusher.owing_since if self._lanes else None
+
+    @property
     def partitions(self) -> Collection[Partition]:
         """The partitions that are ours."""
         return self._lanes.keys()

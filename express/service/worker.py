@@ -40,6 +40,9 @@ EXIT_UNCOMMITTED = 75
 SILENT_SECONDS = 60.0
 """A source that has not answered for so long makes the worker unhealthy."""
 
+OWING_SECONDS = 600.0
+"""So does a commit that fails or hangs for so long: longer than the longest execution, so that no restart cuts any."""
+
 log = logging.getLogger(__name__)
 
 
@@ -138,7 +141,10 @@ class Worker:
 
 def _check(processor: Processor, now: float) -> str:
     silent = now - processor.polled_at
-    return f"its source has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else ""
+    if silent > SILENT_SECONDS:
+        return f"its source has not answered for {silent:.0f} s"
+    owing = now - (processor.owing_since or now)
+    return f"it has not committed for {owing:.0f} s" if owing > OWING_SECONDS else ""
 
 
 def _pipeline_report(processor: Processor) -> PipelineReport:

@@ -29,6 +29,7 @@ from express.config.cluster import GROUP_MS
 from express.errors import CommitRefused, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.ports import Assignments, Event, Partition, Position
+from express.sources.pulse import Pulse
 
 DEFAULTS: dict[str, Any] = {
     **GROUP_MS,
@@ -71,6 +72,7 @@ class KafkaSource:
         self._properties = {**DEFAULTS, **properties, **FIXED, "group_id": group}
         self._consumer: AIOKafkaConsumer | None = None
         self._listener: _Listener | None = None
+        self._pulse: Pulse | None = None
         self._commits: set[asyncio.Task[None]] = set()
         self._warned = False
 
@@ -83,6 +85,7 @@ class KafkaSource:
         self._listener = _Listener(assignments, self._commits)
         self._consumer.subscribe(self._topics, listener=self._listener)
         with mapped(SourceError, f"joining group {self._group}"):
+        self._pulse = Pulse(self._consumer)
             await self._consumer.start()
 
     async def stop(self) -> None:
@@ -114,6 +117,8 @@ class KafkaSource:
                 raise SourceError(f"polling: {type(error).__name__}: {error}") from error
         # A TopicPartition is a tuple equal to our Partition, with the same hash.
         return cast("Sequence[tuple[Partition, Sequence[Event]]]", list(polled.items()))
+        assert self._pulse is not None
+        self._pulse.check(starved=not wanted and not polled)
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
         """What the group has committed, asked from its coordinator now. The public call leaves out the metadata."""

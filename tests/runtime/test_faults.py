@@ -85,6 +85,43 @@ async def test_stopping_while_the_broker_is_frozen(broker: RealKafka, promise: s
         await check(f, f.worker())
 
 
+@pytest.mark.parametrize("part", ["producer", "fetcher", "coordinator"])
+async def test_a_client_that_has_died_is_made_anew(kafka: str, promise: str, part: str) -> None:
+    """An error that aiokafka does not expect ends a task of its, and with it the client: another one goes on."""
+    async with flow(kafka, promise, seconds, ordering="none") as f:
+        worker = await under_load(f)
+        assert worker.source._consumer is not None
+        if part == "producer":
+            writers = worker.sink._writers.values() if promise == "exactly_once" else [worker.sink]
+            for writer in writers:
+                writer._producer._sender.client = None
+        elif part == "fetcher":
+            worker.source._consumer._fetcher._fetch_task.cancel()
+        else:
+            worker.source._consumer._coordinator._coordination_task.cancel()
+
+        await check(f, worker)
+        assert worker.counters.restarts >= 1
+
+
+async def test_brokers_that_answer_no_fetch(broker: RealKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll that finds nothing since nobody answers is told from an idle topic: the client is made anew."""
+    monkeypatch.setattr("express.sources.pulse.SILENT_SECONDS", 2.0)
+    async with flow(broker.address, "at_least_once", seconds, ordering="none") as f:
+        await f.put(*[{"seconds": 0}] * 30)
+        worker = f.worker()
+        await f.until_terminal(30)
+        await asyncio.sleep(3)
+        assert worker.counters.restarts == 0
+
+        broker.suspend()
+        await f.until(lambda: worker.counters.restarts)
+        broker.resume()
+        await f.put(*[{"seconds": 0}] * 30)
+        await f.until(lambda: sum(at.offset for at in worker.processor.committed.values()) == 60)
+        await f.stop()
+
+
 @pytest.mark.parametrize("broker", [SMALL], indirect=True)
 async def test_exactly_once_ends_where_a_map_does_not_fit(broker: RealKafka) -> None:
     """What can't be committed exactly once ends the pipeline with the broker's setting, instead of trying for ever."""

@@ -689,3 +689,29 @@ def test_the_counters_balance_at_every_moment() -> None:
         assert counters.started == counters.succeeded + counters.failed + counters.timed_out + counters.aborted
 
     run_virtual(main())
+
+
+def test_a_debt_is_known() -> None:
+    """Since when there has been something to commit: for whoever asks whether the worker is alive."""
+
+    async def main() -> None:
+        rig = Rig()
+        worker = rig.worker()
+        rig.put({})
+        await until(lambda: rig.committed() == (1, ""))
+        await asyncio.sleep(2)
+        assert worker.processor.owing_since is None
+
+        worker.sink.gate.clear()
+        rig.put({})
+        await until(lambda: worker.processor.owing_since is not None)
+        since = worker.processor.owing_since
+        await asyncio.sleep(700)
+        assert worker.processor.owing_since == since
+
+        worker.sink.gate.set()
+        await until(lambda: worker.processor.owing_since is None)
+        assert rig.committed() == (2, "")
+        await rig.stop()
+
+    run_virtual(main())

@@ -1,0 +1,51 @@
+"""Whether a consumer still fetches. aiokafka tells nobody when its fetching has ended, or when no broker answers.
+
+A poll then finds nothing, as in an idle topic, for ever (aiokafka issues 625, 703, 1154).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer
+
+from express.errors import SourceError
+from express.kafka import failures
+
+SILENT_SECONDS = 120.0
+"""Brokers answer a fetch every `fetch_max_wait_ms`. Longer than a session timeout: the group has given us up."""
+
+
+class Pulse:
+    """Feels one consumer. `check` after each poll; raises SourceError when only a new consumer will help."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._newest = -1.0
+        self._heard_at = asyncio.get_running_loop().time()
+
+    def check(self, *, starved: bool) -> None:
+        """`starved`: all that is assigned was asked for, and nothing came, so that a fetch must be under way."""
+        fetching = self._consumer._fetcher._fetch_task
+        if fetching is not None and fetching.done():
+            raise SourceError(f"the client has stopped fetching: {_why(fetching)}")
+        now = asyncio.get_running_loop().time()
+        newest = self._last_answer() if starved else None
+        if newest is None or newest != self._newest:
+            self._newest = newest or 0.0
+            self._heard_at = now
+        elif now - self._heard_at > SILENT_SECONDS:
+            silent = now - self._heard_at
+            raise SourceError(f"no broker has answered a fetch for {silent:.0f} s. {failures()}".rstrip(". "))
+
+    def _last_answer(self) -> float | None:
+        """When a fetch was answered last, by the client's clock; None where nothing is assigned."""
+        consumer = self._consumer
+        assignment = consumer._subscription.subscription.assignment
+        states = [assignment.state_value(tp) for tp in consumer.assignment()] if assignment is not None else []
+        return max((state.timestamp or 0.0 for state in states if state is not None), default=None)
+
+
+def _why(task: asyncio.Task[None]) -> str:
+    error = None if task.cancelled() else task.exception()
+    return f"{type(error).__name__}: {error}" if error is not None else "it was cancelled"
