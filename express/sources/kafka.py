@@ -83,9 +83,9 @@ class KafkaSource:
         sticky = type("StickyAssignor", (StickyPartitionAssignor,), {})
         self._consumer = AIOKafkaConsumer(**{"partition_assignment_strategy": (sticky,), **self._properties})
         self._listener = _Listener(assignments, self._commits)
+        self._pulse = Pulse(self._consumer)
         self._consumer.subscribe(self._topics, listener=self._listener)
         with mapped(SourceError, f"joining group {self._group}"):
-        self._pulse = Pulse(self._consumer)
             await self._consumer.start()
 
     async def stop(self) -> None:
@@ -115,10 +115,10 @@ class KafkaSource:
                     polled = await consumer.getmany(*wanted, timeout_ms=wait, max_records=limit)
             except (ConsumerStoppedError, UnicodeDecodeError) as error:  # a header's key may be any bytes
                 raise SourceError(f"polling: {type(error).__name__}: {error}") from error
-        # A TopicPartition is a tuple equal to our Partition, with the same hash.
-        return cast("Sequence[tuple[Partition, Sequence[Event]]]", list(polled.items()))
         assert self._pulse is not None
         self._pulse.check(starved=not wanted and not polled)
+        # A TopicPartition is a tuple equal to our Partition, with the same hash.
+        return cast("Sequence[tuple[Partition, Sequence[Event]]]", list(polled.items()))
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
         """What the group has committed, asked from its coordinator now. The public call leaves out the metadata."""
