@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from express.engine.effects import StartTask
+from express.engine import About, History
+from express.engine.effects import Finish, StartTask
 from express.values import JSON
 from express.wire import HeaderBlock
 
@@ -333,6 +334,31 @@ class Outbox(Protocol):
 
     def add(self, execution_arn: str, record: Outgoing) -> Partition:
         """Write `record` with the execution's result; where it will lie. Raises SinkError for what can't be written."""
+
+
+GOLDEN, MASK = 2_654_435_769, 0xFFFF_FFFF
+"""2^32 divided by the golden ratio: multiplied by it, numbers that follow each other are spread evenly."""
+
+
+class Tracing(Protocol):
+    """Who takes ended executions as traces. The host asks nobody but these two numbers (`telemetry.traces`):
+
+    an execution is sampled, and recorded, where `offset * GOLDEN & MASK < threshold`; it is told where it was
+    sampled, did not succeed, or took longer than `slow` seconds.
+    """
+
+    @property
+    def threshold(self) -> int:
+        """The share of all executions, of 2^32."""
+
+    @property
+    def slow(self) -> float:
+        """Who takes longer is one of the slowest."""
+
+    def ended(
+        self, about: About, finish: Finish, seconds: float, history: History | None, partition: Partition, offset: int
+    ) -> None:
+        """Take the execution of a record. Must be quick and never raise."""
 
 
 class Topics(Protocol):

@@ -93,7 +93,6 @@ class Started:
         "about",
         "done",
         "finish",
-        "link",
         "output",
         "program",
         "request",
@@ -114,7 +113,6 @@ class Started:
         self.output: str | None = None
         self.seconds = 0.0
         self.traced = False
-        self.link = ""
 
     @property
     def stopped(self) -> float:
@@ -204,7 +202,6 @@ class Executions:
         started = Started(request, self._registry.program(request.target), self._about(request))
         wanted = self.ring is not None or request.target.log_level != "OFF"
         if self._tracer is not None:
-            started.link = TRACEPARENT.get()
             started.traced = self._tracer.sampled()
             wanted = wanted or started.traced
         started.x, started.run = self._executor.submit(
@@ -329,7 +326,6 @@ def _trace(started: Started) -> Trace:
         started.finish,
         started.seconds,
         () if history is None else history.log,
-        started.link,
         {} if trace_header is None else {"aws.xray.trace_header": trace_header},
     )
 

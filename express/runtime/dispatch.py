@@ -13,13 +13,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from express.engine import About, Execution
+from express.engine import About, Execution, History
 from express.engine.effects import Finish
 from express.engine.fast import Ended, Parked, Point
 from express.engine.program import END, cap
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
-from express.ports import Clock, Ending, Event, Observer, Record, Sink
+from express.ports import GOLDEN, MASK, Clock, Ending, Event, Observer, Partition, Record, Sink
 from express.runtime.counters import Counters
 from express.runtime.executor import Done, Executor, Late, Run
 from express.runtime.lane import ORDER_KEYS, Job, Lane
@@ -60,6 +60,7 @@ class Dispatcher(ABC):
         self._wake = wake
         self._observer = observer
         self._attached = pipeline.attached
+        self._tracer = pipeline.tracer
         self._program = workflow.program
         self._machine_arn = workflow.arn
         self._memory = workflow.memory
@@ -154,7 +155,7 @@ class Dispatcher(ABC):
         limit = min(self._limit, self._sink.limit - RESULT_OVERHEAD)
         about = About(role_arn=workflow.role_arn, state_machine_arn=workflow.arn, state_machine_name=workflow.name)
         fixed = Fixed(self._program, about, workflow.memory, seconds, self._limit, limit, self._pipeline.output)
-        return Through(self, fixed, self._executor, self._sink, clock, self._counters, self._order)
+        return Through(self, fixed, self._executor, self._sink, clock, self._counters, self._order, self._tracer)
 
     def _run(self, lane: Lane, record: Event, order: bytes | None) -> None:
         if record.headers:
@@ -179,7 +180,13 @@ class Dispatcher(ABC):
         if self._attached is not None:
             self._attached.open(about.execution_arn, lane.partition, self._sink)
         x, run = self._executor.submit(
-            self._program, data, about, self._ended, limit=self._pipeline.time_limit, size=size
+            self._program,
+            data,
+            about,
+            self._ended,
+            limit=self._pipeline.time_limit,
+            size=size,
+            history=self._record(offset),
         )
         if run is None and self._attached is not None:
             run = self._kept(x, self._ended)
@@ -187,6 +194,19 @@ class Dispatcher(ABC):
             self._emit(lane, x, offset, record.timestamp, record.key, size)
         else:
             self._wait(lane, run, record, order)
+
+    def _record(self, offset: int) -> History | None:
+        """A history for executions that are to be traces whatever becomes of them."""
+        tracer = self._tracer
+        return History() if tracer is not None and offset * GOLDEN & MASK < tracer.threshold else None
+
+    def _trace(self, x: Execution | Ended, finish: Finish, seconds: float, partition: Partition, offset: int) -> None:
+        """Hand an ended execution to the tracer if it is one to be told."""
+        tracer = self._tracer
+        assert tracer is not None, "the caller has looked"
+        history = x.history if isinstance(x, Execution) else None
+        if history is not None or finish.status != "SUCCEEDED" or seconds > tracer.slow:
+            tracer.ended(x.about, finish, seconds, history, partition, offset)
 
     def _wait(self, lane: Lane, run: Run, record: Event, order: bytes | None) -> None:
         """An execution waits: note whose it is, and what waits behind it."""
@@ -269,6 +289,8 @@ class Dispatcher(ABC):
         if self._attached is not None:
             self._attached.write(arn, stopped_ms)
         headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
+        if self._tracer is not None:
+            self._trace(x, finish, elapsed, lane.partition, offset)
         if self._observer is not None:
             name = about.state_machine_name
             self._observer.ended(Ending(name, arn, finish.status, finish.error, about.started, stopped))

@@ -8,6 +8,7 @@ import msgspec
 
 from express.engine.program import EXECUTION_SECONDS, Program
 from express.metering import used_memory
+from express.ports import Tracing
 from express.runtime.attached import Attachments
 from express.runtime.offset_map import IN_FLIGHT_LIMIT
 from express.values import PAYLOAD_LIMIT
@@ -77,6 +78,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     worker: str = ""
     """Who writes dead letters, for their header."""
     attached: Attachments | None = None
+    tracer: Tracing | None = None
     """Where account is kept of what executions start and produce; None for workflows that do neither."""
     envelope: Envelope = "value"
     """What executions get as their input."""

@@ -105,7 +105,14 @@ class RoutedDispatcher(Dispatcher):
             carried,
         )
         x, run = self._executor.submit(
-            machine.program, data, about, self._ended_routed, job, limit=self._pipeline.time_limit, size=size
+            machine.program,
+            data,
+            about,
+            self._ended_routed,
+            job,
+            limit=self._pipeline.time_limit,
+            size=size,
+            history=self._record(record.offset),
         )
         if run is None and self._attached is not None:
             run = self._kept(x, self._ended_routed)
@@ -160,6 +167,8 @@ class RoutedDispatcher(Dispatcher):
             self._attached.write(arn, stopped_ms)
         headers = job.naming.result_headers(job.offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         headers += job.carried.headers
+        if self._tracer is not None:
+            self._trace(x, finish, elapsed, job.lane.partition, job.offset)
         if self._observer is not None:
             name = about.state_machine_name
             self._observer.ended(Ending(name, arn, finish.status, finish.error, about.started, stopped))

@@ -18,7 +18,7 @@ from express.engine import About, Program
 from express.engine.fast import Point, begin, transitions
 from express.engine.program import END
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
-from express.ports import Clock, Event, Sink
+from express.ports import GOLDEN, MASK, Clock, Event, Sink, Tracing
 from express.runtime.counters import LATENCY_BOUNDS_MS, Counters
 from express.runtime.executor import Executor, Late
 from express.runtime.lane import Lane, OrderKey
@@ -102,8 +102,11 @@ class Through:
         clock: Clock,
         counters: Counters,
         order: OrderKey,
+        tracer: Tracing | None = None,
     ) -> None:
+        """`tracer`: executions that it samples, and the slowest, are not for the short way."""
         self._rest = rest
+        self._tracer = tracer
         self._fixed = fixed
         self._caller = executor.caller
         self._sink = sink
@@ -129,6 +132,7 @@ class Through:
         held, naming, waiting, order = lane.held, lane.naming, lane.waiting, self._order
         segments, caller, put, monotonic = program.segments, self._caller, results.put, self._clock.monotonic
         holders = program.width.holders
+        sampled, tracer = 0 if self._tracer is None else self._tracer.threshold, self._tracer
         now = monotonic()
         shift = self._clock.wall() - now
         results.begin(int((now + shift) * 1000))
@@ -136,6 +140,8 @@ class Through:
             record = held[0]
             key, value, offset = record.key, record.value, record.offset
             if record.headers or (key and len(key) > KEY_LIMIT) or (waiting and order(record) in waiting):
+                return None
+            if sampled and offset * GOLDEN & MASK < sampled:
                 return None
             try:
                 data = admit(value, payload_limit)
@@ -151,6 +157,8 @@ class Through:
             used = memory + (size + len(text)) * holders
             held.popleft()
             if not 0 < len(text) <= result_limit or end - now > STEP_SECONDS or used > STEP_BYTES:
+                return record, data, cast(Seat, seat).whole(), now, point, late
+            if tracer is not None and end - now > tracer.slow:
                 return record, data, cast(Seat, seat).whole(), now, point, late
             put(offset, key, text, record.timestamp, int((end + shift) * 1000), end - now, used, point[2])
             now = end

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from express.config import Config
@@ -16,12 +18,14 @@ from express.runtime.processor import Processor
 from express.service.job import Job
 from express.service.measure import MeasuredIntegrations
 from express.service.nested import WorkerMachines, attaches
+from express.service.tracing import make_tracer
 from express.service.workflows import compile_callable, definition_keys, machine_name
 from express.sinks.kafka import KafkaSink
 from express.sinks.queue import LazyQueue
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
 from express.sources.properties import ClientProperties, client_properties
+from express.telemetry.traces import Tracer
 
 
 class Built(msgspec.Struct):
@@ -35,6 +39,7 @@ class Built(msgspec.Struct):
     machines: WorkerMachines
     topics: LazyQueue
     gates: Gates
+    tracer: Tracer | None = None
 
     async def close(self) -> None:
         """Let go of everything but the processors, which end by themselves."""
@@ -42,6 +47,8 @@ class Built(msgspec.Struct):
         await self.outside.close()
         await self.topics.stop()
         await self.functions.close()
+        if self.tracer is not None:
+            await asyncio.to_thread(self.tracer.close)
 
 
 def build(job: Job) -> Built:
@@ -61,6 +68,7 @@ def build(job: Job) -> Built:
     integrations = MeasuredIntegrations(inner)
     executor = Executor(clock, integrations)
     machines.bind(executor)
+    tracer = make_tracer(config.traces)
     processors = []
     for pipeline in config.pipelines:
         workflows = []
@@ -69,8 +77,8 @@ def build(job: Job) -> Built:
             name, region, account = machine_name(file), config.api.region, config.api.account
             workflows.append(Workflow(name=name, program=program, region=region, account=account))
             machines.add(workflows[-1])
-        processors.append(_processor(job, pipeline, workflows, properties, executor, clock, attached))
-    return Built(processors, integrations, executor, functions, outside, machines, topics, gates)
+        processors.append(_processor(job, pipeline, workflows, properties, executor, clock, attached, tracer))
+    return Built(processors, integrations, executor, functions, outside, machines, topics, gates, tracer)
 
 
 def group_of(config: Config, pipeline: PipelineConfig) -> str:
@@ -86,6 +94,7 @@ def _processor(
     executor: Executor,
     clock: SystemClock,
     attached: Attachments,
+    tracer: Tracer | None,
 ) -> Processor:
     config = job.config
     name = f"{config.kafka.group}-{pipeline.name}-{job.worker}"
@@ -113,6 +122,7 @@ def _processor(
         workflow_unknown=pipeline.input.workflow_unknown,
         copy_headers=tuple(pipeline.results.copy_headers),
         cloudevents=pipeline.results.cloudevents,
+        tracer=tracer,
     )
     group = group_of(config, pipeline)
     consumer = dict(properties.consumer)

@@ -133,6 +133,7 @@ class Worker:
             endpoints=self._built.gates.report(),
             loop_lag=msgspec.to_builtins(self._watch.lag),
             gc_pause=msgspec.to_builtins(self._watch.gc),
+            traces={} if self._built.tracer is None else msgspec.to_builtins(self._built.tracer.counts),
             cpu_seconds=time.process_time(),
             resident_bytes=resident_bytes(),
         )

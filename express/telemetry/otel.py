@@ -81,7 +81,7 @@ def spans_of(trace: Trace, resource: Resource) -> list[ReadableSpan]:
                 None if parent is None else contexts[id(parent)],
                 resource,
                 own,
-                links=() if parent is not None else links_to(trace.link),
+                links=() if parent is not None else links_to(about.trace[0] if about.trace else ""),
                 kind=_kind(trace, span, parent),
                 status=_ERROR if failed else _OK,
                 start_time=_nanoseconds(origin + span.started),

@@ -1,14 +1,14 @@
 """Which executions become traces, and their way to the collector: a bounded queue and one thread.
 
 The decision falls when an execution is over, so that failures and the slowest are always among the traces whatever
-the share of the others. The host decides before it asks anybody, on three attributes:
+the share of the others. The host decides before it asks anybody (`ports.Tracing`):
 
     history is wanted    number * GOLDEN & MASK < tracer.threshold       when it begins
     is it a trace        sampled or failed or seconds > tracer.slow      when it is over
 
-which is all that an execution that becomes no trace pays (`python -m benchmarks.tracing`: 0.05 µs). The hash of
-numbers that follow each other is spread evenly, so even a few thousand executions meet the ratio closely, and a
-Kafka record that is replayed decides as it did before.
+which is all that an execution that becomes no trace pays (`python -m benchmarks.tracing`). The hash of numbers that
+follow each other is spread evenly, so even a few thousand executions meet the ratio closely, and a Kafka record that
+is replayed decides as it did before.
 
 Nothing here waits: what the queue has no room for, and what the collector does not take, is counted.
 """
@@ -27,12 +27,9 @@ import msgspec
 
 from express.engine import About
 from express.engine.effects import Finish
-from express.engine.history import HistoryEvent
+from express.engine.history import History, HistoryEvent
+from express.ports import GOLDEN, MASK, Partition
 
-GOLDEN = 2_654_435_769
-"""2^32 divided by the golden ratio."""
-
-MASK = 0xFFFF_FFFF
 BATCH = 128
 """Traces that are sent at once, at most."""
 
@@ -45,14 +42,13 @@ log = logging.getLogger(__name__)
 class Trace(NamedTuple):
     """An execution that is to be told. `events` is empty where no history was kept: then it is one span.
 
-    `link` is the `traceparent` of whoever caused it, as it came. `attributes` go to the span of the execution.
+    `about.trace` is the trace context of whoever caused it. `attributes` go to the span of the execution.
     """
 
     about: About
     finish: Finish
     seconds: float
     events: Sequence[HistoryEvent] = ()
-    link: str = ""
     attributes: Mapping[str, str | int] = {}
 
 
@@ -112,6 +108,19 @@ class Tracer:
                 return
             self._room -= 1
         self._queue.put(trace)
+
+    def ended(
+        self, about: About, finish: Finish, seconds: float, history: History | None, partition: Partition, offset: int
+    ) -> None:
+        """Take the execution of a Kafka record (`ports.Tracing`)."""
+        attributes: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": partition.topic,
+            "messaging.destination.partition.id": str(partition.number),
+            "messaging.kafka.offset": offset,
+        }
+        self.offer(Trace(about, finish, seconds, () if history is None else history.log, attributes))
 
     def close(self, seconds: float = 2.0) -> None:
         """Send what waits, for as long as that; then give up."""

@@ -18,9 +18,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from express.config import Api, Config, Traces
 from express.errors import ConfigError
+from express.ports import GOLDEN, MASK
 from express.service.tracing import make_tracer
 from express.telemetry.otel import spans_of
-from express.telemetry.traces import GOLDEN, MASK, Trace, Tracer
+from express.telemetry.traces import Trace, Tracer
 
 from .server import Running, serving
 from .test_executions import eventually, task
