@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from express.service.bench.conduct import Bench
 from express.service.bench.pipeline import PipelineBench
 from express.service.bench.result import Bill, Result, Second
+from express.service.bench.schedule import due_between
 from express.service.bench.wire import REPORT_SECONDS
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def cells(bench: AnyBench, number: int) -> tuple[str, ...]:
         p50, p99, most = e2e.percentile(50), e2e.percentile(99), e2e.max
     return (
         f"{number + 1} s",
-        f"{second.scheduled:,}",
+        f"{_due(bench, number) or second.scheduled:,}",
         f"{second.ended:,}",
         f"{second.in_flight:,}",
         f"{second.waiting:,}",
@@ -87,6 +88,12 @@ def cells(bench: AnyBench, number: int) -> tuple[str, ...]:
         f"{second.dropped:,}",
         f"{second.behind:,}",
     )
+
+
+def _due(bench: AnyBench, number: int) -> int:
+    """What the schedule has for a second, 0 where it is not known before: what waits has not been told of."""
+    before = bench.plan.load.warmup_seconds
+    return round(due_between(bench.plan.stages, before + number, before + number + 1))
 
 
 def headings(bench: AnyBench) -> tuple[str, ...]:

@@ -111,6 +111,7 @@ class Bench:
             return
         if kind == JSON_FRAME:
             self.worker = msgspec.json.decode(body, type=WorkerReport)
+            self.worker.waiting += self.generator.unsent
             self.collector.gauge(time.monotonic(), self.worker.in_flight, self.worker.waiting)
         else:
             self.collector.add(body)

@@ -14,6 +14,8 @@ from express.service.bench.wire import FRAME_HEAD, frame_head
 
 END_SECONDS = 10.0
 HASTE_SECONDS = 0.2
+LONGEST_LINE = 64 << 20
+"""A generator that drops tells of every event it has dropped since its last report."""
 
 
 class Processes:
@@ -32,6 +34,7 @@ class Processes:
             stderr=None,
             pass_fds=() if fd is None else (fd,),
             start_new_session=True,
+            limit=LONGEST_LINE,
         )
         self._all.append(process)
         if self._stopping:  # the order came while the process was made
@@ -58,7 +61,9 @@ class Processes:
                     await process.wait()
             except TimeoutError:
                 process.kill()
-                await process.wait()
+                with contextlib.suppress(TimeoutError):  # its end is not noticed while its output is not read
+                    async with asyncio.timeout(HASTE_SECONDS):
+                        await process.wait()
 
 
 async def read_frame(process: Process, name: str) -> tuple[bytes, bytes]:

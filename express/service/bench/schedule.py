@@ -93,6 +93,22 @@ def _cut(stages: Sequence[Stage], seconds: float) -> list[Stage]:
     return kept
 
 
+def due_between(stages: Sequence[Stage], start: float, end: float) -> float:
+    """How many events the stages have between two times, in seconds from their start.
+
+    >>> due_between([Stage(0, 100, 10), Stage(100, 100, 5)], 9, 11)
+    195.0
+    """
+    total = 0.0
+    for stage in stages:
+        first, last = max(0.0, start), min(stage.seconds, end)
+        if first < last:
+            slope = (stage.last - stage.first) / stage.seconds
+            total += (stage.first + slope * (first + last) / 2) * (last - first)
+        start, end = start - stage.seconds, end - stage.seconds
+    return total
+
+
 def arrivals(stages: Sequence[Stage], *, poisson: bool = False, seed: int = 1) -> Iterator[float]:
     """When each event is due, in seconds from the start, in order.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import os
 import signal
@@ -15,6 +16,7 @@ import sys
 import time
 from array import array
 from collections import deque
+from collections.abc import Iterable
 from typing import cast
 
 import msgspec
@@ -41,7 +43,13 @@ TURN_SECONDS = 0.005
 """Executions that start in one turn of the loop."""
 
 TRACE_SECONDS = 5.0
-LANE_READ_AHEAD = 1_000
+READ_AHEAD = 2_000
+"""Events in line: then no more are read for a while. A loop that only reads has no time to run and to report."""
+
+REST_SECONDS = 5.0
+"""What reading the rest of the events may take, when none of them will be run any more."""
+
+PIPE_BYTES = 1 << 20
 
 
 class Intake(asyncio.Protocol):
@@ -61,7 +69,7 @@ class Intake(asyncio.Protocol):
         self._reader = EventReader()
         self._runner: Runner | None = None
         self._transport: asyncio.ReadTransport | None = None
-        self._paused = self._turning = self._over = False
+        self._paused = self._turning = self._over = self._given_up = False
 
     def serve(self, runner: Runner) -> None:
         """Hand events to this one."""
@@ -75,6 +83,9 @@ class Intake(asyncio.Protocol):
         """Put events in line; those that find it full are dropped."""
         if self._closed and self._until is None:
             self._until = time.monotonic() + self._plan.seconds
+        if self._given_up:
+            self._leave(self._reader.feed(data))
+            return
         room = float("inf") if self._closed else self._plan.backlog
         for event in self._reader.feed(data):
             if len(self.waiting) < room:
@@ -82,7 +93,7 @@ class Intake(asyncio.Protocol):
             else:
                 now = time.monotonic()
                 self.samples.extend((event[0], now, now, 0, 0, DROPPED))
-        if self._closed and not self._paused and len(self.waiting) > LANE_READ_AHEAD:
+        if not self._paused and len(self.waiting) > READ_AHEAD:
             assert self._transport is not None
             self._transport.pause_reading()
             self._paused = True
@@ -110,17 +121,25 @@ class Intake(asyncio.Protocol):
             self._check_end()
 
     def give_up(self) -> None:
-        """Note everything that waits or runs as unfinished."""
+        """Note everything that waits, runs or is still to be read as unfinished."""
         now = time.monotonic()
         for due, count in self.running.items():
             for _ in range(count):
                 self.samples.extend((due, due, now, 0, 0, UNFINISHED))
-        for due, _ in self.waiting:
-            self.samples.extend((due, now, now, 0, 0, UNFINISHED))
+        self._leave(self.waiting)
         self.running.clear()
         self.waiting.clear()
         self.in_flight = 0
         self._runner = None
+        self._given_up = True
+        self._read_on()
+        self._check_end()
+
+    def _leave(self, events: Iterable[tuple[float, bytes | None]]) -> None:
+        now = time.monotonic()
+        for due, _ in events:
+            if not self._closed:
+                self.samples.extend((due, now, now, 0, 0, UNFINISHED))
 
     def _pump(self) -> None:
         """Start what may start, for one turn of the loop."""
@@ -145,13 +164,17 @@ class Intake(asyncio.Protocol):
             runner.start(due, value)
             if time.monotonic() >= until:
                 break
-        if self._paused and len(waiting) < LANE_READ_AHEAD // 2:
-            assert self._transport is not None
-            self._transport.resume_reading()
-            self._paused = False
+        if len(waiting) < READ_AHEAD // 2:
+            self._read_on()
         if waiting and self.in_flight < self._most:
             self._schedule()
         self._check_end()
+
+    def _read_on(self) -> None:
+        if self._paused:
+            assert self._transport is not None
+            self._transport.resume_reading()
+            self._paused = False
 
     def _schedule(self) -> None:
         if not self._turning:
@@ -217,6 +240,9 @@ class BenchWorker:
         transport, _ = await loop.connect_read_pipe(lambda: self._intake, os.fdopen(events, "rb", 0))
         await self._wait()
         self._intake.give_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REST_SECONDS):
+                await self._intake.ended.wait()
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
@@ -292,6 +318,8 @@ async def _main(events: int) -> None:
     sys.path[:0] = plan.path
     pin(plan.cpu)
     written = asyncio.Event()
+    with contextlib.suppress(OSError, AttributeError):  # what a turn of the loop may write
+        fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     out, _ = await loop.connect_write_pipe(lambda: Written(written), os.fdopen(os.dup(1), "wb", 0))
     os.dup2(2, 1)  # what a handler prints must not get among the frames
     worker = BenchWorker(plan, out)

@@ -90,6 +90,24 @@ async def test_a_full_backlog_drops_and_counts() -> None:
     assert any("dropped" in warning for warning in result.warnings)
 
 
+@pytest.mark.timeout(90)
+async def test_far_too_much_is_told_and_ends() -> None:
+    """At ten times what can be done, figures keep coming, all that was scheduled is accounted for, and it ends in time.
+
+    What still waits in a pipe or a buffer when the drain is over counts as unfinished.
+    """
+    slow = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 1, "End": True}}}
+    load = {"seconds": 2.0, "rate": "20000", "concurrency": 200, "backlog": 20_000}
+    result = await Bench(msgspec.structs.replace(plan(slow, **load), drain_seconds=1.0)).run()
+    counts = result.counts
+
+    assert counts.scheduled == 40_000
+    assert counts.dropped > 10_000
+    assert counts.unfinished > 15_000
+    assert counts.started == counts.succeeded + counts.rejected + counts.unfinished
+    assert max(second.waiting for second in result.series) > 15_000
+
+
 async def test_the_same_seed_gives_the_same_events() -> None:
     """Two runs with one seed see as many rejected events; figures of processes and states are there."""
     first, second = [await Bench(plan(seconds=1.0, rate="1000")).run() for _ in range(2)]
