@@ -73,8 +73,11 @@ class Clients:
         return None if held is None else await held.get_frozen_credentials()
 
     async def close(self) -> None:
-        """Close all connections."""
-        self._clients.clear()
+        """Close all connections, also of clients that are just being made."""
+        making, self._clients = list(self._clients.values()), {}
+        for made in making:
+            made.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
         await self._opened.aclose()
 
     def _forget(self, key: tuple[str, str], task: asyncio.Task[Any]) -> None:
