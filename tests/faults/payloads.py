@@ -22,6 +22,7 @@ BUDGET_MIB = 600
 CGROUP_MIB = 1_024
 RSS_MIB = 700
 STARVED_MIB, STARVED_CORES = 256, 0.2
+UNPACK_CGROUP_MIB, UNPACKED = 512, 100 << 20
 BOMB_SECONDS = 600
 """What thousands of bombs may take: each is tens of milliseconds of work."""
 
@@ -133,6 +134,31 @@ async def bombs(rig: Rig) -> None:
         rig.expect("killed for want of memory", service.text().count("ended with -9"), 0, 0)
         rig.outcome.notes["cgroup's peak, MiB"] = limits.peak_mib
         rig.outcome.notes["bytes of events, MiB"] = round(rig.load.bytes / 2**20)
+
+
+async def unpack_bombs(rig: Rig) -> None:
+    """Small batches that are 100 or 200 MiB when unpacked, among good ones: dead letters all, in little memory."""
+    with Limits(UNPACK_CGROUP_MIB) as limits:
+        service = await rig.start(runner=limits.runner)
+        async with rig.feeding():
+            for codec in ("gzip", "zstd", "lz4", "snappy"):
+                await _bomb(rig, codec)
+        await rig.recovered()
+        rig.expect("peak of the worker, MiB", _peak_mib(service.pids[0]), 0, UNPACK_CGROUP_MIB)
+        rig.expect("killed for want of memory", service.text().count("ended with -9"), 0, 0)
+
+
+async def _bomb(rig: Rig, codec: str) -> None:
+    """One batch that is packed well."""
+    size = 2 * UNPACKED if codec in ("gzip", "zstd") else UNPACKED  # the others pack less tightly
+    limits = {"max_batch_size": 2 * size, "max_request_size": 2 * size}
+    async with producer(rig.cluster.address, compression_type=codec, **limits) as client:
+        batch = client.create_batch()
+        for _ in range(size >> 20):
+            batch.append(key=None, value=bytes(1 << 20), timestamp=None)
+        await (await client.send_batch(batch, rig.topic, partition=0))
+    rig.load.sent += size >> 20
+    rig.load.poison += size >> 20
 
 
 async def starved(rig: Rig) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from express.devbroker.messages.records import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from express.ports import Partition
 from express.service.verify import Target, Verdict, verify
 from express.sources.survey import Survey
@@ -27,10 +28,13 @@ from tests.faults.settings import Settings
 from tests.faults.tail import Tail
 from tests.faults.watch import Watch
 from tests.kafka.clients import admin, served
-from tests.kafka.wire import unique
+from tests.kafka.wire import Wire, unique
 
 RECOVERY_SECONDS = 90.0
 """A trial that takes longer to catch up has failed."""
+
+LED = frozenset({0})
+"""The error code for a partition that is still there."""
 
 LOOK_SECONDS = 0.5
 """Between two readings of everything."""
@@ -106,9 +110,13 @@ class Rig:
             yield tail
 
     async def delete(self, topic: str) -> None:
-        """Remove a topic."""
+        """Remove a topic, and wait until the broker takes nothing for it any more: that would go with it."""
         async with admin(self.cluster.address) as client:
             await client.delete_topics([topic])
+        asked = [ListOffsetsPartition(index=index, timestamp=-1) for index in range(self.plan.partitions)]
+        request = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=topic, partitions=asked)])
+        async with Wire(self.cluster.address) as wire:
+            await wire.settled(request, not_yet=LED)
 
     async def close(self, *, keep: bool) -> None:
         """End everything; `keep` the folder with the logs."""

@@ -101,6 +101,7 @@ FAULTS: dict[str, Fault] = {
         plan=BOMBS,
         settings=Settings(pipeline={"memory": f"{payloads.BUDGET_MIB}MiB"}),
     ),
+    "unpack-bombs": Fault(row=32, run=payloads.unpack_bombs, doubles=False),
     "starved": Fault(row=54, run=payloads.starved, doubles=False, plan=Plan(rate=4_000)),
     "key-skew": Fault(row=33, run=payloads.skew, doubles=False, plan=Plan(rate=4_000, skewed=True, slow=0.001)),
     "loops": Fault(row=34, run=engine.loops, doubles=False, plan=WIDE, settings=LOOPS),
