@@ -12,12 +12,13 @@ from pathlib import Path
 from express.api.actions.machines import create_state_machine, update_state_machine
 from express.api.definitions import diagnose
 from express.api.host import Api
+from express.compiler import compile_definition
 from express.config import Config, Function
 from express.engine.effects import StartTask
 from express.errors import ApiError, ConfigError, Diagnostic
 from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
-from express.ports import Integration, TaskContext
-from express.service.workflows import machine_name, read_definition
+from express.ports import TaskContext
+from express.service.workflows import machine_name, read_definition, unperformed
 from express.values import JSON
 
 LOOK_SECONDS = 0.25
@@ -41,6 +42,9 @@ class Refused(Exception):
 async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
     """Make a machine of a file, named after it, or give it a new revision: its ARN, and whether anything changed.
 
+    Tasks that nothing here performs are no reason to refuse it, as AWS does not look at what a role may do: whoever
+    tests states with mocks needs none. They are told as warnings, and fail by name when they are called.
+
     Raises ConfigError for a file that can't be read, and Refused for one that can't be run.
     """
     text = read_definition(file).decode(errors="replace")
@@ -48,6 +52,9 @@ async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
     if errors:
         raise Refused(file, text, errors)
     name = machine_name(file)
+    if isinstance(api.integration, Current):
+        for line in api.integration.unperformed(text):
+            log.warning("%s: %s", file, line)
     arn = f"{api.registry.prefix}:stateMachine:{name}"
     machine = api.registry.machines.get(arn)
     if machine is None:
@@ -79,10 +86,14 @@ class Current:
         self._old: list[LocalFunctions | Outside] = []
         self._functions, self._outside, self._inner = self._load()
 
-    def _load(self) -> tuple[LocalFunctions, Outside, Integration]:
+    def _load(self) -> tuple[LocalFunctions, Outside, Integrations]:
         functions = LocalFunctions(self._table, threads=self._threads)
         outside = Outside(self._config, functions, self._here)
         return functions, outside, Integrations(table(functions, outside), self.gates)
+
+    def unperformed(self, text: str) -> list[str]:
+        """A line for each task of a definition that nothing here performs."""
+        return unperformed(compile_definition(text), text.encode(), self._outside.functions, self._inner)
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call with the present functions."""

@@ -69,11 +69,17 @@ def compile_callable(text: bytes, functions: Callables, integrations: Integratio
     function that is not registered, with the registered name that was probably meant.
     """
     program = compile_definition(text)
-    missing = integrations.refusals(program.resources) or refused_requests(text, integrations)
-    missing += [_unregistered(name, functions) for name in called_functions(program, text) if not functions.knows(name)]
+    missing = unperformed(program, text, functions, integrations) or refused_requests(text, integrations)
     if missing:
         raise ConfigError("\n".join(f"{source}: {line}" if source else line for line in missing))
     return program
+
+
+def unperformed(program: Program, text: bytes, functions: Callables, integrations: Integrations) -> list[str]:
+    """A line for each resource that nobody performs here, and for each function that is not registered."""
+    missing = integrations.refusals(program.resources)
+    names = called_functions(program, text)
+    return missing + [_unregistered(name, functions) for name in names if not functions.knows(name)]
 
 
 def _unregistered(name: str, functions: Callables) -> str:

@@ -1,0 +1,28 @@
+"""Workflow files of a server: what they call and nothing performs is told, not refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from express.config import Api
+from express.service.api import ApiServer
+from express.service.deploying import deploy_file
+from express.values import dumps
+from tests.integrations.calling import machine
+
+
+async def test_what_nothing_performs_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file is deployed though its tasks can't be called, as on AWS; each is named with what would have to change."""
+    file = tmp_path / "orders.asl.json"
+    file.write_bytes(dumps(machine("sqs:sendMessage", Parameters={"QueueUrl": "q", "MessageBody": "m"})))
+    server = ApiServer(Api(port=0, store=""), {})
+    await server.start()
+    try:
+        arn, changed = await deploy_file(server.api, str(file))
+    finally:
+        await server.stop()
+
+    assert (arn.endswith(":stateMachine:orders"), changed) == (True, True)
+    assert "nothing here performs arn:aws:states:::sqs:sendMessage" in caplog.text
