@@ -31,6 +31,19 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp_type: int = 0
 
 
+class Unreadable(msgspec.Struct, frozen=True, gc=False):
+    """A place in a partition whose record can't be read: an `Event` that no execution can be started with."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    """What bytes there are; those of a whole batch with its first record."""
+    why: str
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = (("__express.errors.unreadable", b"true"),)
+    timestamp_type: int = 0
+
+
 class Event(Protocol):
     """What the processor reads of a polled record. `Record` is one; a client's own record class may be, too."""
 

@@ -19,7 +19,7 @@ from express.engine.fast import Ended, Parked, Point
 from express.engine.program import END, cap
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
-from express.ports import GOLDEN, MASK, Clock, Ending, Event, Observer, Partition, Record, Sink
+from express.ports import GOLDEN, MASK, Clock, Ending, Event, Observer, Partition, Record, Sink, Unreadable
 from express.runtime.counters import Counters
 from express.runtime.executor import Done, Executor, Late, Run
 from express.runtime.lane import ORDER_KEYS, Job, Lane
@@ -75,6 +75,9 @@ class Dispatcher(ABC):
 
     def take(self, lane: Lane, record: Event) -> None:
         """Run a record that was just tracked, or let it wait behind an earlier one of its order key."""
+        if type(record) is Unreadable:
+            self._reject(lane, record, Rejected(POISON, RUNTIME, f"The record can't be read: {record.why}"))
+            return
         order = self._order(record)
         if order is None or order not in lane.waiting:
             self._run(lane, record, order)

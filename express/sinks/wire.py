@@ -31,7 +31,7 @@ _CODEC = 0x07
 _NO_EPOCH = -1
 _MAGIC = 2
 
-_COMPRESS: dict[int, Callable[[bytes], bytes]] = {
+COMPRESS: dict[int, Callable[[bytes], bytes]] = {
     1: codec.gzip_encode,
     2: codec.snappy_encode,
     3: codec.lz4_encode,
@@ -135,7 +135,7 @@ class WireBatch:
 
     def _encode(self) -> bytearray:
         attributes = self._attributes
-        compress = _COMPRESS.get(attributes & _CODEC)
+        compress = COMPRESS.get(attributes & _CODEC)
         batch = self._data
         if compress is not None:
             smaller = compress(bytes(batch[_HEADER.size :]))

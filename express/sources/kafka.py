@@ -29,6 +29,7 @@ from express.config.cluster import GROUP_MS
 from express.errors import CommitRefused, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.ports import Assignments, Event, Partition, Position
+from express.sources.fetched import Doubts, consumer_class
 from express.sources.pulse import Pulse
 
 DEFAULTS: dict[str, Any] = {
@@ -75,13 +76,15 @@ class KafkaSource:
         self._pulse: Pulse | None = None
         self._commits: set[asyncio.Task[None]] = set()
         self._warned = False
+        self._doubts = Doubts()
 
     async def start(self, assignments: Assignments) -> None:
         """Join the group. Raises SourceError where the cluster can't be reached or a topic is missing."""
         repair_connections()
         # The assignor keeps what it knows in its class; several consumers in a process need one each.
         sticky = type("StickyAssignor", (StickyPartitionAssignor,), {})
-        self._consumer = AIOKafkaConsumer(**{"partition_assignment_strategy": (sticky,), **self._properties})
+        make = consumer_class(AIOKafkaConsumer, self._doubts)
+        self._consumer = make(**{"partition_assignment_strategy": (sticky,), **self._properties})
         self._listener = _Listener(assignments, self._commits)
         self._pulse = Pulse(self._consumer)
         self._consumer.subscribe(self._topics, listener=self._listener)

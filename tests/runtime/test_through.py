@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from express.engine.effects import Finish
-from express.ports import Partition, Position, Record
+from express.ports import Partition, Position, Record, Unreadable
 from express.runtime.records import Naming
 from express.values import JSON, loads
 from express.wire import encode_headers
 from tests.engine.scripts import program, task
-from tests.runtime.rig import Rig, until
+from tests.runtime.rig import Rig, header, until
 from tests.runtime.virtual import run_virtual
 
 EVENTS: list[Any] = [
@@ -105,6 +105,28 @@ def test_order_of_a_key_holds_across_both_ways() -> None:
         return [loads(record.value or b"") for record in rig.results]
 
     assert [v if v == "late" else v["seen"]["n"] for v in run_virtual(main())] == [0, "late", 2, 3, 4, 5]
+
+
+def test_what_cannot_be_read_becomes_a_dead_letter() -> None:
+    """With the bytes there are, even where they are JSON; the records around it are run."""
+
+    async def main() -> None:
+        rig = Rig(program({"Type": "Pass"}))
+        rig.put({"n": 1})
+        rig.log.partitions[Partition("in", 0)].append(Unreadable(1, 5, b"{}", "its checksum is wrong"))  # type: ignore[arg-type]
+        rig.put({"n": 2})
+        worker = rig.worker()
+        await until(lambda: len(rig.results) == 2 and rig.dead)
+        await rig.stop()
+
+        (letter,) = rig.dead
+        assert (letter.value, worker.counters.poison) == (b"{}", 1)
+        assert header(letter, "__express.errors.disposition") == "POISON"
+        assert header(letter, "__express.errors.cause") == "The record can't be read: its checksum is wrong"
+        assert header(letter, "__express.errors.offset") == "1"
+        assert rig.committed() == Position(3)
+
+    run_virtual(main())
 
 
 @given(offset=st.integers(0, 1 << 62), started=st.integers(0, 1 << 44), took=st.integers(0, 100))

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from express.sinks.wire import WireBatch, batch_maker
@@ -54,6 +54,7 @@ def test_batches_are_aiokafkas(transactional: bool, records: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=["gzip", "snappy", "lz4", "zstd"])
+@settings(max_examples=30)
 @given(records=RECORDS, times=st.integers(1, 50))
 def test_compressed_batches_can_be_read(codec: int, records: list[Any], times: int) -> None:
     """What is smaller compressed goes compressed; what is read is the same."""
