@@ -20,6 +20,15 @@ Place = tuple[int, int]
 """Number of an input partition, and an offset."""
 
 
+TRACED = (("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
+"""Headers of every third record, which makes it take the long way through the dispatcher."""
+
+
+def is_traced(offset: int) -> bool:
+    """Whether the input at `offset` has TRACED."""
+    return offset % 3 == 0
+
+
 class Violation(Exception):
     """An invariant that did not hold."""
 
@@ -76,6 +85,8 @@ class Checks:
             self.fail("I2", f"a terminal record names {place}, which does not exist")
             return
         self.terminals[place].append(entry)
+        if is_traced(place[1]) != (headers.get(TRACED[0][0]) == TRACED[0][1]):
+            self.fail("I2", f"the terminal record of {place} has not the headers of its input")
         if ledger.topic == "dead":
             if given.end != "poison" or (entry.key, entry.value) != (given.key, given.value):
                 self.fail("I2", f"the dead letter of {place} is not what came in")

@@ -25,7 +25,7 @@ from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
 from express.values import dumps
 from tests.simulation.broker import Broker
-from tests.simulation.checks import Checks, Input, Violation
+from tests.simulation.checks import TRACED, Checks, Input, Violation, is_traced
 from tests.simulation.clients import SimConsumer, SimProducer
 from tests.simulation.draw import Draw, Mode
 from tests.simulation.loop import PROCESS, Deadlock, Endless, Process, SimLoop
@@ -246,7 +246,7 @@ class World:
         rest = chance.choice((0, 0, 0, 1, 2))
         value = dumps({"p": number, "n": offset, "end": end, "rest": rest}) if end != "poison" else b'{"n": '
         self.checks.inputs[number, offset] = Input(offset, key, value, end)
-        self.broker.feed(partition, (0, key, value, ()), skipped)
+        self.broker.feed(partition, (0, key, value, TRACED if is_traced(offset) else ()), skipped)
         if chance.random() < draw.holes:
             self.broker.ledgers[partition].end += 1  # a marker of the feeder's transaction: nobody reads it
 
