@@ -557,7 +557,7 @@ def _described(payload: JSON, site: Site) -> tuple[StartTask, TaskContext]:
     """What a call on the short way would have been on the long one."""
     row, counts, about, deadline = site
     task = StartTask(1, row.plan.resource, payload, row.name, step_key(row, counts))
-    return task, TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"))
+    return task, TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"), about.trace)
 
 
 def _fail(x: Execution, bug: Exception) -> Finish:
