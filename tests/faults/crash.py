@@ -19,7 +19,7 @@ from aiokafka.conn import AIOKafkaConnection
 
 from express.kafka import repair_connections
 from express.runtime.dispatch import Dispatcher
-from express.runtime.executor import Executor
+from express.runtime.offsets import OffsetTracker
 from express.runtime.processor import Processor
 
 VARIABLE = "EXPRESS_CRASH_AT"
@@ -31,12 +31,12 @@ FLUSH_TURNS = 3
 """Of the loop, after which what was written to a connection has left the process."""
 
 AT_LEAST_ONCE = (
-    *("decoded", "task", "dead-letter", "assigned", "revoked", "settled", "drain"),
+    *("tracked", "task", "dead-letter", "assigned", "revoked", "settled", "drain"),
     *("Produce-before", "Produce-sent", "Produce-answered"),
     *("OffsetCommit-before", "OffsetCommit-sent", "OffsetCommit-answered"),
 )
 EXACTLY_ONCE = (
-    *("decoded", "task", "dead-letter", "assigned", "revoked", "settled", "drain"),
+    *("tracked", "task", "dead-letter", "assigned", "revoked", "settled", "drain"),
     *("Produce-before", "Produce-sent", "Produce-answered", "InitProducerId-sent", "InitProducerId-answered"),
     *("AddPartitionsToTxn-answered", "TxnOffsetCommit-before", "TxnOffsetCommit-sent", "TxnOffsetCommit-answered"),
     *("EndTxn-before", "EndTxn-sent", "EndTxn-answered"),
@@ -88,7 +88,7 @@ def arm(folder: Path) -> Points:
     """Put the points into the product's methods."""
     points = Points(folder)
     repair_connections()
-    _before(Executor, "submit", points, "decoded")
+    _after(OffsetTracker, "track", points, "tracked")
     _after(Dispatcher, "_dead_letter", points, "dead-letter")
     _around(Processor, "assigned", points, before="", after="assigned")
     _around(Processor, "revoked", points, before="revoked", after="")
@@ -121,17 +121,6 @@ async def _answered(points: Points, point: str, answer: Awaitable[Any]) -> Any:
 def _soon(turns: int, action: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     loop.call_soon(action) if turns <= 1 else loop.call_soon(_soon, turns - 1, action)
-
-
-def _before(owner: type, name: str, points: Points, point: str) -> None:
-    method = getattr(owner, name)
-
-    @wraps(method)
-    def watched(*args: Any, **named: Any) -> Any:
-        points.reach(point)
-        return method(*args, **named)
-
-    setattr(owner, name, watched)
 
 
 def _after(owner: type, name: str, points: Points, point: str) -> None:
