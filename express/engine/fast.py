@@ -29,7 +29,7 @@ from express.engine.advance import STEPS_PER_TURN
 from express.engine.effects import Finish
 from express.engine.events import TaskFailed
 from express.engine.execution import About
-from express.engine.program import END, Program, Row
+from express.engine.program import END, Program, Row, cap
 from express.values import JSON
 
 Point: TypeAlias = tuple[Any, ...]
@@ -78,26 +78,53 @@ class Ended:
 class Parked(Ended):
     """An execution that waits between two segments, in a few hundred bytes over its data.
 
-    `point` has a row ≥ 0: where it waits. `deadline` is the engine time of its cap.
+    `limit` is the cap in seconds as its host gave it. Whatever is the same for all that wait at a place is shared.
     """
 
-    __slots__ = ("data", "deadline", "point", "program")
+    __slots__ = ("data", "held", "limit", "program", "site")
 
-    def __init__(self, program: Program, data: JSON, about: About, started: float, deadline: float | None) -> None:
-        self.program = program
-        self.data = data
-        self.about = about
-        self.started = started
-        self.deadline = deadline
-        self.point: Point = ()
-        self.transitions = 0
-        self.finished = None
+    program: Program
+    data: JSON
+    limit: float | None
+    held: JSON
+    site: tuple[Any, ...]
+
+    def rest(self, point: Point) -> None:
+        """Wait at `point`, whose row is ≥ 0."""
+        row, self.held, counts, variables, bound, payload = point[:6]
+        if variables is not NOTHING or self.program.scope.rows[row].kind != "Wait":
+            self.site = (row, *point[2:])
+            return
+        about = bound.bit_length()
+        key = (row, counts, about, payload)
+        site = _SITES.get(key)
+        if site is None:
+            if len(_SITES) >= MOST_SITES:
+                _SITES.clear()
+            site = _SITES[key] = (row, counts, variables, 1 << about, payload, 0)
+        self.site = site
+
+    @property
+    def point(self) -> Point:
+        """Where it waits."""
+        return (self.site[0], self.held, *self.site[1:])
+
+    @property
+    def deadline(self) -> float | None:
+        """The engine time of its cap."""
+        return cap(self.program, self.limit, self.started)
 
     def end(self, point: Point, finished: Finish) -> Finish:
         """It is over, at `point`."""
         self.transitions = transitions(point)
         self.finished = finished
         return finished
+
+
+MOST_SITES = 4096
+
+_SITES: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+"""Places in machines where executions wait, with the counts and the order of size they come with."""
 
 
 Call: TypeAlias = Callable[[Row, JSON, int, int], Any]

@@ -8,9 +8,10 @@ asyncio task per call that is really awaited, and nothing else.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeAlias, cast, overload
 
 from express.engine import About, advance, deliver, start
@@ -21,7 +22,6 @@ from express.engine.fast import (
     PENDING,
     Call,
     Ended,
-    Parked,
     Point,
     again,
     answered,
@@ -37,8 +37,11 @@ from express.engine.recorded import start_recorded
 from express.errors import RUNTIME, TIMEOUT, StatesError
 from express.ports import Clock, Direct, Integration, TaskContext
 from express.runtime.clock import SystemEntropy
+from express.runtime.runs import Done, Late, Run
 from express.runtime.wheel import TimerWheel
 from express.values import JSON, dumps
+
+__all__ = ["Done", "Executor", "Late", "Run"]
 
 TURN_SECONDS = 0.005
 """What the run queue may take of one turn of the loop, whatever the number of executions in it."""
@@ -51,30 +54,12 @@ INLINE_ANSWERS = 64
 
 _JSON_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
 
+_OVER = TimerFired(0)
+
 log = logging.getLogger(__name__)
 
-Done: TypeAlias = Callable[["Run", Finish], None]
-Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON]]]
 Site: TypeAlias = tuple[Row, int, About, float | None]
 """Where a call on the short way stands: row, counts, execution, deadline."""
-
-
-class Run:
-    """An execution that waits, and what it owns: the slots of its timers and its tasks, both by seq.
-
-    `item` belongs to the caller. A `Parked` execution has one timer at most, in `slot`.
-    """
-
-    __slots__ = ("done", "item", "queued", "slot", "tasks", "timers", "x")
-
-    def __init__(self, x: Execution | Parked, done: Done, item: Any) -> None:
-        self.x = x
-        self.done = done
-        self.item = item
-        self.slot: int | None = None
-        self.timers: dict[int, int] | None = None
-        self.tasks: dict[int, asyncio.Task[None]] | None = None
-        self.queued = False
 
 
 class Executor:
@@ -197,14 +182,12 @@ class Executor:
         size: int,
     ) -> tuple[Execution | Ended, Run | None]:
         """Start on the generated segments; what they do not bring to its end goes on on the table."""
-        parked = Parked(program, data, about, now, cap(program, limit, now))
         late: Late = []
-        point = begin(
-            program, program.segments, data, size or len(dumps(data)), self.caller(about, parked.deadline, late)
-        )
+        call = self.caller(about, cap(program, limit, now), late)
+        point = begin(program, program.segments, data, size or len(dumps(data)), call)
         if point[0] == END:
             return Ended(about, now, point), None
-        return self._go_on(parked, done, item, point, late)
+        return self._go_on(Run.of(program, data, about, now, limit, done, item), point, late)
 
     def go_on(
         self,
@@ -218,14 +201,11 @@ class Executor:
         late: Late,
     ) -> tuple[Execution | Ended, Run | None]:
         """Take over an execution that began elsewhere, from where its segments have left it; else as `submit`."""
-        return self._go_on(Parked(program, data, about, began, cap(program, limit, began)), done, None, point, late)
+        return self._go_on(Run.of(program, data, about, began, limit, done, None), point, late)
 
-    def _go_on(
-        self, parked: Parked, done: Done, item: Any, point: Point, late: Late
-    ) -> tuple[Execution | Ended, Run | None]:
-        run = Run(parked, done, item)
+    def _go_on(self, run: Run, point: Point, late: Late) -> tuple[Execution | Ended, Run | None]:
         self.running += 1
-        ended = self._settle(run, parked, point, late) is not None
+        ended = self._settle(run, point, late) is not None
         return run.x, None if ended else run
 
     def caller(self, about: About, deadline: float | None, late: Late) -> Call:
@@ -274,72 +254,68 @@ class Executor:
             broken = _broken(_described(payload, site)[0], bug)
             raise StatesError(broken.error, broken.cause) from bug
 
-    def _settle(self, run: Run, parked: Parked, point: Point, late: Late) -> Finish | None:
+    # Between two segments ---------------------------------------------------------------------------
+
+    def _settle(self, run: Run, point: Point, late: Late) -> Finish | None:
         """Leave an execution where its segments have left it: ended, parked, or on the table. The end, if it ended."""
         if point[0] == END:
-            return self._end(run, parked.end(point, Finish("SUCCEEDED", point[1])))
+            return self._end(run, run.end(point, Finish("SUCCEEDED", point[1])))
         if point[0] >= 0:
-            row = parked.program.scope.rows[point[0]]
+            row = run.program.scope.rows[point[0]]
             if row.kind == "Wait" or len(point) == 8 or (row.plan.timeout is None and row.plan.heartbeat is None):
-                self._park(run, parked, point, late)
+                self._park(run, point, late)
                 return None
-        return self._perform(run, self._inflate(run, parked, point, late), INLINE_ANSWERS // 8)
+        return self._perform(run, self._inflate(run, point, late), INLINE_ANSWERS // 8)
 
-    def _park(self, run: Run, parked: Parked, point: Point, late: Late) -> None:
+    def _park(self, run: Run, point: Point, late: Late) -> None:
         """Wait for the one thing that comes next: the end of a Wait or an answer, or else the deadline."""
-        parked.point = point
-        at = parked.deadline
-        for task, output in late:
-            self._await(run, task, output)
-        if not late:
-            seconds = point[5] if len(point) == 7 else point[7]
-            if seconds < 0:
-                seconds = -seconds * self._entropy.random()
-            due: float = self._clock.monotonic() + seconds
-            at = due if at is None else min(at, due)
-        if at is not None:
-            run.slot = self._wheel.add(run, 0, at)
+        run.rest(point)
+        at = run.deadline
+        if late:
+            for task, output in late:
+                self._await(run, task, output)
+            if at is not None:
+                run.slot = self._wheel.add(run, 0, at)
+            return
+        seconds = point[5] if len(point) == 7 else point[7]
+        if seconds < 0:
+            seconds = -seconds * self._entropy.random()
+        due: float = self._clock.monotonic() + seconds
+        run.slot = self._wheel.leave(run, due if at is None else min(at, due))
 
-    def _inflate(self, run: Run, parked: Parked, point: Point, late: Late) -> list[Effect]:
+    def _inflate(self, run: Run, point: Point, late: Late) -> list[Effect]:
         """Go on on the table; the effects that has."""
         now = self._clock.monotonic()
-        x, effects = inflate(
-            parked.program, point, parked.data, now, parked.about, self._entropy, parked.deadline, parked.started
-        )
-        run.x = x
+        x, effects = inflate(run.program, point, run.data, now, run.about, self._entropy, run.deadline, run.started)
+        run.other = x
         for task, output in late:
             self._await(run, task, output)
         return effects
 
-    def _wake(self, run: Run, parked: Parked, event: Event | None) -> Finish | None:
+    def _wake(self, run: Run, event: Event | None) -> Finish | None:
         """What a parked execution waited for has come; the end, if it leads there."""
-        point, segments = parked.point, parked.program.segments
+        point, segments, deadline = run.point, run.program.segments, run.deadline
         kind = type(event)
+        if kind is TimerFired and deadline is not None and self._clock.monotonic() >= deadline:
+            return self._end(run, run.end(point, Finish("TIMED_OUT", error=TIMEOUT)))
         late: Late = []
-        if kind is TimerFired and parked.deadline is not None and self._clock.monotonic() >= parked.deadline:
-            return self._end(run, parked.end(point, Finish("TIMED_OUT", error=TIMEOUT)))
-        call = self.caller(parked.about, parked.deadline, late)
-        if kind is TimerFired:
-            ready = again if len(point) == 8 else None
-            answer: JSON = None
-        elif kind is TaskSucceeded:
-            ready, answer = None, cast(TaskSucceeded, event).output
-        elif kind is TaskFailed:
-            ready, answer = None, event
-        else:
-            self._unpark(run)
-            finish = self._perform(run, self._inflate(run, parked, point, late))
-            return finish if finish is not None else self._perform(run, self._deliver(run.x, event))
         self._unpark(run)
-        if ready is not None:
-            point = ready(parked.program, segments, point, call)
+        if kind not in (TimerFired, TaskSucceeded, TaskFailed):
+            finish = self._perform(run, self._inflate(run, point, late))
+            return finish if finish is not None else self._perform(run, self._deliver(run.x, event))
+        call = self.caller(run.about, deadline, late)
+        if len(point) == 8:
+            point = again(run.program, segments, point, call)
         else:
-            point = drive(parked.program, segments, answered(segments, point, answer, call), call)
-        return self._settle(run, parked, point, late)
+            answer = cast(TaskSucceeded, event).output if kind is TaskSucceeded else None
+            point = answered(segments, point, event if kind is TaskFailed else answer, call)
+            if point[0] != END:
+                point = drive(run.program, segments, point, call)
+        return self._settle(run, point, late)
 
     def _unpark(self, run: Run) -> None:
         if run.slot is not None:
-            self._wheel.remove(run, 0, run.slot)
+            self._wheel.remove(run, 0, run.slot)  # which does nothing to one that was left there
             run.slot = None
 
     def tell(self, run: Run, event: Event) -> None:
@@ -355,6 +331,7 @@ class Executor:
         if run.x.finished is None:
             run.x.finished = Finish("ABORTED")
             self._release(run)
+            run.data = run.held = None  # the wheel may hold it until it would have been due
 
     async def close(self) -> None:
         """Cancel the calls that still run and wait until they have noticed."""
@@ -367,11 +344,12 @@ class Executor:
 
     def _fired(self, run: Run, seq: int) -> None:
         """A timer came due. It waits its turn, since thousands may come due together."""
-        if run.timers is None:
+        if seq > 0:
+            del run.owning().timers[seq]
+            self._queue(self._ready, run, TimerFired(seq))
+        elif seq == 0 or run.slot == -seq:
             run.slot = None
-        else:
-            del run.timers[seq]
-        self._queue(self._ready, run, TimerFired(seq))
+            self._queue(self._ready, run, _OVER)
 
     def _queue(self, queue: deque[tuple[Run, Event | None]], run: Run, event: Event | None) -> None:
         queue.append((run, event))
@@ -407,14 +385,13 @@ class Executor:
         if x.finished is not None:
             return
         if event is None:
-            run.queued = False
-        finish = self._wake(run, x, event) if type(x) is Parked else self._perform(run, self._deliver(x, event))
+            run.owning().queued = False
+        finish = self._wake(run, event) if x is run else self._perform(run, self._deliver(x, event))
         if finish is not None:
             run.done(run, finish)
 
-    def _deliver(self, x: Execution | Parked, event: Event | None) -> list[Effect]:
+    def _deliver(self, x: Execution, event: Event | None) -> list[Effect]:
         """What the engine answers to an event, or to its next turn. A bug ends the execution, not the process."""
-        assert type(x) is Execution, "a parked execution is woken"
         now = self._clock.monotonic()
         try:
             return advance(x, now) if event is None else deliver(x, event, now)
@@ -441,10 +418,9 @@ class Executor:
         for answer in answers:
             self._queue(self._again, run, answer)
         if timers:
-            if run.timers is None:
-                run.timers = {}
+            slots = run.owning().timers
             for seq, at in timers.items():
-                run.timers[seq] = self._wheel.add(run, seq, at)
+                slots[seq] = self._wheel.add(run, seq, at)
         return None
 
     def _apply(self, run: Run, effects: list[Effect], answers: deque[Event], timers: dict[int, float]) -> Finish | None:
@@ -464,8 +440,8 @@ class Executor:
                     self._cancel(run, seq)
             elif kind is Finish:
                 return cast(Finish, effect)
-            elif kind is Yield and not run.queued:
-                run.queued = True
+            elif kind is Yield and not run.owning().queued:
+                run.owning().queued = True
                 self._queue(self._again, run, None)
         return None
 
@@ -494,17 +470,17 @@ class Executor:
 
     def _await(self, run: Run, task: StartTask, output: Awaitable[JSON]) -> None:
         """Wait for an answer in a task of its own."""
-        waiting = asyncio.get_running_loop().create_task(self._answer(run, task, output))
-        if run.tasks is None:
-            run.tasks = {}
-        run.tasks[task.seq] = waiting
+        loop = asyncio.get_running_loop()
+        waiting = asyncio.Task(self._answer(run, task, output), loop=loop, name=task.state)
+        run.owning().tasks[task.seq] = waiting, output
         self._tasks.add(waiting)
-        waiting.add_done_callback(lambda done: self._answered(done, output))
 
-    def _answered(self, waiting: asyncio.Task[None], output: Awaitable[JSON]) -> None:
-        self._tasks.discard(waiting)
-        if isinstance(output, Coroutine):
-            output.close()  # it may never have begun
+    def _give_up(self, waiting: asyncio.Task[None], output: Awaitable[JSON]) -> None:
+        """Cancel a call. One that has not begun never will: not even its own end is going to run."""
+        waiting.cancel()
+        if isinstance(output, Coroutine) and inspect.getcoroutinestate(output) == inspect.CORO_CREATED:
+            waiting.add_done_callback(self._tasks.discard)
+            output.close()
 
     async def _answer(self, run: Run, task: StartTask, output: Awaitable[JSON]) -> None:
         """Wait for one answer and deliver it, unless nobody wants it any more."""
@@ -514,22 +490,26 @@ class Executor:
         except StatesError as error:
             event = TaskFailed(task.seq, error.error, error.cause)
         except asyncio.CancelledError as cancelled:
-            if run.tasks is None or task.seq not in run.tasks:
+            if run.owned is None or task.seq not in run.owned.tasks:
                 raise  # by us
             event = _broken(task, cancelled)
         except (Exception, SystemExit) as bug:  # a handler's sys.exit() must not end the worker
             event = _broken(task, bug)
-        if run.tasks is not None and run.tasks.pop(task.seq, None) is not None:
+        finally:
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        owned = run.owned
+        if owned is not None and owned.tasks.pop(task.seq, None) is not None:
             self._step(run, event)
 
     def _cancel(self, run: Run, seq: int) -> None:
-        slot = None if run.timers is None else run.timers.pop(seq, None)
+        owned = run.owning()
+        slot = owned.timers.pop(seq, None)
         if slot is not None:
             self._wheel.remove(run, seq, slot)
-        elif run.tasks is not None:
-            task = run.tasks.pop(seq, None)
-            if task is not None:
-                task.cancel()
+            return
+        call = owned.tasks.pop(seq, None)
+        if call is not None:
+            self._give_up(*call)
 
     def _end(self, run: Run, finish: Finish) -> Finish:
         self._report(run.x)
@@ -540,15 +520,16 @@ class Executor:
         """Take back all that a run still owns."""
         self.running -= 1
         self._unpark(run)
-        for seq, slot in (run.timers or {}).items():
+        owned, run.owned = run.owned, None
+        if owned is None:
+            return
+        for seq, slot in owned.timers.items():
             self._wheel.remove(run, seq, slot)
-        run.timers = None
-        tasks, run.tasks = run.tasks, None
-        for task in (tasks or {}).values():
-            task.cancel()
+        for call in owned.tasks.values():
+            self._give_up(*call)
 
     @staticmethod
-    def _report(x: Execution | Parked) -> None:
+    def _report(x: Execution | Run) -> None:
         if x.bug is not None:
             log.error("internal error in %s", x.about.execution_arn, exc_info=x.bug)
 
