@@ -13,12 +13,11 @@ from msgspec import UNSET
 
 from express.expr.choices import compile_rule
 from express.expr.growth import Growth
-from express.expr.jsonata.compile import fast_value
-from express.expr.jsonata.growth import value_growth
 from express.expr.paths import compile_result_path
 from express.expr.source import input_path_source, result_path_source, template_source
 from express.expr.source_rules import rule_source
 from express.expr.templates import compile_template
+from express.states import emit_jsonata
 from express.states.lowering import measure
 from express.states.segment import Code, Large, NotFused, Point
 from express.values import JSON, size
@@ -81,29 +80,6 @@ def _called(code: Code, function: Any, value: JSON, data: str) -> str | None:
     return f"{code.emitter.bind(function)}({data}, None)"
 
 
-def condition(code: Code, value: str) -> str:
-    """Text of a JSONata Condition over `si` and `v`, which raises where it gives no boolean."""
-    source, _ = jsonata(code, value, None)
-    fast = fast_value(value, "")
-    return source if fast is not None and fast.kind == "boolean" else f"truth({source})"
-
-
-def jsonata(code: Code, value: JSON, given: tuple[str, str] | None) -> tuple[str, Growth]:
-    """Text of a JSONata value over `si` (set before), `v`, and what is `given` as (`sr` or `se`, its local)."""
-    fast = fast_value(value, f"j{code.emitter.temporary()}")
-    if fast is None or fast.used - {"si", "sr", "se", "v"} or fast.called & code.assigned:
-        raise NotFused
-    wanted = fast.used & {"sr", "se"}
-    if wanted:
-        if given is None or wanted != {given[0]}:
-            raise NotFused
-        code.add(f"{given[0]} = {given[1]}")
-    for name, bound in fast.bound.items():
-        if code.bound.setdefault(name, bound) is not bound:
-            raise NotFused
-    return fast.source, value_growth(value)
-
-
 def captures(value: JSON) -> bool:
     """Whether a template may hold its whole input, so that the input must not be changed in place afterwards."""
     if type(value) is dict:
@@ -125,10 +101,7 @@ def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: boo
         if arguments is UNSET:
             point.owned = False
             return point.data, (1, 0)
-        code.add(f"si = {point.data}")
-        source, growth = jsonata(code, arguments, None)
-        point.owned = False
-        return code.named(source), growth
+        return emit_jsonata.arguments(code, point, arguments)
     data = point.data
     if state.input_path != "$":
         data = code.named(path(code, state.input_path, point, data))
@@ -146,10 +119,11 @@ def put(code: Code, state: Any, point: Point, result: str, growth: Growth, *, fr
 
     `fresh`: the result is a dict that was just made and that nothing else holds.
     """
-    point.assigned = None
     if mode:
-        put_jsonata(code, state, point, result, growth)
+        emit_jsonata.put(code, state, point, result, growth)
         return
+    point.assigned = None
+    point.known = {}
     if result == point.data and getattr(state, "assign", UNSET) is not UNSET:
         code.whole(point)
     assigned = assign(code, getattr(state, "assign", UNSET), point, result)
@@ -183,27 +157,6 @@ def _merge(code: Code, point: Point, result_path: str, result: str) -> None:
     if source is None:
         source = f"{code.emitter.bind(compile_result_path(result_path))}({data}, {result})"
     code.change(point, source, owned=match is not None)
-
-
-def put_jsonata(code: Code, state: Any, point: Point, result: str, growth: Growth, phase: str = "sr") -> None:
-    """Output and Assign, over `$states.input` and, under the name `phase`, the result or the error output."""
-    code.whole(point)
-    given = (phase, result) if result != point.data else None
-    if state.output is not UNSET or getattr(state, "assign", UNSET) is not UNSET:
-        code.add(f"si = {point.data}")
-    point.owned = False
-    source = result
-    if state.output is not UNSET:
-        text, growth = jsonata(code, state.output, given)
-        source = code.named(text)
-    assigned = None
-    if getattr(state, "assign", UNSET) is not UNSET:
-        text, variables = jsonata(code, state.assign, given)
-        assigned = code.named(text), variables
-    if source != point.data:
-        code.change(point, source, owned=False)
-        code.grown(point, growth)
-    bind(code, point, assigned)
 
 
 def assign(code: Code, value: JSON, point: Point, data: str) -> tuple[str, Growth] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from express.asl import model
 from express.engine.program import RetryRow
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, STATES_ALL, TASK_FAILED, TIMEOUT
-from express.states import emit
+from express.states import emit, emit_jsonata
 from express.states.segment import Code, Local, NotFused, Point
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ def _caught(tree: Tree, row: int, state: model.Task, catcher: model.Catcher, poi
     code.open_region(point, " + z")
     mode = tree.f.mode(state)
     if mode:
-        point.assigned = None
-        emit.put_jsonata(code, catcher, point, "e", (1, 0), "se")
+        emit_jsonata.put(code, catcher, point, "e", (1, 0), "se")
     else:
         emit.put(code, catcher, point, "e", (1, 0), fresh=True, mode=False)
     tree.leave(row, point, catcher.next, (row,))

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from express.asl import model
 from express.engine.fast import BELOW, EVENTS
 from express.expr.growth import constant
-from express.states import emit
+from express.states import emit, emit_jsonata
 from express.states.segment import Code, Local, NotFused, Point
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _condition(code: Code, rule: dict[str, Any], point: Point, effective: str, *
     condition = rule["Condition"]
     if type(condition) is bool:
         return repr(condition)
-    return emit.condition(code, condition)
+    return emit_jsonata.condition(code, point, condition)
 
 
 def _branch(
@@ -223,8 +223,7 @@ def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
     if mode:
         if state.items is UNSET:
             return point.data
-        code.add(f"si = {point.data}")
-        return code.named(emit.jsonata(code, state.items, None)[0])
+        return code.named(emit_jsonata.evaluated(code, point, state.items).source)
     data, _ = emit.payload(code, state, point, UNSET, mode=False)
     if not isinstance(state.items_path, str) or state.items_path == "$":
         return data

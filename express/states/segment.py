@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from express.engine.fast import BELOW, EVENTS
 from express.engine.history import Template
 from express.expr.growth import Growth
+from express.expr.jsonata.emitter import Known
 from express.expr.source import Emitter
 from express.values import JSON, PAYLOAD_LIMIT
 
@@ -40,7 +41,7 @@ class Point:
     most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds. `fields`
     are members that the data has got and that are still in locals, in the hope that nobody asks for all of it.
     `version` is the local that keeps the data as it is now, `assigned` the one with the variables that the state has
-    just assigned, `trace` the history events since the segment's start.
+    just assigned, `trace` the history events since the segment's start. `known`: what JSONata has in local names.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Point:
         "data",
         "events",
         "fields",
+        "known",
         "owned",
         "plus",
         "steps",
@@ -70,6 +72,7 @@ class Point:
         self.plus = 0
         self.version: str | None = "d0"
         self.assigned: str | None = None
+        self.known: Known = {}
         self.trace: tuple[tuple[str, Details], ...] = ()
 
     def fork(self) -> Point:
@@ -81,6 +84,7 @@ class Point:
         point = Point()
         point.fields = self.fields
         point.version = self.version
+        point.known = self.known
         return point
 
     def together(self, data: str) -> list[str]:
@@ -196,6 +200,13 @@ class Code:
         point.owned = owned and not self.recorded
         point.fields = {}
         point.version = None
+        point.known = {place: local for place, local in point.known.items() if place[0] == "v"}
+
+    def bind(self, bound: Mapping[str, Any]) -> None:
+        """Objects under the names that text of expressions has for them."""
+        for name, value in bound.items():
+            if self.bound.setdefault(name, value) is not value:
+                raise NotFused
 
     def hold(self, point: Point, name: str, value: str) -> None:
         """The data gets a member: as a local, until somebody wants all of the data."""

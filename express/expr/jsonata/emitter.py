@@ -36,12 +36,19 @@ class Code:
     """A Python expression and what its value is known to be.
 
     `integer` is a number that can be used as it stands, `number` one that arithmetic has made: perhaps too
-    large, a whole float, or not finite.
+    large, a whole float, or not finite. `clean`: if it is a number, then one that can go out as it stands.
     """
 
     source: str
     kind: Kind = "any"
+    clean: bool = False
 
+
+Known: TypeAlias = Mapping[tuple[str, str], Code]
+"""What surrounding text has in local names already: members of the input under `("si", name)`, variables under
+`("v", name)`."""
+
+NOTHING_KNOWN: Known = {}
 
 Rule: TypeAlias = "Callable[[Emitter, Any], Code]"
 CallRule: TypeAlias = "Callable[[Emitter, list[n.Node]], Code]"
@@ -52,13 +59,15 @@ class Emitter:
     """Turns the nodes of one expression into source text and collects what the text needs.
 
     `used`: which of `si sr se c v scope` it reads; `called`: the functions it takes for the standard ones;
-    `bound`: other global names and their objects. `outermost`: the value goes out as it is; `items`: the names
-    of the context items around, innermost last; `looping`: the text is run once for each item of an array.
+    `bound`: other global names and their objects; `known`: what need not be read again. `outermost`: the value
+    goes out as it is; `items`: the names of the context items around, innermost last; `looping`: the text is run
+    once for each item of an array.
     """
 
     rules: Mapping[type[n.Node], Rule]
     functions: Mapping[str, CallRule]
     prefix: str = ""
+    known: Known = field(default_factory=lambda: NOTHING_KNOWN)
     used: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
     bound: dict[str, Any] = field(default_factory=dict)
@@ -157,7 +166,7 @@ class Emitter:
 
     def value(self, code: Code) -> str:
         """Text of a value that goes out or is stored."""
-        if code.kind not in ("number", "any"):
+        if code.clean or code.kind not in ("number", "any"):
             return code.source
         name, fix = self.temporary(), self.helper(support.output if self.outermost else support.fix)
         first = f"type({name} := {code.source})"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from express.expr.jsonata.emitter import Emitter, Kind, Unsupported
+from express.expr.jsonata.emitter import NOTHING_KNOWN, Emitter, Kind, Known, Unsupported
 from express.expr.jsonata.errors import JsonataError
 from express.expr.jsonata.generate import RULES
 from express.expr.jsonata.generate_functions import FUNCTIONS
@@ -46,9 +46,14 @@ class Fast:
     called: frozenset[str] = frozenset()
 
 
-def fast_form(node: Node, prefix: str = "") -> Fast | None:
+def fast_emitter(prefix: str = "", known: Known = NOTHING_KNOWN) -> Emitter:
+    """What turns one tree into text; its local names begin with `prefix`, what is `known` is not read again."""
+    return Emitter(RULES, FUNCTIONS, prefix, known)
+
+
+def fast_form(node: Node, prefix: str = "", known: Known = NOTHING_KNOWN) -> Fast | None:
     """The fast form of a tree, None where it has none. `prefix` keeps the local names of several apart."""
-    emitter = Emitter(RULES, FUNCTIONS, prefix)
+    emitter = fast_emitter(prefix, known)
     try:
         code = emitter.emit(node)
         source = emitter.value(code)

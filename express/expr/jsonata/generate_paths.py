@@ -31,7 +31,7 @@ def _variable(emitter: Emitter, name: str) -> Code:
     if (code := emitter.local(name)) is not None:
         return code
     emitter.used.add("v")
-    return Code(f"v[{name!r}]")
+    return emitter.known.get(("v", name)) or Code(f"v[{name!r}]")
 
 
 def emit_path(emitter: Emitter, node: n.Path) -> Code:
@@ -46,9 +46,17 @@ def emit_path(emitter: Emitter, node: n.Path) -> Code:
             if len(names) < len(rest) - at:
                 raise Unsupported
             return Code(f"{emitter.helper(reach)}({code.source}, {names!r})")
-        code = staged(emitter, Code(f"{code.source}[{step.value!r}]"), step.stages)
+        code = staged(emitter, _member(emitter, code, step.value, last=at == len(rest) - 1), step.stages)
         over_arrays = _filters(step)
     return code
+
+
+def _member(emitter: Emitter, code: Code, name: str, *, last: bool) -> Code:
+    """A member of an object: the local name that has it already, or a subscript."""
+    known = emitter.known.get((code.source, name))
+    if known is None:
+        return Code(f"{code.source}[{name!r}]")
+    return known if last else Code(known.source)
 
 
 def emit_tolerant(emitter: Emitter, node: n.Node, default: str = "") -> Code:
@@ -59,7 +67,7 @@ def emit_tolerant(emitter: Emitter, node: n.Node, default: str = "") -> Code:
     before = _before(emitter, node.steps[:-1])
     if before is None:
         return emitter.emit(node)
-    return Code(f"{before}.get({last.value!r}{default})")
+    return emitter.known.get((before, last.value)) or Code(f"{before}.get({last.value!r}{default})")
 
 
 def _before(emitter: Emitter, steps: list[n.Node]) -> str | None:
@@ -88,7 +96,8 @@ def _start(emitter: Emitter, path: n.Path) -> tuple[Code, list[n.Node]]:
     if type(first) is not n.Variable:
         raise Unsupported
     if first.name != "states" or emitter.local("states") is not None:
-        return emit_variable(emitter, first), rest
+        code = emit_variable(emitter, first)
+        return (Code(code.source) if rest and emitter.local(first.name) is None else code), rest
     member = rest[0] if rest else None
     if type(member) is not n.Name or not plain(member) or member.value not in MEMBERS or first.stages:
         raise Unsupported

@@ -44,6 +44,18 @@ def output(value: JSON) -> JSON:
     return number_text(value) if type(value) is float and not isfinite(value) else fix(value)
 
 
+def exact(value: JSON) -> JSON:
+    """A number to calculate with later: whole ones without fraction, and none that a double can't hold.
+
+    >>> exact(2.0), exact(0.5)
+    (2, 0.5)
+    """
+    fixed = fix(value)
+    if type(fixed) is int and not -EXACT <= fixed <= EXACT:
+        raise Miss
+    return fixed
+
+
 def string(value: JSON) -> str:
     """`$string(value)`.
 
