@@ -85,3 +85,16 @@ def test_env_in_every_shell(shell: str, line: str) -> None:
 
     assert line in result.stdout.splitlines()
     assert "AWS_DISABLE_HOST_PREFIX_INJECTION" in result.stdout
+
+
+def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`config show` prints where the secrets of Kafka's client are kept, not what they are."""
+    monkeypatch.setenv("KAFKA_PASSWORD", "hunter2")
+    file = tmp_path / "express.toml"
+    client = ['security.protocol = "SASL_SSL"', 'sasl.username = "u"', 'sasl.password = "env:KAFKA_PASSWORD"']
+    file.write_text("\n".join(["[kafka.client]", *client]))
+
+    for option in ("--origin", "--json"):
+        shown = invoke("config", "show", "-c", str(file), option).output
+        assert "env:KAFKA_PASSWORD" in shown
+        assert "hunter2" not in shown
