@@ -29,10 +29,10 @@ class Histogram(msgspec.Struct):
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_MS) + 1))
     sum_ms: float = 0.0
 
-    def add(self, ms: float) -> None:
-        """Count one duration."""
-        self.counts[bisect_left(LATENCY_BOUNDS_MS, ms)] += 1
-        self.sum_ms += ms
+    def add(self, ms: float, times: int = 1) -> None:
+        """Count a duration that was seen once or more."""
+        self.counts[0 if ms <= 1 else bisect_left(LATENCY_BOUNDS_MS, ms)] += times
+        self.sum_ms += ms * times
 
     def add_quick(self, count: int, sum_ms: float) -> None:
         """Count `count` durations within the first bucket, `sum_ms` in all."""

@@ -8,6 +8,7 @@ hold nothing else. So a commit never passes a record whose terminal record is no
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from express.errors import CommitRefused, SinkError
@@ -144,5 +145,5 @@ class Flusher:
     def _observe(self, stamps: list[int]) -> None:
         now = self._clock.wall() * 1000
         add = self._counters.end_to_end_ms.add
-        for stamp in stamps:
-            add(max(0.0, now - stamp))  # the clocks of producers may be ahead
+        for stamp, count in Counter(stamps).items():
+            add(max(0.0, now - stamp), count)  # the clocks of producers may be ahead
