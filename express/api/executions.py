@@ -19,7 +19,7 @@ from express.engine.effects import Finish
 from express.engine.fast import Ended as AtOnce
 from express.errors import RUNTIME, ApiError, SinkError
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
-from express.ports import Clock, Ending, Headers, Observer, Partition
+from express.ports import GOLDEN, MASK, Clock, Ending, Headers, Observer, Partition
 from express.runtime.executor import Executor, Run
 from express.runtime.headers import trace as trace_context
 from express.runtime.records import Naming
@@ -149,6 +149,7 @@ class Executions:
         self._logs = logs
         self._observer = observer
         self._tracer = tracer
+        self._number = 0
         self._include_data = include_data
         self._queue = queue
         self._topics = topics or {}
@@ -202,7 +203,8 @@ class Executions:
         started = Started(request, self._registry.program(request.target), self._about(request))
         wanted = self.ring is not None or request.target.log_level != "OFF"
         if self._tracer is not None:
-            started.traced = self._tracer.sampled()
+            self._number += 1
+            started.traced = self._number * GOLDEN & MASK < self._tracer.threshold
             wanted = wanted or started.traced
         started.x, started.run = self._executor.submit(
             started.program,

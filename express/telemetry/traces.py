@@ -28,7 +28,7 @@ import msgspec
 from express.engine import About
 from express.engine.effects import Finish
 from express.engine.history import History, HistoryEvent
-from express.ports import GOLDEN, MASK, Partition
+from express.ports import MASK, Partition
 
 BATCH = 128
 """Traces that are sent at once, at most."""
@@ -87,16 +87,10 @@ class Tracer:
         self._slowest = slowest
         self._heap: list[float] = []
         self._room = waiting
-        self._number = 0
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[Trace | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
         self._thread.start()
-
-    def sampled(self) -> bool:
-        """Whether the next execution belongs to the share, for a host that does not number them itself."""
-        self._number += 1
-        return self._number * GOLDEN & MASK < self.threshold
 
     def offer(self, trace: Trace) -> None:
         """Take an execution that is to be a trace, if there is room."""
