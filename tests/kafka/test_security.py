@@ -28,6 +28,8 @@ from tests.kafka.clients import producer
 from tests.kafka.secure import KEY_PASSWORD, PASSWORD, USER, SecureKafka
 from tests.kafka.wire import unique
 
+pytestmark = pytest.mark.timeout(60, func_only=True)  # several processes each
+
 DOCS = Path(express.docs.__file__).parent / "configuration.md"
 RECORDS = 200
 MACHINE = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
