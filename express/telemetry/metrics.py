@@ -22,7 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from express import __version__
-from express.telemetry.report import ENDINGS, Data, Totals, in_flight
+from express.telemetry.report import ENDINGS, NESTED, Data, Totals, in_flight
 
 Labels: TypeAlias = tuple[str, ...]
 
@@ -117,7 +117,8 @@ class ExpressCollector(Collector):
     def _pipeline_counters(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
         for family in COUNTERS:
             index = 0 if family.by == "pipeline" else 1
-            values = [((names[index],), family.read(data)) for names, data in pipelines.items()]
+            rows = pipelines.items() if index else _draining(pipelines)
+            values = [((names[index],), family.read(data)) for names, data in rows]
             yield self._counter(family.name, family.text, (family.by,), values)
 
     def _executions(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
@@ -158,7 +159,7 @@ class ExpressCollector(Collector):
         yield memory
 
     def _kafka(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
-        rows = [(pipeline, data) for (pipeline, _), data in pipelines.items()]
+        rows = [(names[0], data) for names, data in _draining(pipelines)]
         yield self._counter(
             "express_dlq_records",
             "Records that went to the dead-letter topic.",
@@ -358,6 +359,11 @@ class ExpressCollector(Collector):
         kept, rest = merged[: self._series - 1], merged[self._series - 1 :]
         overflow = (OVERFLOW,) * len(rest[0][0])
         return [*kept, *_merged((overflow, values) for _, values in rest)]
+
+
+def _draining(pipelines: Mapping[tuple[str, str], Data]) -> list[tuple[tuple[str, str], Data]]:
+    """The rows of pipelines that drain topics, not those of executions that executions started."""
+    return [(names, data) for names, data in pipelines.items() if names[0] != NESTED]
 
 
 def _ended(counters: Data) -> float:

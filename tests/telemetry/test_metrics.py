@@ -212,3 +212,17 @@ def test_polls_by_their_records() -> None:
 
     assert (seen[1], seen[2], seen[10], seen[200], seen[500]) == (2, 4, 6, 6, 8)
     assert found["express_kafka_poll_batch_records_sum", (("pipeline", "iot"),)] == 1_020
+
+
+def test_nested_executions_count_for_their_machine_only() -> None:
+    """Executions that executions started are in the state machine's families, and in none of a pipeline."""
+    totals = Totals()
+    own, nested = Counters(started=3, succeeded=3), Counters(started=2, succeeded=1, failed=1)
+    one = report(0, own)
+    one.pipelines.append(PipelineReport("(nested)", "iot-routing", msgspec.to_builtins(nested)))
+    totals.update(one)
+    found = collected(totals)
+
+    assert found["express_executions_started_total", (("state_machine", "iot-routing"),)] == 5
+    assert not [name for name, labels in found if ("pipeline", "(nested)") in labels]
+    assert totals.overall()["started"] == 3
