@@ -46,9 +46,9 @@ class View:
             while True:
                 await asyncio.sleep(0.5)
                 second = seconds_over(bench)
-                if second > shown:
-                    shown = second
+                if second > shown and not is_idle(bench, second - 1):
                     self.say(line(bench, second - 1))
+                shown = max(shown, second)
         await self._redraw(bench)
 
     async def _redraw(self, bench: AnyBench) -> None:
@@ -63,6 +63,12 @@ class View:
 def seconds_over(bench: AnyBench) -> int:
     """How many seconds of the run are over, and told of by the worker."""
     return int(time.monotonic() - bench.begin - 2 * REPORT_SECONDS)
+
+
+def is_idle(bench: AnyBench, number: int) -> bool:
+    """Whether a second is beyond the load and nothing of it was left: processes end, and states are traced."""
+    second = bench.collector.seconds.get(number) or Second(second=number)
+    return number >= bench.plan.load.seconds and not (second.ended or second.in_flight or second.waiting)
 
 
 def cells(bench: AnyBench, number: int) -> tuple[str, ...]:
