@@ -28,7 +28,7 @@ async def create_topics(properties: Mapping[str, Any], topics: Iterable[str], pa
     names = list(topics)
     admin = AIOKafkaAdminClient(**known(AIOKafkaAdminClient, properties))
     try:
-        with mapped(SourceError, f"creating topics at {properties['bootstrap_servers']}"):
+        with mapped(SourceError, f"no topics can be created at {properties['bootstrap_servers']}"):
             await admin.start()
             made = [NewTopic(name=topic, num_partitions=partitions, replication_factor=1) for topic in names]
             response = await admin.create_topics(made)
