@@ -4,7 +4,8 @@
 
 `blocks` are the generated segments, `history` those that keep a full history, `table` the transition table alone,
 `table+h` the table with a full history.
-Objects in, objects out, unless a row says bytes. Tasks are local coroutines that do not suspend; they are stepped in
+Objects in, objects out, unless a row says bytes. W2S: the task suspends once, against an asyncio task per event. W6:
+executions parked in a Wait (`benchmarks.waiting`). Tasks are local coroutines that do not suspend; they are stepped in
 place, as hand-written code awaits them. The figure that counts is the ratio.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks import hand
+from benchmarks import hand, waiting
 from benchmarks.measure import Timing, take_turns
 from express.compiler import compile_definition
 from express.engine import About, History, Program, deliver, start
@@ -165,6 +166,10 @@ def variants(name: str) -> dict[str, Callable[[int], None]]:
     """What is timed for a workload, by variant; each is checked first."""
     if name == "W2 bytes":
         return _bytes_variants()
+    if name == "W2S":
+        work = Workload("w2")
+        by_task = waiting.suspended_by_hand(work.input)
+        return {"hand": by_task, "blocks": waiting.suspended(work.program, work.input, len(work.text))}
     work = Workload(name.lower())
     by_hand: Any = getattr(hand, name.lower())
     data, size = work.input, len(work.text)
@@ -205,7 +210,7 @@ def _bytes_variants() -> dict[str, Callable[[int], None]]:
     return {"hand": _awaited(by_hand), "blocks": _many(blocks)}
 
 
-NAMES = ("W1", "W2", "W3", "W4", "W5", "W1J", "W2J", "W2 bytes")
+NAMES = ("W1", "W2", "W3", "W4", "W5", "W1J", "W2J", "W2 bytes", "W2S")
 
 
 def run(names: tuple[str, ...], *, quick: bool) -> dict[str, dict[str, Timing]]:
@@ -231,17 +236,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few seconds instead of a minute")
     parser.add_argument("--json", metavar="FILE", help="write the ratios there")
-    parser.add_argument("--only", nargs="+", metavar="NAME", default=NAMES, help=", ".join(NAMES))
+    names = (*NAMES, "W6")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=names, help=", ".join(names))
     options = parser.parse_args()
-    timings = run(tuple(options.only), quick=options.quick)
+    timings = run(tuple(name for name in options.only if name != "W6"), quick=options.quick)
     print(f"{'':10}{'variant':>9}{'best us':>10}{'median':>10}{'worst':>10}{'x hand':>9}")
     for name, found in timings.items():
         for variant, timing in found.items():
             ratio = timing.best / found["hand"].best
             figures = f"{timing.best:10.2f}{timing.median:10.2f}{timing.worst:10.2f}{ratio:9.2f}"
             print(f"{name:10}{variant:>9}{figures}")
+    out: dict[str, Any] = ratios(timings)
+    if "W6" in options.only:
+        out["W6"] = waiting.measured(10_000 if options.quick else 100_000)
+        print(waiting.shown(out["W6"]))
     if options.json:
-        Path(options.json).write_text(json.dumps(ratios(timings), indent=1) + "\n")
+        Path(options.json).write_text(json.dumps(out, indent=1) + "\n")
     sys.stdout.flush()
 
 

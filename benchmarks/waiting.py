@@ -1,26 +1,36 @@
 """What executions that wait cost: W6 (parked in a Wait) in bytes and microseconds, W2s (a task that suspends once).
 
-Run by `benchmarks.engine`. The executor is the product's own, on an asyncio loop whose clock can be set forward: a
-Wait of a second takes no second. Bytes are what the process grows by (RSS) over the inputs, which exist before.
+    python -m benchmarks.waiting COUNT [--hand]
+
+Run by `benchmarks.engine`, W6 in processes of its own. The executor is the product's own, on an asyncio loop whose
+clock can be set forward: a Wait of a second takes no second. Garbage is collected as in a worker. Bytes are what the
+process grows by (RSS) over the inputs, which exist before.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
+import json
+import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from benchmarks import hand
+from express.compiler import compile_definition
 from express.engine import About, Program
 from express.engine.effects import StartTask
 from express.ports import TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
-from express.service.measure import resident_bytes
+from express.service.measure import resident_bytes, settle_garbage
 
 JSON = Any
 
@@ -82,8 +92,7 @@ def parked(program: Program, count: int) -> dict[str, float]:
             outputs += finish.output["a"]["n"] >= 0
 
         events = inputs(count)
-        gc.collect()
-        gc.freeze()
+        settle_garbage()
         before = resident_bytes()
         start = time.process_time()
         for event in events:
@@ -113,8 +122,7 @@ def by_hand(count: int) -> dict[str, float]:
 
     async def run(loop: asyncio.AbstractEventLoop, clock: Skewed) -> dict[str, float]:
         events = inputs(count)
-        gc.collect()
-        gc.freeze()
+        settle_garbage()
         before = resident_bytes()
         start = time.process_time()
         tasks = [loop.create_task(one(event)) for event in events]
@@ -174,3 +182,48 @@ def suspended_by_hand(event: JSON) -> Callable[[int], None]:
 
 def _done(run: Any, finish: Any) -> None:
     assert finish.status == "SUCCEEDED"
+
+
+# W6 in processes of its own --------------------------------------------------------------------------------
+
+ROUNDS = 3
+FEW = 100
+
+
+def measured(count: int) -> dict[str, float]:
+    """W6 with `count` executions, medians of several processes, and how much an execution costs beside a few."""
+    found = _medians(count)
+    few = _medians(FEW)
+    each, least = (row["start_us"] + row["finish_us"] for row in (found, few))
+    found |= {"count": count, "growth": round(each / least, 2)}
+    return found | {f"hand_{name}": value for name, value in _medians(count, "--hand").items()}
+
+
+def shown(row: dict[str, float]) -> str:
+    """The figures in a line."""
+    parts = "{bytes:.0f} B, start {start_us:.1f} us, finish {finish_us:.1f} us"
+    by_hand = "by hand {hand_bytes:.0f} B, {hand_start_us:.1f} us, {hand_finish_us:.1f} us"
+    return f"W6        {row['count']:,} parked: {parts}, x {row['growth']} of {FEW}; {by_hand}".format_map(row)
+
+
+def _medians(count: int, *options: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.waiting", str(count), *options]
+    runs = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(ROUNDS)]
+    return {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
+
+
+def main() -> None:
+    """One measurement, as JSON. Fewer than 10,000 are repeated until as many have run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--hand", action="store_true", help="an asyncio task each")
+    options = parser.parse_args()
+    definition = json.loads((Path(__file__).parent / "workloads" / "w6.json").read_text())["definition"]
+    program = compile_definition(definition)
+    times = max(1, 10_000 // options.count)
+    runs = [by_hand(options.count) if options.hand else parked(program, options.count) for _ in range(times)]
+    print(json.dumps({name: statistics.median(run[name] for run in runs) for name in runs[0]}))
+
+
+if __name__ == "__main__":
+    main()

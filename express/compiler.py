@@ -20,16 +20,29 @@ from express.states.lowering import Lowering
 from express.states.width import machine_width
 from express.values import JSON, dumps
 
+MOST_PROGRAMS = 64
+"""Programs that are kept for definitions that come again: those of a bench, of tests, of a machine's versions."""
+
+_LATELY: dict[tuple[bytes, str], Program] = {}
+
 
 def compile_definition(definition: str | bytes | dict[str, JSON], *, type: MachineType = "EXPRESS") -> Program:
     """A definition (JSON text or plain data) as a program; warnings do not keep it from running.
 
-    Raises DefinitionError with every finding.
+    Raises DefinitionError with every finding. The program of a text that was compiled lately is the same one: it is
+    immutable, whoever runs it. Plain data may change in its owner's hands, and is compiled anew.
     """
     if isinstance(definition, dict):
         return compile_data(definition, _text(definition), type=type)
     raw = definition.encode() if isinstance(definition, str) else definition
-    return compile_data(load_definition(definition), raw, type=type)
+    key = hashlib.sha256(raw).digest(), type
+    program = _LATELY.get(key)
+    if program is None:
+        program = compile_data(load_definition(definition), raw, type=type)
+        if len(_LATELY) >= MOST_PROGRAMS:
+            del _LATELY[next(iter(_LATELY))]
+        _LATELY[key] = program
+    return program
 
 
 def _text(definition: dict[str, JSON]) -> bytes:

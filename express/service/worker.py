@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -25,7 +24,7 @@ from express.runtime.counters import Counters
 from express.runtime.processor import Processor
 from express.service.build import Built, build
 from express.service.job import Job
-from express.service.measure import LoopWatch, resident_bytes
+from express.service.measure import LoopWatch, resident_bytes, settle_garbage
 from express.telemetry.applog import log_to_stderr
 from express.telemetry.report import NESTED, PipelineReport, Report
 
@@ -176,8 +175,7 @@ async def serve(job: Job, reports: int) -> int:
     worker = Worker(job, build(job), transport.write)
     loop.add_signal_handler(signal.SIGTERM, worker.stop)
     parent = asyncio.create_task(_watch_parent(worker))
-    gc.collect()
-    gc.freeze()
+    settle_garbage()
     await worker.run()
     parent.cancel()
     transport.close()

@@ -32,6 +32,9 @@ UNKNOWN = 1 << 62
 MOST_ANSWERS = 2
 """A segment goes on after the answers of so many tasks; behind them, the segments of their rows are called."""
 
+FEW_TASKS = 4
+"""A machine with more tasks has no such answers: its text, and the time to compile it, would triple."""
+
 _HEADS = {
     "enter": ("d, c, v, b", "None"),
     "resume": ("d, c, v, b, r, t", "r, t"),
@@ -88,6 +91,8 @@ class Fusing:
         self.bound: dict[str, Any] = {}
         self.ways = _ways_in(self.states, self.index, self.start)
         self.todo: list[tuple[int, str]] = []
+        tasks = sum(isinstance(state, model.Task) for state in self.states)
+        self.answers = MOST_ANSWERS if tasks <= FEW_TASKS else 0
 
     def segments(self) -> dict[tuple[int, str], str]:
         """The text of every segment that can be reached by segments."""
@@ -120,7 +125,7 @@ class Fusing:
         except NotFused:
             return None
         given, left = _HEADS[part]
-        below, inline = self._asked(tree, MOST_ANSWERS)
+        below, inline = self._asked(tree, self.answers)
         return (
             f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}\n"
             "    d0 = d; c0 = c; v0 = v\n"

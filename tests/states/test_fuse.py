@@ -396,3 +396,15 @@ def test_answers_in_locals_do_not_take_each_others_place() -> None:
     """Two tasks whose answers are put aside, one after the other in one function."""
     machine = program(task(Parameters={}, ResultPath="$.a"), task(Parameters={}, ResultPath="$.b"), {"Type": "Succeed"})
     assert run(machine, {}, Calls(1, 2))[1] == {"a": 1, "b": 2}
+
+
+def test_a_text_is_compiled_once() -> None:
+    """The same text is the same program; data in its owner's hands is compiled anew."""
+    definition = {"StartAt": "S", "States": {"S": {"Type": "Pass", "Result": {"a": 1}, "End": True}}}
+    text = json.dumps(definition)
+    assert compile_definition(text) is compile_definition(text.encode())
+
+    before = compile_definition(definition)
+    definition["States"]["S"]["Result"]["a"] = 2  # type: ignore[index]  # a dict of dicts
+    assert run(compile_definition(definition), {})[1] == {"a": 2}
+    assert compile_definition(text) is not before
