@@ -211,12 +211,17 @@ class Executor:
     def caller(self, about: About, deadline: float | None, late: Late) -> Call:
         """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`."""
 
+        directs = self._directs
+
         def call(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
             plan = row.plan
-            direct = None if tries or plan.timeout is not None else self._bound(plan.resource)
+            arn = plan.resource.arn
+            direct = None
+            if not tries and plan.timeout is None:
+                direct = directs[arn] if arn in directs else self._bind(plan.resource)
             try:
                 if direct is not None:
-                    output = self._directly(direct, payload, (row, counts, about, deadline))
+                    output = direct(payload, (row, counts, about, deadline))
                     if type(output) in _JSON_TYPES:
                         return output
                     task = _described(payload, (row, counts, about, deadline))[0]
@@ -229,30 +234,19 @@ class Executor:
                         return output
             except StatesError as error:
                 return TaskFailed(1, error.error, error.cause)
+            except Exception as bug:
+                return _broken(_described(payload, (row, counts, about, deadline))[0], bug)
             late.append((task, output))
             return PENDING
 
         return call
 
-    def _bound(self, resource: Any) -> Direct | None:
+    def _bind(self, resource: Any) -> Direct | None:
         """The short way to a resource, if its integration has one."""
-        arn = resource.arn
-        try:
-            return self._directs[arn]
-        except KeyError:
-            bind = getattr(self._integration, "bind", None)
-            direct: Direct | None = None if bind is None else bind(resource, _described)
-            self._directs[arn] = direct
-            return direct
-
-    def _directly(self, direct: Direct, payload: JSON, site: Site) -> JSON | Awaitable[JSON]:
-        try:
-            return direct(payload, site)
-        except StatesError:
-            raise
-        except Exception as bug:
-            broken = _broken(_described(payload, site)[0], bug)
-            raise StatesError(broken.error, broken.cause) from bug
+        bind = getattr(self._integration, "bind", None)
+        direct: Direct | None = None if bind is None else bind(resource, _described)
+        self._directs[resource.arn] = direct
+        return direct
 
     # Between two segments ---------------------------------------------------------------------------
 
