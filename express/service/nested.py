@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from express.config import Nested
+from express.config import Config, Nested
 from express.config.shape import nearest
 from express.engine import About, Program
 from express.engine.effects import Finish
 from express.engine.execution import Execution
 from express.engine.fast import Ended
 from express.errors import ApiError
+from express.integrations import Integrations
 from express.integrations.nested import STARTS, machine_name
 from express.ports import ChildEnd, ChildRequest, Clock
 from express.runtime.attached import Attachments
@@ -19,6 +20,8 @@ from express.runtime.counters import Counters
 from express.runtime.dispatch import bill, result_of
 from express.runtime.executor import Executor, Run
 from express.runtime.pipeline import Workflow
+from express.service.workflows import Callables, compile_callable, read_definition
+from express.service.workflows import machine_name as workflow_name
 from express.values import PAYLOAD_LIMIT
 
 
@@ -208,3 +211,12 @@ class WorkerMachines:
             billed_ms=ms,
             billed_mb=mb,
         )
+
+
+def add_others(machines: WorkerMachines, config: Config, functions: Callables, integrations: Integrations) -> None:
+    """The workflows of the configuration's pipelines, for executions that start theirs."""
+    for pipeline in config.pipelines:
+        name = workflow_name(pipeline.workflow)
+        if not machines.has(name):
+            program = compile_callable(read_definition(pipeline.workflow), functions, integrations, pipeline.workflow)
+            machines.add(Workflow(name=name, program=program))

@@ -21,8 +21,8 @@ from express.ports import Integration
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Workflow
-from express.service.nested import WorkerMachines, attaches
-from express.service.workflows import Callables, compile_callable, machine_name, read_definition
+from express.service.nested import WorkerMachines, add_others, attaches
+from express.service.workflows import compile_callable, machine_name
 from express.values import JSON, dumps
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def run_once(
         machines.bind(executor)
         machines.add(workflow)
         if attaches(program):
-            _add_others(machines, config, outside.functions, inner)
+            add_others(machines, config, outside.functions, inner)
         payload = dumps(data)
         x, run = executor.submit(
             program, data, about, lambda _run, _finish: ended.set_result(None), size=len(payload), history=history
@@ -107,15 +107,6 @@ def _topics(config: Config) -> LazyQueue | None:
     from express.sources.properties import client_properties
 
     return LazyQueue(client_properties(config.kafka).producer)
-
-
-def _add_others(machines: WorkerMachines, config: Config, functions: Callables, integrations: Integrations) -> None:
-    """The workflows of the configuration's pipelines, for executions that start theirs."""
-    for pipeline in config.pipelines:
-        name = machine_name(pipeline.workflow)
-        if not machines.has(name):
-            program = compile_callable(read_definition(pipeline.workflow), functions, integrations, pipeline.workflow)
-            machines.add(Workflow(name=name, program=program))
 
 
 def _billed(program: Program, payload: bytes, finish: Finish, seconds: float) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from express.engine import About, Execution, History
 from express.engine.effects import Finish
 from express.engine.fast import Ended, Parked
 from express.errors import ConfigError
-from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
 from express.integrations.mocks import MockedTasks, parse_case
 from express.metering import used_memory
 from express.ports import Integration
@@ -29,7 +29,8 @@ from express.runtime.pipeline import Workflow
 from express.service.bench.coverage import unanswered
 from express.service.bench.states import TimedHistory
 from express.service.bench.wire import FAILED, REJECTED, STATUS, SUCCEEDED, TIMED_OUT, WorkerPlan
-from express.service.workflows import compile_callable
+from express.service.nested import WorkerMachines, add_others, attaches
+from express.service.workflows import compile_callable, machine_name
 from express.values import dumps
 
 Note = Callable[[float, float, float, int, int, int], None]
@@ -62,9 +63,12 @@ class EngineRunner:
         self.errors: Counter[str] = Counter()
         self._note = note
         self._local = LocalFunctions(plan.config.function_table(), threads=plan.config.workers.threads)
-        self._outside = Outside(plan.config, self._local)
+        config, clock = plan.config, SystemClock()
+        machines = WorkerMachines(clock, config.nested)
+        machines.name({plan.name, *(machine_name(pipeline.workflow) for pipeline in config.pipelines)})
+        self._outside = Outside(config, self._local, Here(machines=machines))
         functions = self._outside.functions
-        inner = Integrations(table(self._local, self._outside))
+        inner = Integrations(table(self._local, self._outside), Gates(config.breaker, config.limits))
         text = plan.definition.encode()
         integration: Integration = inner
         if plan.mock is None:
@@ -76,8 +80,12 @@ class EngineRunner:
             if missing:
                 raise ConfigError("\n".join(missing))
             integration = MockedTasks(inner, responses)
-        self._executor = Executor(SystemClock(), integration)
+        self._executor = Executor(clock, integration)
         self._workflow = Workflow(name=plan.name, program=program)
+        machines.bind(self._executor)
+        machines.add(self._workflow)
+        if plan.mock is None and attaches(program):
+            add_others(machines, config, functions, inner)
         self._table = msgspec.structs.replace(program, segments=None)
         self._memory = self._workflow.memory
         self._prefix, self._arn = self._workflow.execution_prefix, self._workflow.arn
