@@ -89,8 +89,8 @@ class Records:
         records: Fetched,
         aborted_transactions: list[tuple[int, int]] | None,
         fetch_offset: int,
-        key_deserializer: None,
-        value_deserializer: None,
+        _key_deserializer: None,
+        _value_deserializer: None,
         check_crcs: bool,
         isolation_level: int,
     ) -> None:
