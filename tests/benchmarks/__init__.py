@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' own rules; nothing here looks at a clock."""
