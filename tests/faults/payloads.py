@@ -141,7 +141,7 @@ async def unpack_bombs(rig: Rig) -> None:
     with Limits(UNPACK_CGROUP_MIB) as limits:
         service = await rig.start(runner=limits.runner)
         async with rig.feeding():
-            for codec in ("gzip", "zstd", "lz4", "snappy"):
+            for codec in ("gzip", "zstd", "lz4"):  # snappy packs too little for one
                 await _bomb(rig, codec)
         await rig.recovered()
         rig.expect("peak of the worker, MiB", _peak_mib(service.pids[0]), 0, UNPACK_CGROUP_MIB)
@@ -150,7 +150,7 @@ async def unpack_bombs(rig: Rig) -> None:
 
 async def _bomb(rig: Rig, codec: str) -> None:
     """One batch that is packed well."""
-    size = 2 * UNPACKED if codec in ("gzip", "zstd") else UNPACKED  # the others pack less tightly
+    size = UNPACKED if codec == "lz4" else 2 * UNPACKED  # packs less tightly
     limits = {"max_batch_size": 2 * size, "max_request_size": 2 * size}
     async with producer(rig.cluster.address, compression_type=codec, **limits) as client:
         batch = client.create_batch()
@@ -162,7 +162,7 @@ async def _bomb(rig: Rig, codec: str) -> None:
 
 
 async def starved(rig: Rig) -> None:
-    """256 MiB and a fifth of a core for far more events than that can do: slow, no rebalance, nobody is killed."""
+    """256 MiB and a fifth of a core: every event is done, nobody is killed or thrown out of the group."""
     with Limits(STARVED_MIB, STARVED_CORES) as limits:
         service = await rig.start(runner=limits.runner)
         began = await service.metric("express_kafka_rebalances_total")
