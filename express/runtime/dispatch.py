@@ -340,7 +340,8 @@ class Dispatcher(ABC):
             state_machine_arn=machine or self._machine_arn,
             worker=self._pipeline.worker,
         )
-        headers = dead_letter_headers(lane.partition, record, letter)
+        cut = type(record) is Unreadable  # what value there is, is not the record's: whoever compares shall know
+        headers = dead_letter_headers(lane.partition, record, letter, truncated=cut)
         key, value = record.key, record.value
         if record_bytes(key, value, headers) > self._sink.limit:
             key, value, headers = None, None, dead_letter_headers(lane.partition, record, letter, truncated=True)

@@ -160,7 +160,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 def dead_letter_headers(
     partition: Partition, record: Event, letter: Letter, *, truncated: bool = False
 ) -> list[tuple[str, bytes]]:
-    """The headers of the original, then ours. `truncated`: ours and the trace, for a record that has no value here."""
+    """The headers of the original, then ours. `truncated`: ours and the trace; the value is not that of the record."""
     own = {
         "topic": partition.topic,
         "partition": str(partition.number),
