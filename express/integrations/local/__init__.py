@@ -39,10 +39,14 @@ class LocalFunctions:
 
         Raises ConfigError for a handler that is not there, HandlerError for one whose module crashes.
         """
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
-        self._functions = load_functions(table, self._pool)
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
+        self._functions = load_functions(table, self.pool)
         self._direct: dict[str, LocalFunction] = {}
         self._events: set[asyncio.Task[None]] = set()
+
+    def add(self, function: LocalFunction) -> None:
+        """Register a function that no configuration names."""
+        self._functions[function.name] = function
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Call the function that the task names."""
@@ -82,7 +86,7 @@ class LocalFunctions:
 
     async def close(self) -> None:
         """Let go of threads and processes; what still runs in a thread is not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.pool.shutdown(wait=False, cancel_futures=True)
         for function in self._functions.values():
             await function.close()
 

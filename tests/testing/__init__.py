@@ -1,0 +1,1 @@
+"""The testing plugin: executions in virtual time, mocks, coverage."""
