@@ -221,6 +221,7 @@ class TaskContext(msgspec.Struct, frozen=True):
     state_machine_name: str
     deadline: float  # monotonic seconds: when nobody waits for the answer any more
     trace: tuple[str, str] | None = None  # W3C traceparent and tracestate of what caused the execution
+    account: int = 0  # what `Outbox` and `Machines` of its host know the record by that it runs for; 0: none
 
 
 Describe: TypeAlias = Callable[[JSON, Any], tuple[StartTask, TaskContext]]
@@ -252,8 +253,8 @@ class Integration(Protocol):
 class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A nested execution that is wanted. `text` is the input as JSON text, `data` the same parsed.
 
-    `identity` is a UUID that is the same for every replay of the step that starts it. `parent` is the ARN of the
-    execution whose task this is. `sync`: somebody waits for its end.
+    `identity` is a UUID that is the same for every replay of the step that starts it. `account` is that of the
+    execution whose task this is: a child runs for the same record. `sync`: somebody waits for its end.
     """
 
     machine_arn: str
@@ -261,8 +262,8 @@ class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
     identity: str
     text: str
     data: JSON
-    parent: str
     sync: bool
+    account: int = 0
     trace_header: str | None = None
     trace: tuple[str, str] | None = None
 
@@ -342,10 +343,10 @@ class Placed(NamedTuple):
 class Outbox(Protocol):
     """Records that are written together with the result of the execution that produced them, or not at all."""
 
-    def takes(self, execution_arn: str) -> bool:
-        """Whether an execution's results are written in transactions, so that its records must be, too."""
+    def takes(self, account: int) -> bool:
+        """Whether the results of an account are written in transactions, so that its records must be, too."""
 
-    def add(self, execution_arn: str, record: Outgoing) -> Partition:
+    def add(self, account: int, record: Outgoing) -> Partition:
         """Write `record` with the execution's result; where it will lie. Raises SinkError for what can't be written."""
 
 

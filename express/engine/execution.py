@@ -43,6 +43,7 @@ class About(msgspec.Struct, frozen=True, gc=False):
 
     `redrive_count` None: the member is absent (StartSyncExecution; spec/asl.md §18). `trace` is the W3C trace context
     of whoever caused the execution, `traceparent` and `tracestate`: handed to its tasks, no part of the Context object.
+    `account` is the host's: where it keeps what hangs on the record that the execution runs for; 0: nothing does.
     """
 
     execution_arn: str = ""
@@ -53,6 +54,7 @@ class About(msgspec.Struct, frozen=True, gc=False):
     started: float = 0.0
     redrive_count: int | None = 0
     trace: tuple[str, str] | None = None
+    account: int = 0
 
 
 class Execution:

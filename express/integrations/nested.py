@@ -46,7 +46,7 @@ class NestedExecutions:
         self._inner = inner
         self._machines = machines
         self._settings = settings
-        self._chains: dict[str, tuple[Link, ...]] = {}
+        self._chains: dict[str, tuple[tuple[Link, ...], int]] = {}
         self._starting: tuple[Link, ...] = ()
 
     def refusal(self, resource: Resource) -> str | None:
@@ -127,18 +127,26 @@ class NestedExecutions:
         end = child.end
         if end is None:
             arn = child.execution_arn
-            self._chains[arn] = chain
+            self._remember(arn, chain)
             child.when_over(lambda: self._forget(arn))
         if not request.sync:
             return _started(child, request, naming)
         return _waited(child, request) if end is None else _ended(child, end, request)
 
+    def _remember(self, arn: str, chain: tuple[Link, ...]) -> None:
+        """Note what has led to a child. Events that come twice have children that share an ARN."""
+        _, count = self._chains.get(arn, ((), 0))
+        self._chains[arn] = chain, count + 1
+
     def _forget(self, arn: str) -> None:
-        self._chains.pop(arn, None)
+        chain, count = self._chains.pop(arn)
+        if count > 1:
+            self._chains[arn] = chain, count - 1
 
     def _guarded(self, request: ChildRequest, context: TaskContext) -> tuple[Link, ...]:
         """The chain that ends with the new execution. Raises StatesError where it goes round or too deep."""
-        before = self._chains.get(context.execution_arn) or self._starting or ((context.state_machine_name, ""),)
+        known, _ = self._chains.get(context.execution_arn, ((), 0))
+        before = known or self._starting or ((context.state_machine_name, ""),)
         link = (machine_name(request.machine_arn), request.text)
         if link in before:
             raise StatesError(
@@ -190,8 +198,8 @@ def _request(task: StartTask, context: TaskContext, sync: bool, naming: Naming) 
         identity=identity,
         text=written,
         data=data,
-        parent=context.execution_arn,
         sync=sync,
+        account=context.account,
         trace_header=given.get("TraceHeader"),
         trace=context.trace,
     )

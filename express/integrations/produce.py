@@ -64,15 +64,15 @@ class KafkaProduce:
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Write a record."""
         record = self._record(task, context)
-        if self._outbox is not None and self._outbox.takes(context.execution_arn):
-            return self._attach(self._outbox, context.execution_arn, record)
+        if self._outbox is not None and self._outbox.takes(context.account):
+            return self._attach(self._outbox, context.account, record)
         if self._topics is None:
             raise StatesError(FAILED, "no Kafka is connected here")
         return self._put(self._topics, record)
 
-    def _attach(self, outbox: Outbox, arn: str, record: Outgoing) -> JSON:
+    def _attach(self, outbox: Outbox, account: int, record: Outgoing) -> JSON:
         try:
-            place = outbox.add(arn, record)
+            place = outbox.add(account, record)
         except SinkError as error:
             raise StatesError(FAILED, str(error)) from error
         return {"Partition": place.number, "Topic": place.topic, "Transactional": True}

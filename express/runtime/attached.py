@@ -9,6 +9,7 @@ Only pipelines whose workflows start executions or produce records keep account 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -41,94 +42,83 @@ class Attached:
 
 
 class Attachments:
-    """What hangs on the executions of a worker that run for records: an account for each, by its ARN."""
+    """What hangs on the executions of a worker that run for records: an account for each.
+
+    Accounts have numbers of their own, which no two runs share: the ARN of an execution is that of all records with
+    the same event where the event decides (`input.execution_name`), and of the same record's earlier life.
+    """
 
     def __init__(self) -> None:
-        self._roots: dict[str, Attached] = {}
-        self._of_child: dict[str, Attached] = {}
+        self._accounts: dict[int, Attached] = {}
+        self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
-        return len(self._roots)
+        return len(self._accounts)
+
+    def open(self, origin: Partition, sink: Sink) -> int:
+        """An execution of a record begins: the number of its account, for it and all that it starts."""
+        producing = cast(Producing, sink) if sink.transactional and hasattr(sink, "produce") else None
+        number = next(self._numbers)
+        self._accounts[number] = Attached(origin, producing)
+        return number
 
     # Executions -------------------------------------------------------------------------------------
 
-    def open(self, arn: str, origin: Partition, sink: Sink) -> None:
-        """An execution of a record begins."""
-        producing = cast(Producing, sink) if sink.transactional and hasattr(sink, "produce") else None
-        self._roots[arn] = Attached(origin, producing)
-
-    def adopt(self, child_arn: str, parent_arn: str) -> None:
-        """An execution that begins belongs to the record that its parent, or the parent's parent, was started with."""
-        attached = self._of(parent_arn)
-        if attached is not None:
-            self._of_child[child_arn] = attached
-
-    def hold(self, child_arn: str, run: Run) -> None:
-        """An adopted execution has not ended at once: its record waits for it."""
-        attached = self._of_child.get(child_arn)
+    def hold(self, account: int, run: Run) -> None:
+        """A child has not ended at once: its record waits for it."""
+        attached = self._accounts.get(account)
         if attached is not None:
             attached.children.add(run)
 
-    def leave(self, child_arn: str, run: Run | None) -> None:
-        """A child has ended, at once if it has no run, or was given up."""
-        attached = self._of_child.get(child_arn)
-        if run is None:
-            self._of_child.pop(child_arn, None)
-            return
+    def leave(self, account: int, run: Run) -> None:
+        """A child has ended, or was given up."""
+        attached = self._accounts.get(account)
         if attached is None or run not in attached.children:
-            return  # nobody's, or of an earlier life of the record
+            return  # nobody's, or given up with its record
         attached.children.discard(run)
-        del self._of_child[child_arn]
         then = attached.then
         if then is not None and not attached.children:
             attached.then = None
             then()
 
-    def wait(self, arn: str, then: Callable[[], None]) -> bool:
+    def wait(self, account: int, then: Callable[[], None]) -> bool:
         """Whether executions that one has started still run; if so, `then` is called when none does any more."""
-        attached = self._roots.get(arn)
+        attached = self._accounts.get(account)
         if attached is None or not attached.children:
             return False
         attached.then = then
         return True
 
-    def forget(self, arn: str, executor: Executor) -> None:
+    def forget(self, account: int, executor: Executor) -> None:
         """Give up an execution, with all that hangs on it."""
-        attached = self._roots.pop(arn, None)
+        attached = self._accounts.pop(account, None)
         if attached is None:
             return
         children, attached.children, attached.then = attached.children, set(), None
-        attached.sink = None
         for run in children:
             executor.drop(run)
-            child_arn = run.x.about.execution_arn
-            if self._of_child.get(child_arn) is attached:
-                del self._of_child[child_arn]
             tell: Any = run.item
             tell()  # whoever started it counts it
 
     # Records ----------------------------------------------------------------------------------------
 
-    def takes(self, execution_arn: str) -> bool:
-        """Whether an execution's results are written in transactions, so that its records must be, too."""
-        attached = self._of(execution_arn)
+    def takes(self, account: int) -> bool:
+        """Whether the results of an account are written in transactions, so that its records must be, too."""
+        attached = self._accounts.get(account)
         return attached is not None and attached.sink is not None
 
-    def add(self, execution_arn: str, record: Outgoing) -> Partition:
+    def add(self, account: int, record: Outgoing) -> Partition:
         """Write `record` with the execution's result; where it will lie. Raises SinkError for what can't be written."""
-        attached = self._of(execution_arn)
+        attached = self._accounts.get(account)
         if attached is None or attached.sink is None:
-            raise SinkError(f"{execution_arn} writes in no transaction")
+            raise SinkError("the execution writes in no transaction")
         chosen = attached.sink.chosen(attached.origin, record)
         attached.records.append(record)
         return chosen
 
-    def write(self, arn: str, timestamp: int) -> None:
+    def write(self, account: int, timestamp: int) -> None:
         """An execution's result is about to be written: append what it has produced before it."""
-        attached = self._roots.pop(arn, None)
+        attached = self._accounts.pop(account, None)
         if attached is not None and attached.sink is not None:
             for record in attached.records:
                 attached.sink.produce(attached.origin, record, timestamp)
-
-    def _of(self, arn: str) -> Attached | None:
-        return self._roots.get(arn) or self._of_child.get(arn)

@@ -127,7 +127,7 @@ class Dispatcher(ABC):
         for run in lane.runs:
             self._executor.drop(run)
             if self._attached is not None:
-                self._attached.forget(run.x.about.execution_arn, self._executor)
+                self._attached.forget(run.x.about.account, self._executor)
             self.room.leave(run.item.heap)
         self._counters.aborted += len(lane.runs)
         self._counters.abandoned += len(lane.runs)
@@ -176,12 +176,13 @@ class Dispatcher(ABC):
         naming = lane.naming
         started = self._clock.wall()
         workflow = self._pipeline.workflow
-        about = About(
-            naming.arn(offset), naming.name(offset), workflow.role_arn, self._machine_arn, workflow.name, started
-        )
+        arn, name, role = naming.arn(offset), naming.name(offset), workflow.role_arn
+        if self._attached is None:
+            about = About(arn, name, role, self._machine_arn, workflow.name, started)
+        else:
+            account = self._attached.open(lane.partition, self._sink)
+            about = About(arn, name, role, self._machine_arn, workflow.name, started, account=account)
         self._counters.started += 1
-        if self._attached is not None:
-            self._attached.open(about.execution_arn, lane.partition, self._sink)
         x, run = self._executor.submit(
             self._program,
             data,
@@ -244,7 +245,7 @@ class Dispatcher(ABC):
         """Whether an ended execution waits for those that it has started."""
         if self._attached is None:
             return False
-        return self._attached.wait(run.x.about.execution_arn, partial(ended, run, finish))
+        return self._attached.wait(run.x.about.account, partial(ended, run, finish))
 
     def _run_waiting(self, lane: Lane, order: bytes) -> None:
         """Run what waits behind an execution that has ended, until one of them waits itself."""
@@ -290,7 +291,7 @@ class Dispatcher(ABC):
         stopped_ms = int(stopped * 1000)
         arn = about.execution_arn
         if self._attached is not None:
-            self._attached.write(arn, stopped_ms)
+            self._attached.write(about.account, stopped_ms)
         headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         if self._tracer is not None:
             self._trace(x, finish, elapsed, lane.partition, offset)

@@ -453,7 +453,7 @@ class Executor:
 
     def _start(self, task: StartTask, about: About, deadline: float | None) -> JSON | Awaitable[JSON]:
         """What the integration answers; raises StatesError, also for a bug of the integration."""
-        context = TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"), about.trace)
+        context = _context(about, deadline)
         try:
             return self._integration.start(task, context)
         except StatesError:
@@ -532,7 +532,12 @@ def _described(payload: JSON, site: Site) -> tuple[StartTask, TaskContext]:
     """What a call on the short way would have been on the long one."""
     row, counts, about, deadline = site
     task = StartTask(1, row.plan.resource, payload, row.name, step_key(row, counts))
-    return task, TaskContext(about.execution_arn, about.state_machine_name, deadline or float("inf"), about.trace)
+    return task, _context(about, deadline)
+
+
+def _context(about: About, deadline: float | None) -> TaskContext:
+    name, until = about.state_machine_name, deadline or float("inf")
+    return TaskContext(about.execution_arn, name, until, about.trace, about.account)
 
 
 def _fail(x: Execution, bug: Exception) -> Finish:

@@ -17,7 +17,7 @@ from express.runtime.counters import Counters
 from express.runtime.dispatch import Dispatcher, bill, result_of
 from express.runtime.envelope import opener
 from express.runtime.executor import Executor, Run
-from express.runtime.headers import TRACEPARENT, TRACESTATE, Carried, Carrier, Trace, trace, trace_headers
+from express.runtime.headers import TRACEPARENT, TRACESTATE, Carried, Carrier, trace, trace_headers
 from express.runtime.lane import Lane
 from express.runtime.payload import Rejected, heap_bytes
 from express.runtime.pipeline import Pipeline
@@ -87,10 +87,13 @@ class RoutedDispatcher(Dispatcher):
             return
         carried = self._carried(record, data)
         naming = lane.naming if machine is self.router.default else machine.naming(lane.partition)
-        about = self._about(machine, naming, record, data, carried.trace)
+        account = 0 if self._attached is None else self._attached.open(lane.partition, self._sink)
+        name, arn = self._name(machine, naming, record, data)
+        started = self._clock.wall()
+        about = About(
+            arn, name, machine.role_arn, machine.arn, machine.name, started, trace=carried.trace, account=account
+        )
         machine.counters.started += 1
-        if self._attached is not None:
-            self._attached.open(about.execution_arn, lane.partition, self._sink)
         size = len(text)
         job = RoutedJob(
             lane,
@@ -135,12 +138,11 @@ class RoutedDispatcher(Dispatcher):
                 return Carried(found, (*trace_headers(found), *carried.headers))
         return carried
 
-    def _about(self, machine: Machine, naming: Naming, record: Event, data: JSON, context: Trace | None) -> About:
+    def _name(self, machine: Machine, naming: Naming, record: Event, data: JSON) -> tuple[str, str]:
+        """Name and ARN of an execution. Records that hold the same event share them where the event decides."""
         if self._named_by_event:
-            name, arn = machine.event_arn(data["source"], data["id"])
-        else:
-            name, arn = naming.name(record.offset), naming.arn(record.offset)
-        return About(arn, name, machine.role_arn, machine.arn, machine.name, self._clock.wall(), trace=context)
+            return machine.event_arn(data["source"], data["id"])
+        return naming.name(record.offset), naming.arn(record.offset)
 
     def _ended_routed(self, run: Run, finish: Finish) -> None:
         """An execution that waited is over."""
@@ -164,7 +166,7 @@ class RoutedDispatcher(Dispatcher):
         stopped_ms = int(stopped * 1000)
         arn = about.execution_arn
         if self._attached is not None:
-            self._attached.write(arn, stopped_ms)
+            self._attached.write(about.account, stopped_ms)
         headers = job.naming.result_headers(job.offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         headers += job.carried.headers
         if self._tracer is not None:

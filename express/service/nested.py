@@ -142,6 +142,7 @@ class WorkerMachines:
             started=self._clock.wall(),
             redrive_count=None if request.sync else 0,
             trace=request.trace,
+            account=request.account,
         )
         return self._submit(machine, request, about, self._executor)
 
@@ -152,18 +153,14 @@ class WorkerMachines:
         size = len(request.text.encode())
 
         def ended(run: Run, finish: Finish) -> None:
-            self._left(about.execution_arn, run, lambda: child.over(self._end(workflow, counters, run.x, size)))
+            self._left(run, lambda: child.over(self._end(workflow, counters, run.x, size)))
 
         def dropped(run: Run) -> None:
             counters.aborted += 1
             counters.abandoned += 1
-            self._left(about.execution_arn, run, lambda: child.over(None))
+            self._left(run, lambda: child.over(None))
 
-        if self._attached is not None:
-            self._attached.adopt(about.execution_arn, request.parent)
         x, run = executor.submit(workflow.program, request.data, about, ended, size=size)
-        if run is None and self._attached is not None:
-            self._attached.leave(about.execution_arn, None)
         if run is None:
             child.over(self._end(workflow, counters, x, size))
             return child
@@ -171,7 +168,7 @@ class WorkerMachines:
         run.item = lambda: dropped(run)
         child.stop = lambda: self._stop(executor, run)
         if self._attached is not None:
-            self._attached.hold(about.execution_arn, run)
+            self._attached.hold(about.account, run)
         return child
 
     def _stop(self, executor: Executor, run: Run) -> None:
@@ -179,11 +176,11 @@ class WorkerMachines:
             executor.drop(run)
             run.item()
 
-    def _left(self, arn: str, run: Run, then: Callable[[], None]) -> None:
+    def _left(self, run: Run, then: Callable[[], None]) -> None:
         self._running -= 1
         then()
         if self._attached is not None:
-            self._attached.leave(arn, run)
+            self._attached.leave(run.x.about.account, run)
         if not self._running and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 

@@ -56,6 +56,7 @@ class Transactions(MemorySink):
     def __init__(self, rig: Rig) -> None:
         super().__init__(rig.log, "out", "dead", "audit")
         self.group = rig.group
+        self.origins: list[int] = []
 
     def chosen(self, origin: Partition, record: Outgoing) -> Partition:
         number = record.partition or 0
@@ -64,6 +65,7 @@ class Transactions(MemorySink):
         return Partition(record.topic, number)
 
     def produce(self, origin: Partition, record: Outgoing, timestamp: int) -> None:
+        self.origins.append(origin.number)
         self.append(record.topic, origin, timestamp, record.key, record.value, record.headers)
 
     async def flush(self, positions: Mapping[Partition, Position]) -> None:
@@ -71,12 +73,12 @@ class Transactions(MemorySink):
         self.group.committed.update(positions)
 
 
-def house(parent: JSON, child: JSON, old: Rig | None = None) -> tuple[Rig, WorkerMachines]:
+def house(parent: JSON, child: JSON, old: Rig | None = None, **settings: Any) -> tuple[Rig, WorkerMachines]:
     """A rig whose workflow starts `child` and may produce into `audit`. `old`: another process, the same topics."""
     attached, config = Attachments(), Config(kafka=Kafka(produce=["audit"]))
     machines = WorkerMachines(clock(), Nested(), attached)
     local = LocalFunctions({})
-    rig = Rig(compile_definition(dumps(parent)), log=None if old is None else old.log, attached=attached)
+    rig = Rig(compile_definition(dumps(parent)), log=None if old is None else old.log, attached=attached, **settings)
     rig.group = rig.group if old is None else old.group
     rig.log.partitions.setdefault(Partition("audit", 0), [])
     machines.add(Workflow(name="child", program=compile_definition(dumps(child))))
@@ -163,6 +165,30 @@ def test_records_of_children_that_end_at_once_are_their_parents_too() -> None:
 
         assert [record.key for record in rig.log.read("audit")] == [b"1"]
         assert machines.counters["child"].succeeded == 1
+
+    run_virtual(main())
+
+
+def test_events_that_come_twice_have_an_account_each() -> None:
+    """Two records with the same event run at once under one ARN; what either produces is in its own transaction."""
+
+    async def main() -> None:
+        definitions = machine(produce(), STARTED, WAIT, produce("late")), machine(WAIT, WAIT, produce("child"))
+        rig, machines = house(*definitions, partitions=2, envelope="cloudevents", execution_name="event")
+        sink = Transactions(rig)
+        machines.bind(rig.worker(sink).executor)
+        event = {"specversion": "1.0", "id": "e-1", "source": "/line-1", "type": "reading"}
+        headers = [("content-type", b"application/cloudevents+json")]
+        rig.put(event, headers=headers)
+        rig.put(event, headers=headers, partition=1)
+        await until(lambda: len(rig.results) == 2)
+        await rig.stop()
+        arns = {header(result, "express.execution-arn") for result in rig.results}
+
+        assert ([header(result, "express.status") for result in rig.results], len(arns)) == (["SUCCEEDED"] * 2, 1)
+        assert sorted(sink.origins) == [0, 0, 0, 1, 1, 1]
+        assert sorted(record.key or b"" for record in rig.log.read("audit")) == sorted([b"e-1", b"late", b"child"] * 2)
+        assert machines.counters["child"].succeeded == 2
 
     run_virtual(main())
 
