@@ -231,6 +231,16 @@ Direct: TypeAlias = Callable[[JSON, Any], JSON | Awaitable[JSON]]
 """(payload, site) → what `Integration.start` would answer or raise. `site` is only there for `Describe`."""
 
 
+class Submitted(msgspec.Struct, frozen=True):
+    """What an integration answers for a task that goes on after its first request: `output` is that one's response.
+
+    `then` waits for the outcome (`.sync`); None: it will come by the task's token (`.waitForTaskToken`).
+    """
+
+    output: JSON
+    then: Callable[[], Awaitable[JSON]] | None = None
+
+
 class Binding(Protocol):
     """An `Integration` whose calls have a short way: what can be found out once per resource is."""
 
@@ -254,7 +264,8 @@ class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A nested execution that is wanted. `text` is the input as JSON text, `data` the same parsed.
 
     `identity` is a UUID that is the same for every replay of the step that starts it. `account` is that of the
-    execution whose task this is: a child runs for the same record. `sync`: somebody waits for its end.
+    execution whose task this is: a child runs for the same record. `sync`: somebody waits for its end. `pattern`: as
+    in the resource, "sync" or "sync:2".
     """
 
     machine_arn: str
@@ -264,6 +275,7 @@ class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
     data: JSON
     sync: bool
     account: int = 0
+    pattern: str = ""
     trace_header: str | None = None
     trace: tuple[str, str] | None = None
 

@@ -12,6 +12,7 @@ from express.api.executions import Executions
 from express.api.registry import Registry
 from express.api.tokens import Pages
 from express.ports import Clock, Integration
+from express.runtime.callbacks import Callbacks
 from express.values import JSON
 
 Members: TypeAlias = dict[str, Any]
@@ -26,7 +27,7 @@ BIG_DEFINITION = 32_768
 class Api(msgspec.Struct, frozen=True, kw_only=True):
     """One server. `strict`: Express executions can't be looked at, as on AWS.
 
-    `activity_wait` is how many seconds GetActivityTask holds its caller.
+    `activity_wait` is how many seconds GetActivityTask holds its caller; `callbacks` are the tasks that wait for one.
     """
 
     registry: Registry
@@ -34,6 +35,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     integration: Integration
     clock: Clock
     pages: Pages
+    callbacks: Callbacks
     strict: bool = False
     activity_wait: float = 60.0
 

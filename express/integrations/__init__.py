@@ -11,6 +11,7 @@ from express.errors import RUNTIME, StatesError
 from express.integrations.gates import Gates
 from express.integrations.local import LocalFunctions
 from express.integrations.outside import Here, Outside
+from express.integrations.waiting import TOKEN, by_token, plain
 from express.ports import Binding, Describe, Direct, Integration, TaskContext
 from express.values import JSON
 
@@ -55,11 +56,15 @@ class Integrations:
         if start is None:
             performer = self._find(task.resource)
             start = performer.start if self._gates is None else self._gates.around(performer, task)
+            if task.resource.pattern == TOKEN:
+                start = by_token(start)
             self._known[arn] = start
         return start(task, context)
 
     def bind(self, resource: Resource, describe: Describe) -> Direct | None:
         """The short way to a resource, where its row of the table has one."""
+        if resource.pattern:
+            return None
         performer = self._rows.get(resource_key(resource))
         if not hasattr(performer, "bind"):
             return None
@@ -88,6 +93,7 @@ class Integrations:
         performer = self._rows.get(resource_key(resource))
         if performer is None:
             return ""
+        resource = plain(resource) if resource.pattern == TOKEN else resource
         ask = getattr(performer, "refusal", None)
         return None if ask is None else cast(Particular, performer).refusal(resource)
 

@@ -19,11 +19,13 @@ from typing import Any, cast
 from express.asl.resources import Resource
 from express.config import Nested as Settings
 from express.engine.effects import StartTask
-from express.errors import RUNTIME, ApiError, StatesError
+from express.errors import RUNTIME, TASK_FAILED, ApiError, StatesError
 from express.integrations.aws import shapes
 from express.integrations.aws.errors import Naming, optimized_naming, sdk_naming
+from express.integrations.aws.jobs import execution
+from express.integrations.aws.watching import dates
 from express.integrations.idempotency import identifier
-from express.ports import Child, ChildEnd, ChildRequest, Integration, Machines, TaskContext
+from express.ports import Child, ChildEnd, ChildRequest, Integration, Machines, Submitted, TaskContext
 from express.values import JSON, loads, text
 
 STARTS = frozenset({"states:startExecution", "sfn:startExecution", "sfn:startSyncExecution"})
@@ -52,11 +54,6 @@ class NestedExecutions:
     def refusal(self, resource: Resource) -> str | None:
         """Why a resource cannot be called here; None if it can. Machines are looked at by `request_refusal`."""
         if f"{resource.service}:{resource.action}" in STARTS:
-            if resource.pattern:
-                return (
-                    f"the pattern .{resource.pattern} waits, which only STANDARD may; "
-                    "aws-sdk:sfn:startSyncExecution runs an Express execution to its end"
-                )
             return None
         return _ask(self._inner, resource)
 
@@ -80,7 +77,7 @@ class NestedExecutions:
 
     def _is_elsewhere(self, task: StartTask) -> bool:
         resource = task.resource
-        if f"{resource.service}:{resource.action}" not in STARTS or resource.pattern:
+        if f"{resource.service}:{resource.action}" not in STARTS:
             return True
         arn = task.input.get("StateMachineArn") if type(task.input) is dict else None
         here = type(arn) is str and self._machines.knows(arn)
@@ -91,7 +88,8 @@ class NestedExecutions:
         resource = task.resource
         if self._is_elsewhere(task):
             return self._inner.start(task, context)
-        return self._begin(task, context, resource.action == "startSyncExecution", _naming(resource))
+        sync = resource.action == "startSyncExecution" or resource.pattern != ""
+        return self._begin(task, context, sync, _naming(resource))
 
     def _begin(self, task: StartTask, context: TaskContext, sync: bool, naming: Naming) -> JSON | Awaitable[JSON]:
         request = _request(task, context, sync, naming)
@@ -129,6 +127,8 @@ class NestedExecutions:
             arn = child.execution_arn
             self._remember(arn, chain)
             child.when_over(lambda: self._forget(arn))
+        if request.pattern:
+            return _submitted(child, request, naming)
         if not request.sync:
             return _started(child, request, naming)
         return _waited(child, request) if end is None else _ended(child, end, request)
@@ -200,6 +200,7 @@ def _request(task: StartTask, context: TaskContext, sync: bool, naming: Naming) 
         data=data,
         sync=sync,
         account=context.account,
+        pattern=task.resource.pattern,
         trace_header=given.get("TraceHeader"),
         trace=context.trace,
     )
@@ -256,6 +257,19 @@ def _started(child: Child, request: ChildRequest, naming: Naming) -> JSON:
         "SdkResponseMetadata": {"RequestId": request.identity},
         "StartDate": round(child.started * 1000),
     }
+
+
+async def _submitted(child: Child, request: ChildRequest, naming: Naming) -> JSON:
+    """The child runs: what waits for its end is the second half of the answer."""
+
+    async def ended() -> JSON:
+        end = child.end or await child.wait()
+        description = execution(dates(_ended(child, end, request)), request.pattern)
+        if end.status != "SUCCEEDED":
+            raise StatesError(TASK_FAILED, text(description))
+        return description
+
+    return Submitted(_started(child, request, naming), ended)
 
 
 async def _waited(child: Child, request: ChildRequest) -> JSON:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast, overload
 
 from express.engine import About, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
-from express.engine.events import Event, Stopped, TaskFailed, TaskSucceeded, TimerFired
+from express.engine.events import Event, Stopped, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
 from express.engine.execution import Entropy, Execution
 from express.engine.fast import (
     PENDING,
@@ -35,7 +35,8 @@ from express.engine.inflate import inflate
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
 from express.errors import RUNTIME, TIMEOUT, StatesError
-from express.ports import Clock, Direct, Integration, TaskContext
+from express.ports import Clock, Direct, Integration, Submitted, TaskContext
+from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemEntropy
 from express.runtime.runs import Done, Late, Run
 from express.runtime.wheel import TimerWheel
@@ -65,11 +66,21 @@ Site: TypeAlias = tuple[Row, int, About, float | None]
 class Executor:
     """Runs executions on the current loop."""
 
-    def __init__(self, clock: Clock, integration: Integration, entropy: Entropy | None = None) -> None:
-        """`integration` performs the tasks: the table of all of them, or a single one."""
+    def __init__(
+        self,
+        clock: Clock,
+        integration: Integration,
+        entropy: Entropy | None = None,
+        callbacks: Callbacks | None = None,
+    ) -> None:
+        """`integration` performs the tasks: the table of all of them, or a single one.
+
+        `callbacks` is where tasks of STANDARD machines wait for theirs; its entropy makes their tokens.
+        """
         self._clock = clock
         self._integration = integration
-        self._entropy = entropy or SystemEntropy()
+        self._callbacks = callbacks
+        self._entropy = entropy or (SystemEntropy() if callbacks is None else callbacks.entropy)
         self._ready: deque[tuple[Run, Event | None]] = deque()
         self._again: deque[tuple[Run, Event | None]] = deque()
         self._turning = False
@@ -442,6 +453,8 @@ class Executor:
     def _call(self, run: Run, task: StartTask) -> Event | None:
         """Start one call; its answer if that came at once."""
         x = run.x
+        if task.token is not None and self._callbacks is not None:
+            self._callbacks.expect(self, run, task)
         try:
             output = self._start(task, x.about, x.deadline)
         except StatesError as error:
@@ -480,7 +493,15 @@ class Executor:
         """Wait for one answer and deliver it, unless nobody wants it any more."""
         event: Event
         try:
-            event = TaskSucceeded(task.seq, await output)
+            answer = await output
+            if type(answer) is Submitted:
+                self._step(run, TaskSubmitted(task.seq, answer.output))
+                if answer.then is None:  # the outcome comes by token
+                    if run.owned is not None:
+                        run.owned.tasks.pop(task.seq, None)
+                    return
+                answer = await answer.then()
+            event = TaskSucceeded(task.seq, answer)
         except StatesError as error:
             event = TaskFailed(task.seq, error.error, error.cause)
         except asyncio.CancelledError as cancelled:
@@ -501,6 +522,8 @@ class Executor:
         if slot is not None:
             self._wheel.remove(run, seq, slot)
             return
+        if self._callbacks is not None:
+            self._callbacks.forget(run, seq)
         call = owned.tasks.pop(seq, None)
         if call is not None:
             self._give_up(*call)
@@ -514,6 +537,8 @@ class Executor:
         """Take back all that a run still owns."""
         self.running -= 1
         self._unpark(run)
+        if self._callbacks is not None:
+            self._callbacks.ended(run)
         owned, run.owned = run.owned, None
         if owned is None:
             return

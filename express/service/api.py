@@ -24,6 +24,7 @@ from express.config import Config, Function, reveal
 from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
 from express.integrations import Here
+from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.service.deploying import Current
@@ -65,7 +66,8 @@ class ApiServer:
         machines = ApiMachines((config or Config()).nested)
         self._topics = None if kafka is None or config is None or not config.kafka.produce else _lazy(kafka)
         self.integration = Current(functions, threads, config, Here(machines=machines, topics=self._topics))
-        self._executor = Executor(clock, self.integration)
+        callbacks = Callbacks.of(clock)
+        self._executor = Executor(clock, self.integration, callbacks=callbacks)
         store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
         self._log_file = _log_file(settings)
@@ -92,6 +94,7 @@ class ApiServer:
             integration=self.integration,
             clock=clock,
             pages=Pages(),
+            callbacks=callbacks,
             strict=settings.strict,
         )
         guard = Guard(principals, Verifier(principals, settings.region, clock.wall), settings.hosts, settings.origins)

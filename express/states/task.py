@@ -174,7 +174,7 @@ def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     plan: TaskPlan = row.plan
     key = f"{frame.path()}{row.name}#{frame.steps}"
     if plan.resource.pattern:
-        frame.token = x.entropy.token(f"{key}/{frame.retry_count}")
+        frame.token = x.entropy.token(f"{x.about.execution_arn}/{key}/{frame.retry_count}")
     payload = plan.payload(frame)
     timeout = plan.timeout(frame) if plan.timeout is not None else None
     heartbeat = plan.heartbeat(frame) if plan.heartbeat is not None else None
@@ -202,7 +202,7 @@ def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     )
     if timeout is not None:
         x.timer(frame, TIMEOUT, x.now + timeout)
-    if heartbeat is not None and (timeout is None or heartbeat < timeout):
+    if heartbeat is not None and not plan.resource.pattern and (timeout is None or heartbeat < timeout):
         x.timer(frame, HEARTBEAT, x.now + heartbeat)
     return WAIT
 

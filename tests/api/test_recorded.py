@@ -23,6 +23,7 @@ from express.api.wire import answer
 from express.engine.effects import StartTask
 from express.errors import StatesError
 from express.ports import TaskContext
+from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.stores.memory import MemoryStore
@@ -69,7 +70,14 @@ class Server:
         registry = Registry(MemoryStore(), "arn:aws:states:us-east-1:111111111111")
         self.executor = Executor(clock, self.world)
         executions = Executions(registry, self.executor, clock, ring=Ring(Limits()), logs=self.world, include_data=True)
-        self.api = Api(registry=registry, executions=executions, integration=self.world, clock=clock, pages=Pages())
+        self.api = Api(
+            registry=registry,
+            executions=executions,
+            integration=self.world,
+            clock=clock,
+            pages=Pages(),
+            callbacks=Callbacks.of(clock),
+        )
 
     async def call(self, action: str, **members: Any) -> tuple[int, dict[str, Any]]:
         """Status and answer; an error as `code` and `message`."""

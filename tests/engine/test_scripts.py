@@ -182,17 +182,17 @@ def test_stop_aborts() -> None:
 
 
 def test_heartbeats_keep_a_callback_alive() -> None:
-    """The heartbeat timer starts anew with the submission and with each heartbeat; a missed one times out."""
+    """The heartbeat timer starts with the submission and anew with each heartbeat; a missed one times out."""
     resource = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
     parameters = {"QueueUrl": "q", "MessageBody.$": "$$.Task.Token"}
     state = task(Resource=resource, Parameters=parameters, HeartbeatSeconds=5)
     definition = {"StartAt": "S0", "States": {"S0": {**state, "End": True}}}
     x, effects = start(compile_definition(definition, type="STANDARD"), {}, now=0, entropy=Fixed(), limit=None)
     assert effects[0].input == {"QueueUrl": "q", "MessageBody": effects[0].token}
-    assert effects[1:] == [StartTimer(2, at=5)]
-    assert deliver(x, TaskSubmitted(1, {}), now=1) == [Cancel(2), StartTimer(3, at=6)]
-    assert deliver(x, Heartbeat(1), now=4) == [Cancel(3), StartTimer(4, at=9)]
-    assert deliver(x, TimerFired(4), now=9) == [Cancel(1), Finish("FAILED", error="States.Timeout")]
+    assert effects[1:] == []
+    assert deliver(x, TaskSubmitted(1, {}), now=1) == [StartTimer(2, at=6)]
+    assert deliver(x, Heartbeat(1), now=4) == [Cancel(2), StartTimer(3, at=9)]
+    assert deliver(x, TimerFired(3), now=9) == [Cancel(1), Finish("FAILED", error="States.Timeout")]
 
 
 def test_history_numbers_events_as_a_failure_names_them() -> None:

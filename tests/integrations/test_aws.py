@@ -362,7 +362,7 @@ async def test_roles_are_assumed_where_the_configuration_says(emulator: str) -> 
         ("aws-sdk:dynamodb:qery", "did you mean 'query'?"),
         ("aws-sdk:kinesis:subscribeToShard", "event streams"),
         ("aws-sdk:glacier:getJobOutput", "a stream"),
-        ("sqs:sendMessage.waitForTaskToken", "only STANDARD"),
+        ("dynamodb:getItem.sync", "no job that could be waited for"),
         ("eks:call", "with http:invoke and a connection"),
         ("elasticmapreduce:modifyInstanceFleetByName", "aws-sdk:emr:modifyInstanceFleet"),
         ("sqs:sendMessage", 'put "sqs:sendMessage" into aws.allow'),

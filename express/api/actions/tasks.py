@@ -1,7 +1,7 @@
 """Activities and task callbacks (spec/api.md §5).
 
-Express workflows may neither have activities nor wait for tokens, so that no token ever comes from here and no
-activity ever has a task. Activities can be registered all the same: definitions name them.
+Express workflows may neither have activities nor wait for tokens. The tasks of other machines that the server's
+executor runs are found by their tokens; no activity ever has a task, but they can be registered: definitions name them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 
 from express.api import jsontext
 from express.api.arns import check_name, parse_arn
-from express.api.errors import already_exists, does_not_exist, invalid_token
+from express.api.errors import already_exists, does_not_exist
 from express.api.host import Api, Members
 from express.api.settings import check_settings, read_tags
 from express.errors import ApiError
@@ -20,22 +20,25 @@ MOST_ACTIVITIES = 100_000
 
 
 async def send_task_success(api: Api, request: Members) -> Members:
-    """No token is known here."""
+    """The task that waits for this token has its result. The output must be JSON."""
     try:
-        jsontext.parse(request["output"])
+        output = jsontext.parse(request["output"])
     except jsontext.NotJson as error:
         raise ApiError("InvalidOutput", f"Invalid Output: '{error}'") from error
-    raise invalid_token()
+    api.callbacks.succeed(request["taskToken"], output)
+    return {}
 
 
 async def send_task_failure(api: Api, request: Members) -> Members:
-    """No token is known here."""
-    raise invalid_token()
+    """The task that waits for this token has failed."""
+    api.callbacks.fail(request["taskToken"], request.get("error"), request.get("cause"))
+    return {}
 
 
 async def send_task_heartbeat(api: Api, request: Members) -> Members:
-    """No token is known here."""
-    raise invalid_token()
+    """The task that waits for this token is still worked on."""
+    api.callbacks.beat(request["taskToken"])
+    return {}
 
 
 async def create_activity(api: Api, request: Members) -> Members:

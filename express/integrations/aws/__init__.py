@@ -21,12 +21,15 @@ from express.integrations.aws.clients import Clients
 from express.integrations.aws.direct import Direct, fits
 from express.integrations.aws.errors import client_error, service_error, too_large
 from express.integrations.aws.optimized import machine_arn, metadata
+from express.integrations.aws.watching import Jobs
 from express.integrations.idempotency import identifier
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT
 
 __all__ = ["AwsCalls", "read_streams"]
 
+
+JOB = ("sync", "sync:2")
 
 _INVOKE = parse_resource("arn:aws:states:::lambda:invoke")
 
@@ -40,23 +43,35 @@ class AwsCalls:
         self._calls: dict[str, Call] = {}
         self._opened: Clients | None = None
         self._direct = Direct(settings)
+        self._jobs = Jobs(self)
 
     def refusal(self, resource: Resource) -> str | None:
         """Why a resource cannot be called here; None if it can."""
-        try:
-            self._call(resource)
-        except Unsupported as reason:
-            return str(reason)
+        if resource.pattern in JOB:
+            why = self._jobs.refusal(resource)
+            if why is not None:
+                return why
+        else:
+            try:
+                self.call(resource)
+            except Unsupported as reason:
+                return str(reason)
         if self.clients.region is None:
             return "no region is configured: set aws.region, or AWS_REGION"
         return None
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
         """Perform the call; the raw task result."""
+        resource = task.resource
+        if resource.pattern in JOB:
+            why = self._jobs.refusal(resource)
+            if why is not None:
+                raise StatesError(RUNTIME, f"The resource {resource.arn} is not supported: {why}")
+            return self._jobs.start(task, context)
         try:
-            call = self._call(task.resource)
+            call = self.call(resource)
         except Unsupported as reason:
-            raise StatesError(RUNTIME, f"The resource {task.resource.arn} is not supported: {reason}") from reason
+            raise StatesError(RUNTIME, f"The resource {resource.arn} is not supported: {reason}") from reason
         return self.perform(call, task, context)
 
     def endpoint(self, task: StartTask) -> str:
@@ -72,6 +87,7 @@ class AwsCalls:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._jobs.close()
         await self._direct.close()
         if self._opened is not None:
             await self._opened.close()
@@ -105,7 +121,7 @@ class AwsCalls:
 
     def invoke_call(self) -> Call:
         """The call of a Lambda function."""
-        return self._call(_INVOKE)
+        return self.call(_INVOKE)
 
     async def send(self, call: Call, parameters: dict[str, Any], role: str = "") -> dict[str, Any]:
         """botocore's answer to one request. Raises StatesError with the service's name for what went wrong."""
@@ -149,7 +165,8 @@ class AwsCalls:
         made: dict[str, Any] = answer
         return made
 
-    def _call(self, resource: Resource) -> Call:
+    def call(self, resource: Resource) -> Call:
+        """The call that a resource names. Raises Unsupported."""
         call = self._calls.get(resource.arn)
         if call is None:
             call = self._calls[resource.arn] = find(resource, self.settings)

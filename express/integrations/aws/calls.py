@@ -48,8 +48,6 @@ def find(resource: Resource, settings: Aws) -> Call:
     """The call that a resource names. Raises Unsupported."""
     if not available():
         raise Unsupported("AWS calls need an extra: pip install 'express[aws]'")
-    if resource.pattern:
-        raise Unsupported(f"the pattern .{resource.pattern} waits, which only STANDARD may; request-response is there")
     name = f"{resource.service}:{resource.action}"
     if resource.kind == "optimized":
         form = _form(name)
@@ -114,6 +112,25 @@ def _call(resource: Resource, folder: str, naming: Naming, form: Form) -> Call:
         output=shape.output_shape,
         naming=naming,
         form=form,
+        token=shape.idempotent_members[0] if shape.idempotent_members else "",
+    )
+
+
+def other(call: Call, operation: str) -> Call:
+    """Another operation of a call's service, with its names. Raises Unsupported where there is none."""
+    from botocore import xform_name
+
+    model = service_model(call.folder)
+    if operation not in model.operation_names:
+        raise Unsupported(f"the service {call.service} has no operation {operation!r} in this version of botocore")
+    shape = model.operation_model(operation)
+    return msgspec.structs.replace(
+        call,
+        operation=operation,
+        method=xform_name(operation),
+        input=shape.input_shape,
+        output=shape.output_shape,
+        form=Form(call.folder, metadata=False),
         token=shape.idempotent_members[0] if shape.idempotent_members else "",
     )
 

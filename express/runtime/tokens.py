@@ -1,0 +1,102 @@
+"""Task tokens: what a callback names the task with that waits for it (reliability.md S11).
+
+A token is opaque: 32 random bytes, the task it was made for as a digest (execution, state entry, attempt), when it
+expires, and an HMAC over all of that. So one that was guessed, altered or made up is told from one of ours without
+looking anything up, and one of ours can't be used for another task. Keys are rotated: tokens are made with the first
+and accepted with any.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import struct
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+YEAR = 365 * 86_400.0
+"""How long a token is good for unless its task ends before: what an execution may take at most."""
+
+_HEAD = struct.Struct(">B4sd32s32s")
+_VERSION = 1
+_MAC_BYTES = 32
+_KEY_BYTES = 32
+
+
+class Forged(Exception):
+    """No token of ours."""
+
+
+class Expired(Exception):
+    """A token of ours, whose time is over."""
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What a genuine token says: the digest of its task."""
+
+    subject: bytes
+
+
+class TaskTokens:
+    """Makes tokens, and tells genuine ones."""
+
+    def __init__(
+        self, keys: Sequence[bytes], wall: Callable[[], float], *, lifetime: float = YEAR, random: Random | None = None
+    ) -> None:
+        """`keys` of at least 32 bytes, the newest first; `lifetime` in seconds. Raises ValueError for weak keys."""
+        if not keys or any(len(key) < _KEY_BYTES for key in keys):
+            raise ValueError(f"keys of task tokens have at least {_KEY_BYTES} bytes")
+        self._keys = {_name(key): key for key in reversed(keys)}
+        self._name = _name(keys[0])
+        self._wall = wall
+        self._lifetime = lifetime
+        self._random = random or secrets.token_bytes
+
+    def issue(self, subject: str) -> str:
+        """A new token for the task that `subject` names."""
+        body = _HEAD.pack(
+            _VERSION, self._name, self._wall() + self._lifetime, subject_digest(subject), self._random(32)
+        )
+        return base64.urlsafe_b64encode(body + _sign(self._keys[self._name], body)).decode().rstrip("=")
+
+    def read(self, token: str) -> Token:
+        """A genuine token. Raises Forged and Expired."""
+        body, mac = _parts(token)
+        version, name, until, subject, _ = _HEAD.unpack(body)
+        key = self._keys.get(name, b"\0" * _KEY_BYTES)
+        if not hmac.compare_digest(mac, _sign(key, body)) or name not in self._keys or version != _VERSION:
+            raise Forged
+        if until < self._wall():
+            raise Expired
+        return Token(subject)
+
+
+Random = Callable[[int], bytes]
+
+
+def subject_digest(subject: str) -> bytes:
+    """What a token holds of its task."""
+    return hashlib.sha256(subject.encode("utf-8", "surrogatepass")).digest()
+
+
+def _parts(token: str) -> tuple[bytes, bytes]:
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        raw = base64.b64decode(padded.encode("ascii"), b"-_", validate=True)
+    except ValueError as error:
+        raise Forged from error
+    canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    if len(raw) != _HEAD.size + _MAC_BYTES or canonical != token:  # unused bits of the last character count, too
+        raise Forged
+    return raw[: _HEAD.size], raw[_HEAD.size :]
+
+
+def _name(key: bytes) -> bytes:
+    return hashlib.sha256(b"express task token key" + key).digest()[:4]
+
+
+def _sign(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, body, "sha256")
