@@ -51,6 +51,10 @@ class Log:
         records = self.partitions[partition]
         return records[-1].offset + 1 if records else self.starts[partition]
 
+    def size(self, topic: str) -> int:
+        """How many records a topic has."""
+        return sum(len(records) for partition, records in self.partitions.items() if partition.topic == topic)
+
     def read(self, topic: str) -> list[Record]:
         """Every record of a topic, partition by partition."""
         return [

@@ -75,6 +75,11 @@ class Rig:
         return self.log.read("out")
 
     @property
+    def written(self) -> int:
+        """How many records the output topic has: what to wait for, as `results` copies them all."""
+        return self.log.size("out")
+
+    @property
     def dead(self) -> list[Record]:
         """Everything in the dead-letter topic."""
         return self.log.read("dead")
