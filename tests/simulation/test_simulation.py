@@ -15,7 +15,8 @@ from tests.simulation.seeds import run_seed
 SEEDS = 120
 """Per mode. `.ci/run` runs 5,000 with the command."""
 
-SEEDS_FOR_A_MISTAKE = 100
+SEEDS_FOR_A_MISTAKE = 500
+"""Until a mistake must have been seen; the rarest shows in one of fifty."""
 
 CASES = [(variant.name, mode) for variant in BROKEN for mode in variant.modes]
 
@@ -49,7 +50,7 @@ def test_a_seed_runs_again_exactly() -> None:
 
 @pytest.mark.parametrize(("variant", "mode"), CASES)
 def test_a_mistake_is_seen(variant: str, mode: str) -> None:
-    """Each known mistake violates an invariant within a hundred seeds, and one run again violates the same."""
+    """Each known mistake violates an invariant within so many seeds, and one run again violates the same."""
     for seed in range(SEEDS_FOR_A_MISTAKE):
         found = run_seed(seed, mode, variant).violation
         if found:
