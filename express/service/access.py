@@ -7,7 +7,7 @@ import logging
 from express.config import Config
 from express.errors import ConfigError
 from express.runtime import offset_map
-from express.sources.access import METADATA_BYTES, knock, metadata_limit
+from express.sources.access import METADATA_BYTES, knock, metadata_limit, missing_topics
 from express.sources.properties import client_properties
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,10 @@ async def check_cluster(config: Config) -> None:
     properties = client_properties(config.kafka).consumer
     if not await knock(properties):
         return
+    missing = await missing_topics(properties, config.kafka.produce) if config.kafka.produce else ()
+    if missing:
+        names = ", ".join(missing)
+        raise ConfigError(f"kafka.produce: there is no topic {names}: create it, or take it off the list")
     limit = await metadata_limit(properties)
     if limit is None or limit >= offset_map.LONGEST:
         return

@@ -30,6 +30,10 @@ METADATA_SECONDS = 15.0
 """How long a topic may take to appear."""
 
 
+APPEAR_SECONDS = (0.1, 0.4)
+"""Pauses before a topic that is not there is asked for again."""
+
+
 def new_producer(properties: Mapping[str, Any], **own: Any) -> AIOKafkaProducer:
     """A producer with our settings, not yet started; must be made on the loop it runs on."""
     repair_connections()
@@ -41,6 +45,30 @@ async def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
     with mapped(SinkError, f"looking for the topic {topic}"):
         async with asyncio.timeout(METADATA_SECONDS):
             return len(await producer.partitions_for(topic))
+
+
+async def count_now(producer: AIOKafkaProducer, topic: str) -> int:
+    """How many partitions `topic` has; 0 where it does not exist, which takes half a second to say.
+
+    Brokers that create topics when they are asked for them need a moment for it.
+    """
+    client = producer.client
+    for pause in (0.0, *APPEAR_SECONDS):
+        await asyncio.sleep(pause)
+        await (client.force_metadata_update() if pause else client.add_topic(topic))
+        found = client.cluster.partitions_for_topic(topic)
+        if found:
+            return len(found)
+    return 0
+
+
+def count_known(producer: AIOKafkaProducer, topic: str) -> int:
+    """The same as far as it is known; where it is not, the next call may know."""
+    client = producer.client
+    found = client.cluster.partitions_for_topic(topic)
+    if not found:
+        client.force_metadata_update()
+    return len(found or ())
 
 
 async def send(producer: AIOKafkaProducer, chains: Mapping[TopicPartition, deque[Any]]) -> None:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from express.errors import SinkError
 from express.kafka import mapped
 from express.ports import Headers, Outgoing, Partition, Placed
-from express.sinks.producer import RECORD_LIMIT, close, new_producer
+from express.sinks.producer import RECORD_LIMIT, close, count_now, new_producer
 
 PUT_SECONDS = 15.0
 """How long an acknowledgement may take; then nobody knows whether the record is there."""
@@ -61,11 +61,12 @@ class KafkaQueue:
         return Placed(Partition(topic, placed.partition), placed.offset, placed.timestamp / 1000)
 
     async def _check(self, producer: AIOKafkaProducer, record: Outgoing) -> None:
-        """aiokafka asserts what it should say."""
-        if record.partition is not None:
-            count = len(await producer.partitions_for(record.topic))
-            if record.partition >= count:
-                raise SinkError(f"{record.topic} has {count} partitions, and none {record.partition}")
+        """aiokafka asserts what it should say, and waits in vain for topics that are not there."""
+        count = await count_now(producer, record.topic)
+        if not count:
+            raise SinkError(f"there is no topic {record.topic}")
+        if record.partition is not None and record.partition >= count:
+            raise SinkError(f"{record.topic} has {count} partitions, and none {record.partition}")
         if record_bytes(record) > RECORD_LIMIT:
             raise SinkError(f"a record of {record_bytes(record)} bytes does not fit into {record.topic}")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -26,7 +27,16 @@ from express.errors import ConfigError, SinkError
 from express.kafka import mapped
 from express.ports import Headers, Outgoing, Partition, Position
 from express.sinks.batches import Add, Batches, Routes
-from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
+from express.sinks.producer import (
+    RECORD_LIMIT,
+    close,
+    count_known,
+    count_now,
+    kill,
+    new_producer,
+    partition_count,
+    send,
+)
 from express.sinks.wire import batch_maker
 
 TRANSACTION_SECONDS = 10.0
@@ -35,15 +45,23 @@ TRANSACTION_SECONDS = 10.0
 OPEN_SECONDS = 30.0
 """What getting a producer id may take; an open transaction of the former owner has to be ended first."""
 
+log = logging.getLogger(__name__)
+
 
 class KafkaTransactions:
-    """A `Sink` into `topics` that commits positions of `group` itself."""
+    """A `Sink` into `topics` that commits positions of `group` itself.
+
+    `produce`: topics that executions may write to. One that is missing fails them, not the sink, until it is there.
+    """
 
     transactional = True
     limit = RECORD_LIMIT
 
-    def __init__(self, topics: Collection[str], group: str, properties: Mapping[str, Any]) -> None:
+    def __init__(
+        self, topics: Collection[str], group: str, properties: Mapping[str, Any], produce: Collection[str] = ()
+    ) -> None:
         self._topics = tuple(topics)
+        self._produce = tuple(produce)
         self._group = group
         self._properties = properties
         self._routes = Routes()
@@ -91,12 +109,20 @@ class KafkaTransactions:
 
         What no topic takes is refused here, before it is part of a transaction that would fail for ever.
         """
-        count = self._routes.count(record.topic)
+        count = self._routes.count(record.topic) or self._learn(origin, record.topic)
         if record.partition is None and count:
             return Partition(*self._routes.by_key(record.topic, origin, record.key))
         if record.partition is None or record.partition >= count:
             raise SinkError(f"{record.topic} has {count} partitions, and none {record.partition}")
         return Partition(record.topic, record.partition)
+
+    def _learn(self, origin: Partition, topic: str) -> int:
+        """The partitions of a topic that was missing. Raises SinkError while it is."""
+        count = self._writers[origin].count(topic)
+        if not count:
+            raise SinkError(f"there is no topic {topic}, which kafka.produce lists")
+        self._routes.learn(topic, count)
+        return count
 
     def adder(self, topic: str, origin: Partition) -> Add | None:
         """A short `append` for what comes from `origin`, until the next flush begins or it answers False."""
@@ -134,6 +160,12 @@ class KafkaTransactions:
                 await producer.start()
         for topic in {partition.topic, *self._topics}:
             self._routes.learn(topic, await partition_count(producer, topic))
+        for topic in self._produce:
+            with mapped(SinkError, f"looking for the topic {topic}"):
+                count = await count_now(producer, topic)
+            if not count:
+                log.error("there is no topic %s, which kafka.produce lists: tasks that write to it fail", topic)
+            self._routes.learn(topic, count)
 
     def _transactional_id(self, partition: Partition) -> str:
         """The same for whoever owns the partition, so that a new owner fences the old one."""
@@ -174,6 +206,10 @@ class _Writer:
         self._producer = producer
         self._settled = True
         self.batches = Batches(batch_maker(producer))
+
+    def count(self, topic: str) -> int:
+        """How many partitions a topic has, as far as that is known."""
+        return count_known(self._producer, topic)
 
     async def commit(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -23,6 +23,9 @@ from express.kafka import CLOSE_SECONDS, explain, refuses, repair_connections, w
 
 KNOCK_SECONDS = 5.0
 """What a broker may take to answer."""
+
+APPEAR_SECONDS = (0.0, 0.2, 1.0)
+"""Pauses before a topic that is not there is asked for again."""
 
 METADATA_BYTES = "offset.metadata.max.bytes"
 
@@ -74,6 +77,29 @@ async def metadata_limit(properties: Mapping[str, Any]) -> int | None:
         await within(CLOSE_SECONDS, admin.close())
     entries = [entry for response in responses for *_, found in response.resources for entry in found]
     return min((int(entry[1]) for entry in entries if entry[0] == METADATA_BYTES and entry[1]), default=None)
+
+
+async def missing_topics(properties: Mapping[str, Any], topics: Collection[str]) -> list[str]:
+    """Which of `topics` do not exist, after brokers that create what they are asked for had the time to.
+
+    None is where the cluster does not answer.
+    """
+    admin = AIOKafkaAdminClient(**known(AIOKafkaAdminClient, properties))
+    missing = list(topics)
+    try:
+        async with asyncio.timeout(KNOCK_SECONDS):
+            await admin.start()
+            for pause in APPEAR_SECONDS:
+                await asyncio.sleep(pause)
+                described = await admin.describe_topics(missing)
+                missing = [topic["topic"] for topic in described if topic["error_code"]]
+                if not missing:
+                    break
+    except (KafkaError, OSError, TimeoutError):
+        return []
+    finally:
+        await within(CLOSE_SECONDS, admin.close())
+    return missing
 
 
 def known(client: Any, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from express.config import Config, Kafka
 from express.errors import ConfigError
@@ -183,3 +184,36 @@ async def test_a_constant_topic_is_judged_when_compiled(devbroker_process: str, 
     config = Config(kafka=Kafka(bootstrap_servers=devbroker_process, produce=[audit]))
     with pytest.raises(ConfigError, match=r"put it into kafka\.produce; did you mean"):
         await run_once("machine", dumps(machine(f"{audit}s")), {"n": 1}, {}, config=config)
+
+
+async def test_a_missing_topic_is_told_before_anything_starts(address: str, tmp_path: Path) -> None:
+    """A service whose `kafka.produce` lists a topic that is not there does not start: the error names both."""
+    lab, audit = await lab_of(address, tmp_path)
+    with pytest.raises(ConfigError, match=rf"kafka\.produce: there is no topic {audit}s: create it"):
+        async with lab.service(1, f'kafka.produce=["{audit}", "{audit}s"]'):
+            raise AssertionError("it started")
+
+
+@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
+async def test_a_topic_that_goes_fails_tasks_until_it_is_back(address: str, tmp_path: Path, delivery: str) -> None:
+    """A topic deleted under a running service costs the tasks that write to it, by name, and not the pipeline."""
+    lab, audit = await lab_of(address, tmp_path)
+    admin = AIOKafkaAdminClient(**lab.properties)
+    await admin.start()
+    async with lab.service(1, f"pipelines.0.delivery={delivery}", f'kafka.produce=["{audit}"]') as service:
+        await admin.delete_topics([audit])
+        assert await service.ready(20), lab.logs
+        await lab.produce([b'{"n": 1, "child": true}'])
+        await until(lambda: service.totals.overall().get("failed", 0) == 1)
+        await create_topics(lab.properties, [audit], PARTITIONS)
+        number = 2
+        while not succeeded(service):
+            await lab.produce([b'{"n": %d, "child": true}' % number])
+            number += 1
+            await asyncio.sleep(0.2)
+    results, found = await lab.count(), await committed(lab, audit)
+    await admin.close()
+
+    assert (results.missing, results.duplicates) == (0, 0)
+    assert sum(found.values()) == results.statuses["SUCCEEDED"] >= 1
+    assert service.totals.overall().get("restarts", 0) == 0, lab.logs
