@@ -18,8 +18,9 @@ from express.service.bench.plan import Plan
 from express.service.bench.replay import offsets, timed
 from express.service.bench.result import REPLAY, Load
 from express.service.bench.schedule import Stage, parse_rate
+from express.service.nested import attaches
 from express.service.prepare import prices, workers_of
-from express.service.workflows import machine_name, read_definition
+from express.service.workflows import machine_name, read_definition, workflow_files
 
 DEFAULT_SECONDS = 30.0
 TRACED = 100
@@ -42,6 +43,7 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
     files = [*([file] if file else []), *options["files"]]
     config = load(files, settings=options["settings"]).config
     functions: dict[str, str | Function] = {**config.functions, **registered(options["named"])}
+    configured = config
     pipelines = [_pipeline(config, file, chosen)] if file else []
     config = msgspec.structs.replace(config, functions=functions, pipelines=pipelines)
     if pipelines:
@@ -49,7 +51,7 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
     assert workflow is not None
     text = read_definition(workflow)
     try:
-        compile_definition(text)
+        program = compile_definition(text)
     except DefinitionError as error:
         refuse(ctx, workflow, text, error)
     mock, _, case = (options["mock"] or "").partition("#")
@@ -67,6 +69,7 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
         mock=read_mocks(mock) if mock else None,
         case=case or None,
         partitions=options["partitions"],
+        others=workflow_files(configured) if attaches(program) else [],
     )
     next(supply(plan.sample))
     if options["find_max"] or options["closed"]:

@@ -19,7 +19,7 @@ from express.service.job import Job
 from express.service.measure import MeasuredIntegrations
 from express.service.nested import WorkerMachines, attaches
 from express.service.tracing import make_tracer
-from express.service.workflows import compile_callable, definition_keys, machine_name
+from express.service.workflows import compile_callable, definition_keys, machine_name, workflow_files
 from express.sinks.kafka import KafkaSink
 from express.sinks.queue import LazyQueue
 from express.sinks.transactions import KafkaTransactions
@@ -60,7 +60,7 @@ def build(job: Job) -> Built:
     properties = client_properties(config.kafka)
     clock, attached, topics = SystemClock(), Attachments(), LazyQueue(properties.producer)
     machines = WorkerMachines(clock, config.nested, attached)
-    machines.name({machine_name(file) for pipeline in config.pipelines for file in definition_keys(pipeline).values()})
+    machines.name(set(map(machine_name, [*workflow_files(config), *job.others])))
     functions = LocalFunctions(config.function_table(), threads=config.workers.threads)
     outside = Outside(config, functions, Here(machines=machines, topics=topics, outbox=attached))
     gates = Gates(config.breaker, config.limits)
@@ -78,6 +78,10 @@ def build(job: Job) -> Built:
             workflows.append(Workflow(name=name, program=program, region=region, account=account))
             machines.add(workflows[-1])
         processors.append(_processor(job, pipeline, workflows, properties, executor, clock, attached, tracer))
+    for file, text in job.others.items():
+        name = machine_name(file)
+        if not machines.has(name):
+            machines.add(Workflow(name=name, program=compile_callable(text.encode(), outside.functions, inner, file)))
     return Built(processors, integrations, executor, functions, outside, machines, topics, gates, tracer)
 
 
@@ -133,5 +137,6 @@ def _processor(
     outputs = [pipeline.output, pipeline.dead_letter]
     sink: Sink = KafkaSink(outputs, properties.producer)
     if pipeline.delivery == "exactly_once":
-        sink = KafkaTransactions([*outputs, *config.kafka.produce], group, properties.producer)
+        produce = config.kafka.produce if settings.attached is not None else ()
+        sink = KafkaTransactions(outputs, group, properties.producer, produce)
     return Processor(settings, source, sink, executor, clock)

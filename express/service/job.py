@@ -11,13 +11,14 @@ from express.config.model import decode_custom, encode_custom
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's work. `definitions` holds the workflows as text, read once by the parent, so that all workers run
     the same: a pipeline's under its name, further ones under `PIPELINE/WORKFLOW`. `path` is where handlers are
-    imported from.
+    imported from. `others`: further workflows that executions may start, by their files.
     """
 
     worker: int
     config: Config
     definitions: dict[str, str]
     path: list[str] = []
+    others: dict[str, str] = {}
 
     def encode(self) -> bytes:
         """The job as one line of JSON."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from express.config import Config, Nested
+from express.config import Nested
 from express.config.shape import nearest
 from express.engine import About, Program
 from express.engine.effects import Finish
@@ -210,10 +210,12 @@ class WorkerMachines:
         )
 
 
-def add_others(machines: WorkerMachines, config: Config, functions: Callables, integrations: Integrations) -> None:
-    """The workflows of the configuration's pipelines, for executions that start theirs."""
-    for pipeline in config.pipelines:
-        name = workflow_name(pipeline.workflow)
+def add_others(
+    machines: WorkerMachines, files: Iterable[str], functions: Callables, integrations: Integrations
+) -> None:
+    """Further workflows, for executions that start theirs."""
+    for file in files:
+        name = workflow_name(file)
         if not machines.has(name):
-            program = compile_callable(read_definition(pipeline.workflow), functions, integrations, pipeline.workflow)
+            program = compile_callable(read_definition(file), functions, integrations, file)
             machines.add(Workflow(name=name, program=program))

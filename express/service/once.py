@@ -22,7 +22,7 @@ from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Workflow
 from express.service.nested import WorkerMachines, add_others, attaches
-from express.service.workflows import compile_callable, machine_name
+from express.service.workflows import compile_callable, machine_name, workflow_files
 from express.values import JSON, dumps
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ async def run_once(
     local, clock = LocalFunctions(functions), SystemClock()
     topics = _topics(config)
     machines = WorkerMachines(clock, config.nested)
-    machines.name({name, *(machine_name(pipeline.workflow) for pipeline in config.pipelines)})
+    files = workflow_files(config)
+    machines.name({name, *map(machine_name, files)})
     outside = Outside(config, local, Here(machines=machines, topics=topics))
     try:
         inner = Integrations(table(local, outside), Gates(config.breaker, config.limits))
@@ -79,7 +80,7 @@ async def run_once(
         machines.bind(executor)
         machines.add(workflow)
         if attaches(program):
-            add_others(machines, config, outside.functions, inner)
+            add_others(machines, files, outside.functions, inner)
         payload = dumps(data)
         x, run = executor.submit(
             program, data, about, lambda _run, _finish: ended.set_result(None), size=len(payload), history=history

@@ -15,7 +15,7 @@ from express.docs.samples import shipped
 from express.errors import ConfigError, DefinitionError
 from express.metering import PriceTable, price_tables
 from express.service.job import Job
-from express.service.workflows import definition_keys, read_definition
+from express.service.workflows import definition_keys, read_definition, workflow_files
 from express.sources.properties import client_properties
 
 
@@ -28,8 +28,10 @@ class BrokenWorkflow(DefinitionError):
         super().__init__(error.diagnostics)
 
 
-def prepare(config: Config, folders: Sequence[Path] = ()) -> Job:
+def prepare(config: Config, folders: Sequence[Path] = (), others: Sequence[str] = ()) -> Job:
     """The job of every worker; handlers are imported from the current folder and `folders` too.
+
+    `others`: files of workflows that no pipeline runs, but executions may start.
 
     Raises ConfigError, and BrokenWorkflow for the first definition with findings.
     """
@@ -42,7 +44,8 @@ def prepare(config: Config, folders: Sequence[Path] = ()) -> Job:
         for key, file in definition_keys(pipeline).items():
             definitions[key] = _compilable(file)
     path = [str(folder.resolve()) for folder in (Path(), *folders)]
-    return Job(worker=0, config=config, definitions=definitions, path=list(dict.fromkeys(path)))
+    started = {file: _compilable(file) for file in others if file not in workflow_files(config)}
+    return Job(worker=0, config=config, definitions=definitions, path=list(dict.fromkeys(path)), others=started)
 
 
 def _compilable(file: str) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from express.asl.resources import Resource, parse_resource
 from express.compiler import compile_definition
-from express.config import Pipeline
+from express.config import Config, Pipeline
 from express.engine import Program
 from express.errors import ConfigError
 from express.integrations import Integrations
@@ -52,6 +52,11 @@ def definition_keys(pipeline: Pipeline) -> dict[str, str]:
         names.add(name)
         found[f"{pipeline.name}/{name}"] = file
     return found
+
+
+def workflow_files(config: Config) -> list[str]:
+    """The workflow files of all pipelines. Raises ConfigError as `definition_keys`."""
+    return [file for pipeline in config.pipelines for file in definition_keys(pipeline).values()]
 
 
 def read_definition(file: str | Path) -> bytes:

@@ -106,6 +106,61 @@ def test_a_replay_keeps_captured_times(tmp_path: Path) -> None:
     assert result.load.seconds == pytest.approx(1.5, abs=0.01)
 
 
+STARTER = {
+    "StartAt": "S",
+    "States": {
+        "S": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:sfn:startSyncExecution",
+            "Parameters": {"StateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:child"},
+            "End": True,
+        }
+    },
+}
+PIPELINES = """
+[kafka]
+bootstrap_servers = "{address}"
+[[pipelines]]
+name = "starter"
+topics = ["nested.in"]
+workflow = "machine.asl.json"
+output = "nested.out"
+dead_letter = "nested.dead"
+[[pipelines]]
+name = "other"
+topics = ["other.in"]
+workflow = "child.asl.json"
+output = "other.out"
+dead_letter = "other.dead"
+"""
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("through", ["engine", "kafka"])
+def test_workflows_of_other_pipelines_are_started(tmp_path: Path, devbroker_process: str, through: str) -> None:
+    """A workflow that starts that of another pipeline is measured with it, alone and through Kafka."""
+    (tmp_path / "child.asl.json").write_text(json.dumps(PASS))
+    (tmp_path / "express.toml").write_text(PIPELINES.format(address=devbroker_process))
+    if through == "engine":
+        done = bench(tmp_path, *SHORT, "--json", "-c", "express.toml", definition=STARTER)
+    else:
+        (tmp_path / "machine.asl.json").write_text(json.dumps(STARTER))
+        command = [sys.executable, "-m", "express", "bench", "--pipeline", "express.toml#starter", "--json"]
+        done = subprocess.run(
+            [*command, *SHORT, "--partitions", "2"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    result = msgspec.json.decode(done.stdout, type=Result)
+
+    assert done.returncode == 0, done.stderr
+    assert (result.counts.succeeded + result.counts.rejected, result.counts.failed) == (200, 0), result.errors
+
+
 @pytest.mark.timeout(90)
 def test_a_pipeline(tmp_path: Path, devbroker_process: str) -> None:
     """`--pipeline` finds the workflow in the configuration, makes missing topics if told to, and judges thresholds."""

@@ -156,6 +156,7 @@ def worker_plan(plan: Plan) -> WorkerPlan:
         case=plan.case,
         target=load.target,
         cpu=cpus()[0],
+        others=plan.others,
     )
 
 

@@ -40,7 +40,7 @@ class Crew:
             return
         plan, config = self._plan, self._plan.config
         config = msgspec.structs.replace(config, metrics=msgspec.structs.replace(config.metrics, interval=REPORTS))
-        job = prepare(config, [Path(folder) for folder in plan.path])
+        job = prepare(config, [Path(folder) for folder in plan.path], plan.others)
         self._service = Service(job, self.count, self._said.append)
         await self._service.start(any_port=True)
         self._running = asyncio.create_task(self._service.run())

@@ -24,6 +24,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A run, ready to be made. `stages` begin with the warm-up; none with `load.closed` or a replay.
 
     `partitions`: of topics of a pipeline that are not there and are to be made; None: they have to be there.
+    `others`: files of workflows that executions may start, those of all pipelines of the configuration.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mock: str | None = None
     case: str | None = None
     partitions: int | None = None
+    others: list[str] = []
 
     @property
     def sample(self) -> Sample:

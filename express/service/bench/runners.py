@@ -65,7 +65,7 @@ class EngineRunner:
         self._local = LocalFunctions(plan.config.function_table(), threads=plan.config.workers.threads)
         config, clock = plan.config, SystemClock()
         machines = WorkerMachines(clock, config.nested)
-        machines.name({plan.name, *(machine_name(pipeline.workflow) for pipeline in config.pipelines)})
+        machines.name({plan.name, *map(machine_name, plan.others)})
         self._outside = Outside(config, self._local, Here(machines=machines))
         functions = self._outside.functions
         inner = Integrations(table(self._local, self._outside), Gates(config.breaker, config.limits))
@@ -85,7 +85,7 @@ class EngineRunner:
         machines.bind(self._executor)
         machines.add(self._workflow)
         if plan.mock is None and attaches(program):
-            add_others(machines, config, functions, inner)
+            add_others(machines, plan.others, functions, inner)
         self._table = msgspec.structs.replace(program, segments=None)
         self._memory = self._workflow.memory
         self._prefix, self._arn = self._workflow.execution_prefix, self._workflow.arn

@@ -72,7 +72,10 @@ class GeneratorReport(msgspec.Struct, kw_only=True):
 
 
 class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the worker is to run. `mock` is the text of a mock file, `target` the address of an API to call instead."""
+    """What the worker is to run. `mock` is the text of a mock file, `target` the address of an API to call instead.
+
+    `others`: files of workflows that executions may start.
+    """
 
     name: str
     definition: str
@@ -89,6 +92,7 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     case: str | None = None
     target: str | None = None
     cpu: int | None = None
+    others: list[str] = []
 
     def encode(self) -> bytes:
         """The plan as one line of JSON."""
