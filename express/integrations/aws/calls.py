@@ -14,7 +14,7 @@ from express.config.shape import nearest
 from express.integrations.aws import names
 from express.integrations.aws.clients import service_model
 from express.integrations.aws.errors import Naming, optimized_naming, sdk_naming
-from express.integrations.aws.optimized import ELSEWHERE, FORMS, Form
+from express.integrations.aws.optimized import ELSEWHERE, FORMS, SDK_BEFORE, Form, as_it_is
 
 STREAMED = frozenset({("s3", "GetObject"), ("bedrock-runtime", "InvokeModel"), ("lambda", "Invoke")})
 """Operations whose answer is a stream of bytes that is read to its end."""
@@ -54,7 +54,7 @@ def find(resource: Resource, settings: Aws) -> Call:
         folder, naming = form.folder, optimized_naming(resource.service)
     else:
         folder = _folder(resource.service)
-        form = Form(folder, metadata=False)
+        form = Form(folder, SDK_BEFORE.get(f"{folder}:{resource.action}", as_it_is), metadata=False)
         naming = sdk_naming(service_model(folder).metadata["serviceId"])
     call = _call(resource, folder, naming, form)
     check_allowed(name, settings)

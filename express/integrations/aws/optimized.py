@@ -21,7 +21,8 @@ Before: TypeAlias = Callable[[dict[str, JSON], StartTask, TaskContext], dict[str
 After: TypeAlias = Callable[[dict[str, JSON], dict[str, JSON]], dict[str, JSON]]
 
 
-def _as_it_is(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
+def as_it_is(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
+    """The request as the state gives it."""
     return request
 
 
@@ -33,7 +34,7 @@ class Form(msgspec.Struct, frozen=True):
     """One optimized action. `operation`: what the service calls it, where that is not the same."""
 
     folder: str
-    before: Before = _as_it_is
+    before: Before = as_it_is
     after: After = _unchanged
     metadata: bool = True
     operation: str = ""
@@ -173,6 +174,13 @@ FORMS: dict[str, Form] = {
 }
 """Every optimized action that is performed here, besides `http:invoke` and `apigateway:invoke`; `lambda:invoke` by way
 of `functions`."""
+
+SDK_BEFORE: dict[str, Before] = {
+    "sqs:sendMessage": deduplicated,
+    "sns:publish": deduplicated,
+    "stepfunctions:startExecution": named,
+}
+"""botocore's service and the action of SDK calls that carry the idempotency key, too, in a member of their own."""
 
 ELSEWHERE: dict[str, str] = {
     "eks:call": "where it goes would be the payload's choice: call the cluster with http:invoke and a connection",
