@@ -103,6 +103,11 @@ class Lab:
         outputs = {at: (0, end) for at, end in found.items() if at not in inputs}
         return await tally(self.properties, inputs, outputs)
 
+    async def complete(self) -> None:
+        """Wait until each record has its terminal record."""
+        while (await self.count()).missing:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+
 
 class Gate:
     """Where executions of BLOCK wait until the test opens."""

@@ -104,8 +104,7 @@ async def test_kill_minus_nine_and_every_record_is_there(address: str, tmp_path:
             os.kill(service.supervisor.pids[kills - 1], signal.SIGKILL)
             await until(lambda kills=kills: sum(service.totals.deaths.values()) == kills)  # type: ignore[misc]
         await producing
-        while (await lab.count()).missing:
-            continue
+        await lab.complete()
     found, results = await committed(lab, audit), await lab.count()
 
     assert (results.missing, set(results.statuses)) == (0, {"SUCCEEDED"})

@@ -79,6 +79,7 @@ async def test_kill_minus_nine_loses_nothing(
         await producing
         while (await lab.count()).missing:
             assert await adds_up(service)
+            await asyncio.sleep(0.1)
     found = await lab.count()
 
     assert (found.expected, found.missing, lab.exit_code) == (20_000, 0, 0)
