@@ -58,6 +58,15 @@ This page is written by `python -m tests.conformance FOLDER --level events --tab
 HEAD = ["area", "cases", *LEVELS, "not yet"]
 
 
+UNCONFIRMED = """\
+No recording tells how the optimized integrations of EMR, EMR on EKS and EMR Serverless name their errors. They follow
+the rule that the recorded services keep, the client names of the AWS SDK for Java 1: `ElasticMapReduce.`,
+`EMRContainers.` and `EMRServerless.`, with `AmazonElasticMapReduceException`, `AmazonEMRContainersException` and
+`AWSEMRServerlessException` for errors that no model knows. A published definition retries
+`EMRServerless.ThrottlingException`; none was found that names errors of the other two. `States.TaskFailed` and
+`States.ALL` cover all of them."""
+
+
 def lines(outcomes: Iterable[Outcome]) -> list[Line]:
     """One line per area in order of name, then one for all."""
     areas: dict[str, Line] = {}
@@ -94,6 +103,7 @@ def markdown(outcomes: Sequence[Outcome], deviations: Sequence[Deviation]) -> st
     if waiting:
         reasons = [[str(count), why or ""] for why, count in waiting.most_common()]
         parts += ["", "## Not yet", "", _markdown_table(["cases", "why"], reasons)]
+    parts += ["", "## Not confirmed", "", UNCONFIRMED]
     return "\n".join(parts) + "\n"
 
 
