@@ -223,7 +223,7 @@ def picture(html: str, file: Path) -> None:
         source.write_text(html)
         quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
         command = [chromium, "--headless", *quiet, "--disable-sync", f"--user-data-dir={folder}/profile"]
-        command += ["--window-size=1240,860", "--hide-scrollbars", f"--screenshot={file.resolve()}", source.as_uri()]
+        command += ["--window-size=1240,1020", "--hide-scrollbars", f"--screenshot={file.resolve()}", source.as_uri()]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 

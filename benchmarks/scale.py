@@ -53,7 +53,8 @@ def among(count: int) -> Row:
     """What an event of W2 costs while `count` executions wait; what starting and finishing one of these costs."""
     parked = compile_definition(json.loads((engine.FOLDER / "w6.json").read_text())["definition"])
     work = engine.Workload("w2")
-    found = waiting.parked(parked, count)
+    runs = [waiting.parked(parked, count) for _ in range(max(1, 10_000 // count))]
+    found = _medians(runs) | {"bytes": round(runs[0]["bytes"], 1)}  # later ones find memory that is there already
 
     async def run(loop: Any, clock: waiting.Skewed) -> float:
         executor = Executor(clock, waiting.Tasks(score=_score))
