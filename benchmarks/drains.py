@@ -56,7 +56,18 @@ def configured(bootstrap: str, run: str, topic: str = pump.INPUT) -> Iterator[Pa
 @contextmanager
 def running(file: Path, workers: int) -> Iterator[subprocess.Popen[bytes]]:
     """`express run`; drained and ended at the end."""
-    command = [sys.executable, "-m", "express", "run", "-c", str(file), "--workers", str(workers)]
+    command = [
+        sys.executable,
+        "-m",
+        "express",
+        "run",
+        "-c",
+        str(file),
+        "--workers",
+        str(workers),
+        "--set",
+        "metrics.port=0",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         yield process
@@ -120,10 +131,10 @@ AHEAD = 200_000
 def soak(bootstrap: str, events: int) -> dict[str, Any]:
     """Megabytes that the worker's process holds after each tenth of the events."""
     small = {"segment.bytes": str(16 << 20), "retention.bytes": str(32 << 20), "file.delete.delay.ms": "1000"}
-    made = AdminClient({"bootstrap.servers": bootstrap}).create_topics(
-        [NewTopic(topic, pump.PARTITIONS, 1, config=small) for topic in SOAK_TOPICS]
-    )
-    for topic in made.values():
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    there = admin.list_topics(timeout=10).topics
+    missing = [NewTopic(topic, pump.PARTITIONS, 1, config=small) for topic in SOAK_TOPICS if topic not in there]
+    for topic in admin.create_topics(missing).values() if missing else ():
         topic.result()
     with (
         Ends(bootstrap) as ends,
@@ -138,10 +149,10 @@ async def _feed(bootstrap: str, ends: Ends, pid: int, events: int) -> dict[str, 
     await producer.start()
     event = json.loads((ROOT / "benchmarks/workloads/w2.json").read_text())["input"]
     value = orjson.dumps(event)
-    sent = 0
+    sent, before = 0, ends.results()
     rows: dict[str, Any] = {}
     try:
-        while (done := ends.results()) < events:
+        while (done := ends.results() - before) < events:
             if done >= events * (len(rows) + 1) // 10:
                 rows[str(done)] = {"megabytes": resident(pid) / 1e6}
             while sent < min(events, done + AHEAD):
