@@ -387,6 +387,17 @@ class Tracing(Protocol):
         """Take the execution of a record. Must be quick and never raise."""
 
 
+class LogSink(Protocol):
+    """Where execution logs go. Must be quick and never raise; what it can't take it counts and drops."""
+
+    @property
+    def dropped(self) -> int:
+        """Log events that nobody will see."""
+
+    def write(self, lines: bytes, execution_arn: str) -> None:
+        """Take the log lines of one execution."""
+
+
 class Topics(Protocol):
     """Kafka topics that records can be put into."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,9 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
-from express.api.executions import TRACEPARENT, token_hex
+from express.api.chance import token_hex
+from express.api.doors import Doors, open_doors
+from express.api.executions import TRACEPARENT
 from express.api.guard import CONTENT_TYPE, Guard
 from express.api.host import Api
 from express.api.wire import Answer, answer, failure
@@ -30,6 +33,9 @@ BODY_LIMIT = 1_114_112
 
 HEADER_SECONDS = 10.0
 """How long a connection may take to send the headers of a request, and idle between two."""
+
+SPREAD = 0.25
+"""Up to this share earlier: connections that came together are not all sent away at the same moment."""
 
 BODY_SECONDS = 30.0
 LINGER_SECONDS = 1.0
@@ -167,7 +173,7 @@ class Listener:
             handle_signals=False,
         )
         self._most = connections
-        self._server: asyncio.Server | None = None
+        self._doors: Doors | None = None
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> str:
         """Listen; the URL. Raises ConfigError where the port can't be had."""
@@ -177,28 +183,30 @@ class Listener:
         server.request_handler = _ahead(self._runner.app[HANDLER], server.request_handler)
 
         def connected() -> asyncio.Protocol:
-            return _Full() if len(server._connections) >= self._most else server()
+            if len(server._connections) >= self._most:
+                return _Full()
+            handler = server()
+            handler._keepalive_timeout *= 1 - random.random() * SPREAD
+            return handler
 
         try:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(connected, host, port, ssl=tls, backlog=1024, reuse_address=True)
+            self._doors = await open_doors(host, port, connected, tls)
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigError(
                 f"can't serve the API on {host}:{port}: {error.strerror}. Another process may have the port: set "
                 "api.port, 0 for any free one"
             ) from error
-        host, port = self._server.sockets[0].getsockname()[:2]
+        host, port = self._doors.address
         scheme = "http" if tls is None else "https"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     async def stop(self) -> None:
         """Take no more connections, let requests end, close."""
-        if self._server is not None:
-            self._server.close()
+        if self._doors is not None:
+            self._doors.close()
             await self._runner.cleanup()
-            await self._server.wait_closed()
-            self._server = None
+            self._doors = None
 
 
 def _http_log() -> logging.Logger:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -13,13 +12,13 @@ import msgspec
 import orjson
 
 from express.api.arns import check_name
+from express.api.chance import uuid4_text
 from express.api.registry import Registry, Target
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
 from express.engine.fast import Ended as AtOnce
 from express.errors import RUNTIME, ApiError, SinkError
-from express.metering import billed_duration_ms, billed_memory_mb, used_memory
-from express.ports import GOLDEN, MASK, Clock, Ending, Headers, Observer, Partition
+from express.ports import GOLDEN, MASK, Clock, Ending, Headers, LogSink, Observer, Partition
 from express.runtime.executor import Executor, Run
 from express.runtime.headers import trace as trace_context
 from express.runtime.records import Naming
@@ -36,17 +35,6 @@ RUNNING_LIMIT = 100_000
 
 TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
 """The `traceparent` header of the request that is being answered: whom a trace is linked to."""
-
-
-class LogSink(Protocol):
-    """Where execution logs go. Must be quick and never raise; what it can't take it counts and drops."""
-
-    @property
-    def dropped(self) -> int:
-        """Log events that nobody will see."""
-
-    def write(self, lines: bytes, execution_arn: str) -> None:
-        """Take the log lines of one execution."""
 
 
 class Queue(Protocol):
@@ -342,73 +330,3 @@ def told(finish: Finish) -> tuple[Finish, str | None]:
     error = None if finish.error is None else clipped(finish.error, ERROR_LENGTH)
     cause = None if finish.cause is None else clipped(finish.cause, CAUSE_LENGTH)
     return Finish(finish.status, error=error, cause=cause), None
-
-
-def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:
-    """The members of the StartSyncExecution answer (spec/express.md §3)."""
-    about, finish, request = started.about, started.finish, started.request
-    response: dict[str, JSON] = {
-        "executionArn": about.execution_arn,
-        "stateMachineArn": about.state_machine_arn,
-        "name": about.name,
-        "startDate": milliseconds(about.started),
-        "stopDate": milliseconds(started.stopped),
-        "status": finish.status,
-        "billingDetails": _billing(started),
-    }
-    if finish.error is not None:
-        response["error"] = finish.error
-    if finish.cause is not None:
-        response["cause"] = finish.cause
-    if request.trace_header is not None:
-        response["traceHeader"] = request.trace_header
-    if include_data:
-        response |= {"input": request.text, "inputDetails": {"included": True}}
-        if started.output is not None:
-            response |= {"output": started.output, "outputDetails": {"included": True}}
-    return response
-
-
-def _billing(started: Started) -> dict[str, JSON]:
-    payload = len(started.request.text) + len(started.output or "")
-    used = used_memory(started.program.size, payload * started.program.width.holders)
-    return {
-        "billedDurationInMilliseconds": billed_duration_ms(started.seconds),
-        "billedMemoryUsedInMB": billed_memory_mb(used),
-    }
-
-
-class _Chance:
-    """Random digits from the operating system, many at a time: a call of its own costs a microsecond."""
-
-    def __init__(self) -> None:
-        self._digits = ""
-        self._at = 0
-
-    def take(self) -> str:
-        """32 hexadecimal digits that nobody else gets."""
-        at = self._at
-        if at == len(self._digits):
-            self._digits, at = os.urandom(4_096).hex(), 0
-        self._at = at + 32
-        return self._digits[at : at + 32]
-
-
-token_hex = _Chance().take
-
-
-def uuid4_text() -> str:
-    """A version-4 UUID; a tenth of what `uuid.uuid4` and its text take.
-
-    >>> import uuid
-    >>> uuid.UUID(uuid4_text()).version
-    4
-    """
-    digits = token_hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-def milliseconds(seconds: float) -> float:
-    """A time as the wire has it: epoch seconds with milliseconds."""
-    return round(seconds, 3)

@@ -183,6 +183,7 @@ class View:
             "Kafka": f"{development.address}  ({kind})" if not development.options.kafka else development.address,
             "Metrics": f"{development.service.url}/metrics",
             "Health": f"{development.service.url}/readyz",
+            "API": f'{development.service.api_url}  eval "$(express env --url {development.service.api_url})"',
             "Topics": ", ".join(topic for p in development.config.pipelines for topic in p.topics),
         }
         for name, value in rows.items():

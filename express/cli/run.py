@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 import rich_click
 import uvloop
 
+from express.cli import EXIT_HANDLER
 from express.cli.definitions import refuse
 from express.config import load
 
@@ -34,6 +36,7 @@ def command(
 
     The first signal stops the intake, finishes what runs, commits, and ends with 0; the second ends at once.
     """
+    from express.integrations.local import HandlerError
     from express.service.prepare import BrokenWorkflow, prepare, workers_of
     from express.service.running import Service
     from express.telemetry.applog import log_to_stderr
@@ -46,8 +49,14 @@ def command(
         job = prepare(config, [Path(file).parent for file in files])
     except BrokenWorkflow as error:
         refuse(ctx, error.file, error.text, error)
+    if config.api.enabled:
+        sys.path[:0] = job.path  # the API runs handlers in this process
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        ctx.exit(runner.run(_serve(Service(job, workers_of(config)))))
+        try:
+            ctx.exit(runner.run(_serve(Service(job, workers_of(config)))))
+        except HandlerError as error:
+            click.echo(f"express: {error}", err=True)
+            ctx.exit(EXIT_HANDLER)
 
 
 async def _serve(service: Service) -> int:
@@ -62,6 +71,8 @@ async def _serve(service: Service) -> int:
         loop.add_signal_handler(number, stop)
     await service.start()
     click.echo(f"express: {service.workers} worker(s), metrics at {service.url}/metrics", err=True)
+    if service.api_url:
+        click.echo(f"express: the Step Functions API is at {service.api_url}", err=True)
     drain = asyncio.create_task(_tell_drain(service, told))
     code = await service.run()
     drain.cancel()

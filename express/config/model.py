@@ -77,6 +77,28 @@ class Results(Section, frozen=True, kw_only=True):
     )
 
 
+LogLevel = Literal["ALL", "ERROR", "FATAL", "OFF"]
+
+
+class Logging(Section, frozen=True, kw_only=True):
+    """`[pipelines.logging]`: what `[execution_log]` gets of a pipeline's executions. `levels` are for single workflows,
+    by their names.
+    """
+
+    level: LogLevel = "OFF"
+    levels: dict[str, LogLevel] = field(default_factory=dict)
+    include_execution_data: bool = False
+
+
+class ExecutionLog(Section, frozen=True, kw_only=True):
+    """`[execution_log]`: where the workers of `express run` write execution logs. `-` is stdout."""
+
+    file: str = ""
+    size: Size = size("100MiB")
+    files: Positive = 5
+    topic: str = ""
+
+
 class Pipeline(Section, frozen=True, kw_only=True):
     """`[[pipelines]]`: one workflow over one or more input topics. `workflows` are further ones, chosen by header."""
 
@@ -96,6 +118,7 @@ class Pipeline(Section, frozen=True, kw_only=True):
     memory: Size = size("128MiB")
     input: Input = field(default_factory=Input)
     results: Results = field(default_factory=Results)
+    logging: Logging = field(default_factory=Logging)
 
 
 class Workers(Section, frozen=True, kw_only=True):
@@ -172,6 +195,7 @@ class Api(Section, frozen=True, kw_only=True):
     whatever their machine's logging configuration says. `log_file` gets the execution logs: a path, `-` for stdout.
     """
 
+    enabled: bool = False
     host: str = "127.0.0.1"
     port: Port = 8083
     region: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$")] = "us-east-1"
@@ -329,6 +353,7 @@ class Config(Section, frozen=True, kw_only=True):
     metering: Metering = field(default_factory=Metering)
     log: Log = field(default_factory=Log)
     api: Api = field(default_factory=Api)
+    execution_log: ExecutionLog = field(default_factory=ExecutionLog)
     traces: Traces = field(default_factory=Traces)
     aws: Aws = field(default_factory=Aws)
     http: Http = field(default_factory=Http)

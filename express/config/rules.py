@@ -97,6 +97,7 @@ def _pipeline_problems(config: Config) -> Iterator[Problem]:
         names.add(pipeline.name)
         yield from _limit_problems(pipeline, path)
         yield from _header_problems(pipeline, path)
+        yield from _logging_problems(config, pipeline, path)
         if config.api.queue:
             yield from _queue_problems(pipeline, path)
         for topic in pipeline.topics:
@@ -105,6 +106,13 @@ def _pipeline_problems(config: Config) -> Iterator[Problem]:
                 yield Problem((*path, "topics"), f"{topic!r} is an output of this pipeline, which would feed itself")
             if pipeline.group and other != pipeline.name:
                 yield Problem((*path, "group"), f"pipeline {other!r} drains {topic!r} in the same group")
+
+
+def _logging_problems(config: Config, pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
+    levels = {pipeline.logging.level, *pipeline.logging.levels.values()}
+    if levels - {"OFF"} and not (config.execution_log.file or config.execution_log.topic):
+        place = (*path, "logging")
+        yield Problem(place, "has nowhere to go: set execution_log.file or execution_log.topic")
 
 
 def _limit_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:

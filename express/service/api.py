@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import msgspec
 
 from express.api.app import Listener, make_app
 from express.api.counting import RequestCounts
-from express.api.executions import Executions, LogSink
+from express.api.executions import Executions
 from express.api.guard import Guard, is_loopback
 from express.api.host import Api
 from express.api.principals import Principal, Principals, Rule
@@ -28,6 +28,7 @@ from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.service.deploying import Current
+from express.service.logging import SeveralLogs
 from express.service.nested_api import ApiMachines
 from express.service.tracing import make_tracer
 from express.stores.memory import MemoryStore
@@ -81,7 +82,7 @@ class ApiServer:
             self._executor,
             clock,
             ring=_ring(settings),
-            logs=_Several(self._logs) if self._logs else None,
+            logs=SeveralLogs(self._logs) if self._logs else None,
             tracer=self._tracer,
             include_data=settings.include_execution_data,
             queue=self._queue,
@@ -139,23 +140,6 @@ class ApiServer:
         """What the server has counted, for `telemetry.report.Totals.api`."""
         traces = {} if self._tracer is None else msgspec.to_builtins(self._tracer.counts)
         return {**self.counts.data(), "traces": traces, "log_dropped": sum(log.dropped for log in self._logs)}
-
-
-class _Several:
-    """Execution logs that go to more than one place."""
-
-    def __init__(self, logs: Sequence[LogSink]) -> None:
-        self._logs = logs
-
-    @property
-    def dropped(self) -> int:
-        """Log events that did not reach one of the places."""
-        return sum(log.dropped for log in self._logs)
-
-    def write(self, lines: bytes, execution_arn: str) -> None:
-        """Hand them to each."""
-        for log in self._logs:
-            log.write(lines, execution_arn)
 
 
 def check_bind(settings: Settings, principals: Principals) -> None:

@@ -9,13 +9,14 @@ import msgspec
 from express.config import Config
 from express.config import Pipeline as PipelineConfig
 from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
-from express.ports import Sink
+from express.ports import Sink, Tracing
 from express.runtime.attached import Attachments
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Pipeline, Workflow
 from express.runtime.processor import Processor
 from express.service.job import Job
+from express.service.logging import WorkerLogs
 from express.service.measure import MeasuredIntegrations
 from express.service.nested import WorkerMachines, attaches
 from express.service.tracing import make_tracer
@@ -25,6 +26,8 @@ from express.sinks.queue import LazyQueue
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
 from express.sources.properties import ClientProperties, client_properties
+from express.telemetry.kept import Kept
+from express.telemetry.observers import together
 from express.telemetry.traces import Tracer
 
 
@@ -39,7 +42,13 @@ class Built(msgspec.Struct):
     machines: WorkerMachines
     topics: LazyQueue
     gates: Gates
+    logs: WorkerLogs
     tracer: Tracer | None = None
+    kept: Kept | None = None
+
+    async def start(self) -> None:
+        """Begin what needs the loop."""
+        await self.logs.start()
 
     async def close(self) -> None:
         """Let go of everything but the processors, which end by themselves."""
@@ -49,6 +58,7 @@ class Built(msgspec.Struct):
         await self.functions.close()
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.close)
+        await self.logs.stop()
 
 
 def build(job: Job) -> Built:
@@ -69,20 +79,25 @@ def build(job: Job) -> Built:
     executor = Executor(clock, integrations)
     machines.bind(executor)
     tracer = make_tracer(config.traces)
+    logs = WorkerLogs(config, job.worker, properties.producer)
+    kept = None
+    if config.api.enabled and config.api.history:
+        kept = Kept(include_data=config.api.include_execution_data)
     processors = []
     for pipeline in config.pipelines:
         workflows = []
+        seen = together([logs.of(pipeline.name), tracer, kept])
         for key, file in definition_keys(pipeline).items():
             program = compile_callable(job.definitions[key].encode(), outside.functions, inner, file)
             name, region, account = machine_name(file), config.api.region, config.api.account
             workflows.append(Workflow(name=name, program=program, region=region, account=account))
             machines.add(workflows[-1])
-        processors.append(_processor(job, pipeline, workflows, properties, executor, clock, attached, tracer))
+        processors.append(_processor(job, pipeline, workflows, properties, executor, clock, attached, seen))
     for file, text in job.others.items():
         name = machine_name(file)
         if not machines.has(name):
             machines.add(Workflow(name=name, program=compile_callable(text.encode(), outside.functions, inner, file)))
-    return Built(processors, integrations, executor, functions, outside, machines, topics, gates, tracer)
+    return Built(processors, integrations, executor, functions, outside, machines, topics, gates, logs, tracer, kept)
 
 
 def group_of(config: Config, pipeline: PipelineConfig) -> str:
@@ -98,7 +113,7 @@ def _processor(
     executor: Executor,
     clock: SystemClock,
     attached: Attachments,
-    tracer: Tracer | None,
+    tracer: Tracing | None,
 ) -> Processor:
     config = job.config
     name = f"{config.kafka.group}-{pipeline.name}-{job.worker}"

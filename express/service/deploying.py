@@ -21,7 +21,7 @@ from express.ports import TaskContext
 from express.service.workflows import machine_name, read_definition, unperformed
 from express.values import JSON
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.1
 """How often watched files are looked at."""
 
 ROLE = "arn:aws:iam::{account}:role/express"

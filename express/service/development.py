@@ -179,6 +179,8 @@ def _config(options: Options, address: str) -> Config:
         f"metrics.interval={REPORT_INTERVAL}",
         f"kafka.client.session_timeout_ms={SESSION_MS}",
         "log.level=warning",
+        "api.enabled=true",
+        "api.store=",
         *options.settings,
     )
     config = load([shipped("express.toml")], settings=settings).config

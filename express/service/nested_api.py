@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from express.api.answers import sync_response
 from express.api.errors import type_not_supported, validation
-from express.api.executions import Executions, Request, Started, sync_response
+from express.api.executions import Executions, Request, Started
 from express.api.registry import Registry, Target
 from express.config import Nested
 from express.config.shape import nearest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from express.errors import ConfigError
 from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS
@@ -13,6 +14,9 @@ from express.service.supervisor import Supervisor
 from express.telemetry.metrics import registry
 from express.telemetry.report import Totals
 from express.telemetry.server import TelemetryServer
+
+if TYPE_CHECKING:
+    from express.service.beside import BesideApi
 
 
 class Service:
@@ -27,6 +31,9 @@ class Service:
         self._registry = registry(self.totals, LATENCY_BOUNDS_MS, metrics.series, BATCH_BOUNDS)
         self._server = TelemetryServer(self._registry, self.supervisor, metrics.host, metrics.port)
         self.url = ""
+        self.api_url = ""
+        """Where the API is, if it is wanted."""
+        self._api: BesideApi | None = None
 
     @property
     def totals(self) -> Totals:
@@ -46,12 +53,32 @@ class Service:
                 raise
             self._server = TelemetryServer(self._registry, self.supervisor, self._metrics.host, 0)
             self.url = await self._server.start()
+        if self._config.api.enabled:
+            try:
+                await self._start_api(any_port=any_port)
+            except BaseException:
+                await self._server.stop()
+                raise
+
+    async def _start_api(self, *, any_port: bool) -> None:
+        from express.service.beside import BesideApi  # a web server that not every service has
+
+        self._api = api = BesideApi(self._config)
+        try:
+            self.api_url = await api.start(any_port=any_port)
+        except BaseException:
+            await api.stop()
+            raise
+        self.totals.api = api.data
+        self.supervisor.on_kept = api.see
 
     async def run(self) -> int:
         """Run the workers until stopped; the exit code. The server answers until the last of them has ended."""
         try:
             return await self.supervisor.run()
         finally:
+            if self._api is not None:
+                await self._api.stop()
             await self._server.stop()
 
     def stop(self) -> None:

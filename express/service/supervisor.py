@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from express.service.job import Job
+from express.telemetry.kept import KeptRow
 from express.telemetry.report import Report, Totals, in_flight
 
 EXIT_CONFIG = 104
@@ -61,6 +62,8 @@ class Supervisor:
 
     def __init__(self, job: Job, count: int, on_log: Callable[[str], None] | None = None) -> None:
         self.totals = Totals()
+        self.on_kept: Callable[[list[KeptRow]], None] = lambda rows: None
+        """Gets the executions that workers show."""
         self._job = job
         self._workers = [Worker(number) for number in range(count)]
         self._on_log = on_log
@@ -213,6 +216,9 @@ class Supervisor:
         worker.reported_at = time.monotonic()
         if report.ready:
             worker.was_ready = True
+        if report.kept:
+            self.on_kept(report.kept)
+            report.kept = []
         self.totals.update(report)
 
     async def _take_log(self, process: Process) -> None:

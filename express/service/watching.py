@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from express.errors import ConfigError
 from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS
+from express.service.measure import LoopWatch, settle_garbage
 from express.telemetry.metrics import registry
 from express.telemetry.report import Totals
 from express.telemetry.server import TelemetryServer
@@ -21,7 +25,9 @@ class Watched:
 
     def __init__(self, server: ApiServer, config: Config) -> None:
         totals = Totals()
-        totals.api = server.data
+        totals.api = self._data
+        self._watch = LoopWatch()
+        self._watching: asyncio.Task[None] | None = None
         self._api = server
         self._metrics = config.metrics
         self._registry = registry(totals, LATENCY_BOUNDS_MS, config.metrics.series, BATCH_BOUNDS)
@@ -35,10 +41,18 @@ class Watched:
         except ConfigError:
             self._server = TelemetryServer(self._registry, self, self._metrics.host, 0)
             self.url = await self._server.start()
+        self._watching = asyncio.create_task(self._watch.run())
+        settle_garbage()
 
     async def stop(self) -> None:
         """Close."""
+        if self._watching is not None:
+            self._watching.cancel()
         await self._server.stop()
+
+    def _data(self) -> dict[str, Any]:
+        watched = {"loop_lag": self._watch.lag, "gc_pause": self._watch.gc}
+        return {**self._api.data(), **msgspec.to_builtins(watched)}
 
     def live(self) -> Checks:
         """It answers, so it lives."""

@@ -60,6 +60,7 @@ class Worker:
         """Drain all topics until told to stop, and report meanwhile."""
         watch = asyncio.create_task(self._watch.run())
         reports = asyncio.create_task(self._report())
+        await self._built.start()
         await asyncio.gather(*(self._run_pipeline(processor) for processor in self._built.processors))
         for task in (watch, reports):
             task.cancel()
@@ -133,6 +134,8 @@ class Worker:
             loop_lag=msgspec.to_builtins(self._watch.lag),
             gc_pause=msgspec.to_builtins(self._watch.gc),
             traces={} if self._built.tracer is None else msgspec.to_builtins(self._built.tracer.counts),
+            log_dropped=self._built.logs.dropped,
+            kept=[] if self._built.kept is None else self._built.kept.take(),
             cpu_seconds=time.process_time(),
             resident_bytes=resident_bytes(),
         )

@@ -9,12 +9,13 @@ members under one more key.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
 import orjson
 
-from express.engine import Execution
+from express.engine import About, Execution
+from express.engine.history import HistoryEvent
 from express.values import JSON
 
 Level = Literal["ALL", "ERROR", "FATAL", "OFF"]
@@ -136,10 +137,17 @@ def log_events(x: Execution, level: Level, *, include_data: bool) -> list[dict[s
     """The log events of an execution that was run with a history, in order."""
     if x.history is None:
         return []
+    return history_events(x.about, x.started, x.history.log, level, include_data=include_data)
+
+
+def history_events(
+    about: About, began: float, events: Iterable[HistoryEvent], level: Level, *, include_data: bool
+) -> list[dict[str, JSON]]:
+    """The same of an execution's events; it began at the engine time `began`."""
     wanted = LEVELS[level]
-    arn = x.about.execution_arn
-    redrives = str(x.about.redrive_count or 0)
-    origin = x.about.started - x.started
+    arn = about.execution_arn
+    redrives = str(about.redrive_count or 0)
+    origin = about.started - began
     return [
         {
             "id": str(id_),
@@ -150,7 +158,7 @@ def log_events(x: Execution, level: Level, *, include_data: bool) -> list[dict[s
             "execution_arn": arn,
             "redrive_count": redrives,
         }
-        for id_, prev, kind, time, details in x.history.log
+        for id_, prev, kind, time, details in events
         if wanted is None or kind in wanted
     ]
 
@@ -163,17 +171,24 @@ def log_lines(x: Execution, level: Level, *, include_data: bool) -> bytes:
     """
     if x.history is None:
         return b""
+    return history_lines(x.about, x.started, x.history.log, level, include_data=include_data)
+
+
+def history_lines(
+    about: About, began: float, events: Iterable[HistoryEvent], level: Level, *, include_data: bool
+) -> bytes:
+    """The same of an execution's events; it began at the engine time `began`."""
     wanted = LEVELS[level]
     tail = b'","execution_arn":%b,"redrive_count":"%d"}\n' % (
-        orjson.dumps(x.about.execution_arn),
-        x.about.redrive_count or 0,
+        orjson.dumps(about.execution_arn),
+        about.redrive_count or 0,
     )
-    origin = x.about.started - x.started
+    origin = about.started - began
     render = _Renderer(include_data).details
     lines = b"".join(
         b'{"id":"%d","type":"%b","details":%b,"previous_event_id":"%d","event_timestamp":"%d%b'
         % (id_, kind.encode(), render(kind, details), prev, round((time + origin) * 1000), tail)
-        for id_, prev, kind, time, details in x.history.log
+        for id_, prev, kind, time, details in events
         if wanted is None or kind in wanted
     )
     if not lines.isascii():

@@ -9,25 +9,16 @@ from __future__ import annotations
 import platform
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
-from typing import TypeAlias
 
 from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
     SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from express import __version__
+from express.telemetry.families import Families, merged
 from express.telemetry.report import ENDINGS, NESTED, Data, Totals, in_flight
-
-Labels: TypeAlias = tuple[str, ...]
-
-OVERFLOW = "__overflow__"
-"""The label value of series beyond the limit, all in one."""
 
 GB_SECOND = 1_024_000
 """MB-milliseconds in a GB-second."""
@@ -97,8 +88,8 @@ class ExpressCollector(Collector):
     ) -> None:
         self._totals = totals
         self._batches = [str(bound) for bound in batch_bounds] + ["+Inf"]
-        self._bounds = [f"{bound / 1000:g}" for bound in bounds_ms] + ["+Inf"]
         self._series = series
+        self._families = Families([f"{bound / 1000:g}" for bound in bounds_ms] + ["+Inf"], series)
 
     def describe(self) -> Iterable[Metric]:
         """The families without samples, for the registry and the documentation."""
@@ -119,30 +110,30 @@ class ExpressCollector(Collector):
             index = 0 if family.by == "pipeline" else 1
             rows = pipelines.items() if index else _draining(pipelines)
             values = [((names[index],), family.read(data)) for names, data in rows]
-            yield self._counter(family.name, family.text, (family.by,), values)
+            yield self._families.counter(family.name, family.text, (family.by,), values)
 
     def _executions(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
         machine = ("state_machine",)
         rows = [(machine_name, data) for (_, machine_name), data in pipelines.items()]
-        yield self._counter(
+        yield self._families.counter(
             "express_executions",
             "Executions ended, by status.",
             (*machine, "status"),
             [((name, ending.upper()), data.get(ending, 0)) for name, data in rows for ending in ENDINGS],
         )
-        yield self._gauge(
+        yield self._families.gauge(
             "express_in_flight_executions",
             "Executions that run.",
             machine,
             [((name,), in_flight(data)) for name, data in rows],
         )
-        yield self._histogram(
+        yield self._families.histogram(
             "express_execution_duration_seconds",
             "From start to end of an execution.",
             machine,
             [((name,), data.get("execution_ms", {})) for name, data in rows],
         )
-        yield self._buckets(
+        yield self._families.buckets(
             "express_billed_memory_bytes",
             "Memory AWS would charge for, in steps of 64 MB.",
             machine,
@@ -152,7 +143,7 @@ class ExpressCollector(Collector):
         memory = SummaryMetricFamily(
             "express_execution_memory_bytes", "Memory that executions are said to use.", labels=machine
         )
-        for labels, (ended, used) in _merged(
+        for labels, (ended, used) in merged(
             [((name,), (_ended(data), data.get("memory_used_bytes", 0))) for name, data in rows]
         ):
             memory.add_metric(labels, int(ended), used)
@@ -160,37 +151,37 @@ class ExpressCollector(Collector):
 
     def _kafka(self, pipelines: Mapping[tuple[str, str], Data]) -> Iterator[Metric]:
         rows = [(names[0], data) for names, data in _draining(pipelines)]
-        yield self._counter(
+        yield self._families.counter(
             "express_dlq_records",
             "Records that went to the dead-letter topic.",
             ("pipeline", "reason"),
             [((name, reason), data.get(reason, 0)) for name, data in rows for reason in DEAD_LETTERS],
         )
-        yield self._counter(
+        yield self._families.counter(
             "express_executions_throttled",
             "Times that the intake stopped because there was no room for more executions.",
             ("pipeline", "reason"),
             [((name, "intake"), data.get("intake_stops", 0)) for name, data in rows],
         )
-        yield self._gauge(
+        yield self._families.gauge(
             "express_admission_queue_length",
             "Records held back behind an earlier one of their key.",
             ("pipeline",),
             [((name,), data.get("waiting", 0)) for name, data in rows],
         )
-        yield self._gauge(
+        yield self._families.gauge(
             "express_in_flight_bytes",
             "Estimated memory of what is in flight.",
             ("pipeline",),
             [((name,), data.get("heap_bytes", 0)) for name, data in rows],
         )
-        yield self._histogram(
+        yield self._families.histogram(
             "express_admission_wait_seconds",
             "From poll to start: the last record of each batch, and each that waited behind another of its key.",
             ("pipeline",),
             [((name,), data.get("admission_ms", {})) for name, data in rows],
         )
-        yield self._buckets(
+        yield self._families.buckets(
             "express_kafka_poll_batch_records",
             "Records of a poll, where there were any.",
             ("pipeline",),
@@ -201,13 +192,13 @@ class ExpressCollector(Collector):
             ],
             self._batches,
         )
-        yield self._gauge(
+        yield self._families.gauge(
             "express_kafka_lag_records",
             "Records not polled yet.",
             ("topic", "partition"),
             [((topic, str(number)), lag) for (topic, number), lag in sorted(self._totals.lag().items())],
         )
-        yield self._histogram(
+        yield self._families.histogram(
             "express_end_to_end_seconds",
             "From the timestamp of a record to the acknowledgement of its terminal record.",
             ("pipeline",),
@@ -220,21 +211,23 @@ class ExpressCollector(Collector):
         statuses = ("succeeded", "failed", "timed_out", "cancelled")
         scheduled = [((name,), data.get("scheduled", 0)) for name, data in tasks.items()]
         started = [((name,), data.get("scheduled", 0) - data.get("refused", 0)) for name, data in tasks.items()]
-        yield self._counter("express_tasks_scheduled", "Calls of tasks that executions asked for.", by, scheduled)
-        yield self._counter("express_tasks_started", "Those that were tried, or wait to be.", by, started)
-        yield self._counter(
+        yield self._families.counter(
+            "express_tasks_scheduled", "Calls of tasks that executions asked for.", by, scheduled
+        )
+        yield self._families.counter("express_tasks_started", "Those that were tried, or wait to be.", by, started)
+        yield self._families.counter(
             "express_tasks",
             "Calls of tasks ended, by status.",
             (*by, "status"),
             [((name, status.upper()), data.get(status, 0)) for name, data in tasks.items() for status in statuses],
         )
-        yield self._histogram(
+        yield self._families.histogram(
             "express_task_duration_seconds",
             "From the start of a call to its answer.",
             by,
             [((name,), data.get("duration_ms", {})) for name, data in tasks.items()],
         )
-        yield self._histogram(
+        yield self._families.histogram(
             "express_task_schedule_seconds",
             "What calls waited for a place: a gate, a slot, a thread, a process. Calls answered at once are left out.",
             by,
@@ -251,114 +244,68 @@ class ExpressCollector(Collector):
         }
         for member, (name, text) in gauges.items():
             rows = [((endpoint,), data.get(member, 0)) for endpoint, data in endpoints.items()]
-            yield self._gauge(name, text, ("endpoint",), rows)
+            yield self._families.gauge(name, text, ("endpoint",), rows)
         counters = {
             "opened": ("express_endpoint_breaker_openings", "Times that a breaker has opened."),
             "refused": ("express_endpoint_calls_refused", "Calls that were not tried."),
         }
         for member, (name, text) in counters.items():
             rows = [((endpoint,), data.get(member, 0)) for endpoint, data in endpoints.items()]
-            yield self._counter(name, text, ("endpoint",), rows)
+            yield self._families.counter(name, text, ("endpoint",), rows)
 
     def _processes(self) -> Iterator[Metric]:
         live = self._totals.live
-        yield self._histogram(
+        yield self._families.histogram(
             "express_event_loop_lag_seconds", "How late the workers' loops are.", (), [((), self._totals.loop_lag())]
         )
-        yield self._histogram(
+        yield self._families.histogram(
             "express_gc_pause_seconds", "Collections of garbage.", (), [((), self._totals.gc_pause())]
         )
-        yield self._gauge("express_workers", "Workers that run.", (), [((), len(live))])
-        yield self._counter(
+        yield self._families.gauge("express_workers", "Workers that run.", (), [((), len(live))])
+        yield self._families.counter(
             "express_worker_restarts",
             "Workers that died without being told to.",
             ("worker",),
             [((str(worker),), count) for worker, count in sorted(self._totals.deaths.items())],
         )
-        yield self._counter(
+        yield self._families.counter(
             "express_worker_cpu_seconds",
             "User and system time of the workers that run.",
             ("worker",),
             [((str(worker),), report.cpu_seconds) for worker, report in sorted(live.items())],
         )
-        yield self._gauge(
+        yield self._families.gauge(
             "express_worker_resident_bytes",
             "Resident memory of the workers that run.",
             ("worker",),
             [((str(worker),), report.resident_bytes) for worker, report in sorted(live.items())],
         )
         build = {"version": __version__, "python": platform.python_version()}
-        yield self._gauge("express_build_info", "What runs.", tuple(build), [(tuple(build.values()), 1)])
+        yield self._families.gauge("express_build_info", "What runs.", tuple(build), [(tuple(build.values()), 1)])
 
     def _api(self) -> Iterator[Metric]:
         data = self._totals.api()
-        yield self._counter(
+        yield self._families.counter(
             "express_api_requests", "Requests answered, by error code.", ("action", "code"), data.get("requests", ())
         )
-        yield self._histogram(
+        yield self._families.histogram(
             "express_api_request_duration_seconds",
             "From the headers of a request to its answer.",
             ("action",),
             [((action,), durations) for action, durations in data.get("durations", {}).items()],
         )
-        yield self._counter(
+        yield self._families.counter(
             "express_traces",
             "Executions that became traces, by what became of these: exported, dropped (no room), failed.",
             ("outcome",),
             [((outcome,), count) for outcome, count in self._totals.traces().items()],
         )
-        yield self._counter(
+        yield self._families.counter(
             "express_execution_log_events_dropped",
             "Execution log events that nobody will see, because they could not be written as fast as they came.",
             (),
             [((), self._totals.log_dropped())],
         )
-
-    # Families ---------------------------------------------------------------------------------------
-
-    def _counter(
-        self, name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, float]]
-    ) -> CounterMetricFamily:
-        family = CounterMetricFamily(name, text, labels=labels)
-        for names, (value,) in self._capped((names, (value,)) for names, value in values):
-            family.add_metric(names, value)
-        return family
-
-    def _gauge(self, name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, float]]) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(name, text, labels=labels)
-        for names, (value,) in self._capped((names, (value,)) for names, value in values):
-            family.add_metric(names, value)
-        return family
-
-    def _histogram(
-        self, name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, Data]]
-    ) -> HistogramMetricFamily:
-        rows = [(names, (data["sum_ms"] / 1000, *data["counts"])) for names, data in values if data]
-        return self._buckets(name, text, labels, rows, self._bounds)
-
-    def _buckets(
-        self,
-        name: str,
-        text: str,
-        labels: Labels,
-        rows: Iterable[tuple[Labels, tuple[float, ...]]],
-        bounds: Sequence[str],
-    ) -> HistogramMetricFamily:
-        """A histogram of rows that are a sum and the counts of all buckets."""
-        family = HistogramMetricFamily(name, text, labels=labels)
-        for names, (whole, *counts) in self._capped(rows):
-            seen = list(accumulate(counts))
-            family.add_metric(names, list(zip(bounds, seen, strict=True)), whole)
-        return family
-
-    def _capped(self, rows: Iterable[tuple[Labels, tuple[float, ...]]]) -> Iterable[tuple[Labels, tuple[float, ...]]]:
-        """Rows with the same labels added up, and those beyond the limit in one of their own (S23)."""
-        merged = _merged(rows)
-        if len(merged) <= self._series:
-            return merged
-        kept, rest = merged[: self._series - 1], merged[self._series - 1 :]
-        overflow = (OVERFLOW,) * len(rest[0][0])
-        return [*kept, *_merged((overflow, values) for _, values in rest)]
 
 
 def _draining(pipelines: Mapping[tuple[str, str], Data]) -> list[tuple[tuple[str, str], Data]]:
@@ -379,14 +326,6 @@ def _memory_buckets(counters: Data) -> tuple[float, ...]:
     for size, count in above.items():
         counts[bisect_left(MEMORY_STEPS, size / MEMORY_STEP)] += count
     return first * MEMORY_STEP + sum(size * count for size, count in above.items()), *counts
-
-
-def _merged(rows: Iterable[tuple[Labels, tuple[float, ...]]]) -> list[tuple[Labels, tuple[float, ...]]]:
-    sums: dict[Labels, tuple[float, ...]] = {}
-    for labels, values in rows:
-        before = sums.get(labels)
-        sums[labels] = values if before is None else tuple(a + b for a, b in zip(before, values, strict=True))
-    return list(sums.items())
 
 
 def registry(totals: Totals, bounds_ms: Sequence[float], series: int, batch_bounds: Sequence[int]) -> CollectorRegistry:

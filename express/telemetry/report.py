@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from express.telemetry.kept import KeptRow
+
 Data: TypeAlias = dict[str, Any]
 """Counters as plain data: numbers, lists of numbers, and tables of them."""
 
@@ -53,6 +55,7 @@ class Report(msgspec.Struct):
     gc_pause: Data = {}
     traces: dict[str, int] = {}
     log_dropped: int = 0
+    kept: list[KeptRow] = []
     cpu_seconds: float = 0.0
     resident_bytes: int = 0
 
@@ -73,7 +76,7 @@ class Totals:
         self._retired_traces: Data = {}
         self._retired_log_dropped = 0
         self.api: Callable[[], Data] = dict
-        """What an API server in this process counts: requests, traces, dropped log events."""
+        """What an API server in this process counts: requests, traces, dropped log events, and how late its loop is."""
 
     def update(self, report: Report) -> None:
         """A worker reported."""
@@ -146,11 +149,13 @@ class Totals:
 
     def loop_lag(self) -> Data:
         """How late the loops of the workers were."""
-        return total([self._retired_lag, *(report.loop_lag for report in self.live.values())])
+        here = self.api().get("loop_lag", {})
+        return total([self._retired_lag, here, *(report.loop_lag for report in self.live.values())])
 
     def gc_pause(self) -> Data:
         """How long collections of garbage took."""
-        return total([self._retired_gc, *(report.gc_pause for report in self.live.values())])
+        here = self.api().get("gc_pause", {})
+        return total([self._retired_gc, here, *(report.gc_pause for report in self.live.values())])
 
     def traces(self) -> Data:
         """Outcome → executions that became traces."""

@@ -14,9 +14,11 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +60,46 @@ SMUGGLED = {
 Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+class Place(NamedTuple):
+    """Where the server is."""
+
+    port: int
+    metrics: str
+    pid: int
+
+
+class Inside(NamedTuple):
+    """What the server says of itself: seconds of CPU, how often its loop was late or collecting, and by how much."""
+
+    cpu: float
+    late: dict[str, float]
+    collecting: dict[str, float]
+
+    def __str__(self) -> str:
+        return f"{self.cpu:.2f} s of CPU; loop late {_over(self.late)}; garbage {_over(self.collecting)}"
+
+
+def _over(buckets: dict[str, float]) -> str:
+    """How many observations were above some bounds."""
+    whole = buckets.get("+Inf", 0)
+    above = {bound: whole - buckets[bound] for bound in ("0.01", "0.05", "0.1") if bound in buckets}
+    shown = ", ".join(f"{count:.0f} over {float(bound) * 1e3:g} ms" for bound, count in above.items())
+    return f"{whole:.0f} times seen, {shown}"
+
+
+def inside(place: Place) -> Inside:
+    """Ask the server."""
+    with urllib.request.urlopen(f"{place.metrics}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found: dict[str, dict[str, float]] = {"event_loop_lag": {}, "gc_pause": {}}
+    for name, bound, value in re.findall(r'^express_(\w+)_seconds_bucket{le="([^"]+)"} (\S+)$', text, re.MULTILINE):
+        if name in found:
+            found[name][bound] = float(value)
+    fields = Path(f"/proc/{place.pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    return Inside(ticks / os.sysconf("SC_CLK_TCK"), found["event_loop_lag"], found["gc_pause"])
+
+
 class Figures(NamedTuple):
     """What the well-behaved clients saw, in seconds, and what the crowd got."""
 
@@ -69,12 +111,14 @@ class Figures(NamedTuple):
     open_connections: int
     hostile: int
     hostile_answered: int
+    inside: Inside
 
     def __str__(self) -> str:
         return (
             f"{self.requests} requests beside {self.open_connections} hostile connections: "
             f"p50 {self.p50 * 1e3:.1f} ms, p99 {self.p99 * 1e3:.1f} ms, slowest {self.slowest * 1e3:.1f} ms, "
-            f"{self.failures} failed; {self.hostile} hostile requests, {self.hostile_answered} of them answered 200"
+            f"{self.failures} failed; {self.hostile} hostile requests, {self.hostile_answered} of them answered 200; "
+            f"server: {self.inside}"
         )
 
 
@@ -198,7 +242,7 @@ async def _apart(port: int, seconds: float, rate: float) -> tuple[list[float], i
 
 
 @contextlib.asynccontextmanager
-async def _server() -> AsyncIterator[int]:
+async def _server() -> AsyncIterator[Place]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "m.asl.json").write_text(json.dumps(MACHINE))
         process = await asyncio.create_subprocess_exec(
@@ -211,7 +255,9 @@ async def _server() -> AsyncIterator[int]:
         assert process.stderr is not None
         try:
             url = (await process.stderr.readline()).decode().split()[-1]
-            yield int(url.rpartition(":")[2])
+            while b"metrics and health" not in (line := await process.stderr.readline()):
+                assert line, "the server has ended"
+            yield Place(int(url.rpartition(":")[2]), line.decode().split()[-1], process.pid)
         finally:
             process.terminate()
             await process.communicate()
@@ -219,8 +265,8 @@ async def _server() -> AsyncIterator[int]:
 
 async def run(idle: int, slow: int, seconds: float, rate: float, *, crowded: bool = True) -> Figures:
     """Let the crowd come, or nobody, and measure what others see."""
-    async with _server() as port:
-        crowd = Crowd(port)
+    async with _server() as place:
+        crowd = Crowd(place.port)
         crowd.join(idle, crowd.idle)
         crowd.join(slow // 2, crowd.drip(head(100)[:-2] + b"X: "))
         crowd.join(slow // 2, crowd.drip(head(100_000) + b"{"))
@@ -229,7 +275,8 @@ async def run(idle: int, slow: int, seconds: float, rate: float, *, crowded: boo
         crowd.join(GLUTTONS if crowded else 0, crowd.overeat)
         while crowd.open < idle + slow:  # noqa: ASYNC110 - connections are opened by the tasks
             await asyncio.sleep(0.05)
-        latencies, failures = await _apart(port, seconds, rate)
+        latencies, failures = await _apart(place.port, seconds, rate)
+        seen = await asyncio.to_thread(inside, place)
         await crowd.leave()
     latencies.sort()
     count = len(latencies)
@@ -242,6 +289,7 @@ async def run(idle: int, slow: int, seconds: float, rate: float, *, crowded: boo
         open_connections=crowd.peak,
         hostile=crowd.sent,
         hostile_answered=crowd.answered,
+        inside=seen,
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 
 from express.api.actions.machines import shown_machine
+from express.api.answers import milliseconds, sync_response
 from express.api.arns import Arn, parse_arn
 from express.api.definitions import read_input
 from express.api.errors import does_not_exist, resource_not_found, type_not_supported, validation
-from express.api.executions import Request, Started, milliseconds, sync_response
+from express.api.executions import Request, Started
 from express.api.history import history_event
 from express.api.host import Api, Members
 from express.api.registry import Target

@@ -1,0 +1,46 @@
+"""What callers are told of an execution: within the model's lengths, billed, with the times of the wire."""
+
+from __future__ import annotations
+
+from express.api.executions import Started
+from express.metering import billed_duration_ms, billed_memory_mb, used_memory
+from express.values import JSON
+
+
+def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:
+    """The members of the StartSyncExecution answer (spec/express.md §3)."""
+    about, finish, request = started.about, started.finish, started.request
+    response: dict[str, JSON] = {
+        "executionArn": about.execution_arn,
+        "stateMachineArn": about.state_machine_arn,
+        "name": about.name,
+        "startDate": milliseconds(about.started),
+        "stopDate": milliseconds(started.stopped),
+        "status": finish.status,
+        "billingDetails": _billing(started),
+    }
+    if finish.error is not None:
+        response["error"] = finish.error
+    if finish.cause is not None:
+        response["cause"] = finish.cause
+    if request.trace_header is not None:
+        response["traceHeader"] = request.trace_header
+    if include_data:
+        response |= {"input": request.text, "inputDetails": {"included": True}}
+        if started.output is not None:
+            response |= {"output": started.output, "outputDetails": {"included": True}}
+    return response
+
+
+def _billing(started: Started) -> dict[str, JSON]:
+    payload = len(started.request.text) + len(started.output or "")
+    used = used_memory(started.program.size, payload * started.program.width.holders)
+    return {
+        "billedDurationInMilliseconds": billed_duration_ms(started.seconds),
+        "billedMemoryUsedInMB": billed_memory_mb(used),
+    }
+
+
+def milliseconds(seconds: float) -> float:
+    """A time as the wire has it: epoch seconds with milliseconds."""
+    return round(seconds, 3)
