@@ -1,7 +1,7 @@
 """Ended executions that a worker shows its parent: failures, the slowest, and a sample of the others.
 
 A worker has ended a million executions by the time somebody looks; what can be looked at is chosen here and sent
-along with the reports. The share that is recorded halves and doubles until about so many a second are: at a few
+along with the reports. The share that is recorded falls and doubles until about so many of each report are: at a few
 executions a second that is all of them, at 50,000 one in thousands, and those in between never leave the short way.
 """
 
@@ -28,6 +28,10 @@ SAMPLES = 16
 """Recorded executions of one report that are aimed at."""
 
 
+SLOW_SECONDS = 0.001
+"""What takes no longer is not slow, whatever the others take."""
+
+
 class KeptRow(msgspec.Struct, kw_only=True):
     """An ended execution. `history` holds its log events; those that were not recorded have only the last."""
 
@@ -49,7 +53,7 @@ class Kept:
 
     def __init__(self, *, include_data: bool) -> None:
         self.threshold = MASK + 1
-        self.slow = -1.0
+        self.slow = SLOW_SECONDS
         self._include_data = include_data
         self._rows: list[KeptRow] = []
         self._recorded = 0
@@ -74,10 +78,10 @@ class Kept:
         """The rows since the last call; the share is set for the next."""
         rows, self._rows = self._rows, []
         if self._recorded > 2 * SAMPLES:
-            self.threshold = max(self.threshold >> 1, 1)
+            self.threshold = max(self.threshold * SAMPLES // self._recorded, 1)
         elif self._recorded < SAMPLES:
             self.threshold = min(self.threshold << 1, MASK + 1)
-        self.slow = self._slowest / 2 if rows else self.slow  # what was slow before is the measure of the next
+        self.slow = max(self._slowest / 2, SLOW_SECONDS)  # what was slow before is the measure of the next
         self._recorded, self._slowest, self._room = 0, 0.0, MOST_BYTES
         return rows
 

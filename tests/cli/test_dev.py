@@ -35,6 +35,7 @@ def test_every_event_gets_its_terminal_record() -> None:
     assert re.search(r"GB-s; AWS Express would charge \$\d", out)
     assert "/metrics" in err
     assert "development broker" in err
+    assert re.search(r'API +(http://127\.0\.0\.1:\d+)  eval "\$\(express env --url \1\)"', err)
 
 
 def test_a_seed_repeats_a_run() -> None:

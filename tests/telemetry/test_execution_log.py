@@ -85,7 +85,7 @@ def test_the_share_that_is_recorded_follows_the_load() -> None:
         assert 0 < len(rows) <= MOST_ROWS
     assert kept.threshold <= MASK >> 11
 
-    for _ in range(20):
+    for _ in range(40):
         kept.take()
 
     assert kept.threshold == MASK + 1
