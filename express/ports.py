@@ -214,7 +214,7 @@ class Clock(Protocol):
         """Seconds since 1970."""
 
 
-class TaskContext(msgspec.Struct, frozen=True):
+class TaskContext(msgspec.Struct, frozen=True, gc=False):
     """What an integration may know of the execution that calls it, besides the StartTask effect."""
 
     execution_arn: str

@@ -9,7 +9,7 @@ import msgspec
 from express.values import JSON
 
 
-class StartTask(msgspec.Struct, frozen=True):
+class StartTask(msgspec.Struct, frozen=True, gc=False):
     """Call a resource; answer with TaskSucceeded or TaskFailed.
 
     `key` is stable over replays of the same record (execution, state, visit, iteration): the idempotency key.

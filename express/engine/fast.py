@@ -91,10 +91,10 @@ class Parked(Ended):
 
     def rest(self, point: Point) -> None:
         """Wait at `point`, whose row is ≥ 0."""
-        row, self.held, counts, variables, bound, payload = point[:6]
-        if variables is not NOTHING or self.program.scope.rows[row].kind != "Wait":
-            self.site = (row, *point[2:])
+        if point[3] is not NOTHING or self.program.scope.rows[point[0]].kind != "Wait":
+            self.held, self.site = None, point
             return
+        row, self.held, counts, variables, bound, payload = point[:6]
         about = bound.bit_length()
         key = (row, counts, about, payload)
         site = _SITES.get(key)
@@ -107,7 +107,8 @@ class Parked(Ended):
     @property
     def point(self) -> Point:
         """Where it waits."""
-        return (self.site[0], self.held, *self.site[1:])
+        site = self.site
+        return site if len(site) > 6 else (site[0], self.held, *site[1:])
 
     @property
     def deadline(self) -> float | None:

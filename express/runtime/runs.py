@@ -11,10 +11,11 @@ from express.engine.effects import Finish, StartTask
 from express.engine.execution import Execution
 from express.engine.fast import Ended, Parked
 from express.engine.program import Program
+from express.runtime.stepped import Stepped
 from express.values import JSON
 
 Done: TypeAlias = Callable[["Run", Finish], None]
-Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON]]]
+Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON] | Stepped]]
 
 
 class Owned:
@@ -24,7 +25,7 @@ class Owned:
 
     def __init__(self) -> None:
         self.timers: dict[int, int] = {}
-        self.tasks: dict[int, tuple[asyncio.Task[None], Awaitable[JSON]]] = {}
+        self.tasks: dict[int, tuple[asyncio.Task[None] | Stepped, Awaitable[JSON] | None]] = {}
         self.queued = False
 
 
@@ -32,16 +33,18 @@ class Run(Parked):
     """An execution that has not ended at once. `item` belongs to the caller.
 
     While it waits between two segments it is its own `x`, with one timer at most, in `slot`: one object for each of
-    a hundred thousand. On the table `x` is an `Execution`. `owned` is made when there is something to own.
+    a hundred thousand. `call` is the handler whose answer it waits for, if that is stepped; its timer may then be a
+    place among others. On the table `x` is an `Execution`. `owned` is made when there is something to own.
     """
 
-    __slots__ = ("done", "item", "other", "owned", "slot")
+    __slots__ = ("call", "done", "item", "other", "owned", "slot")
 
     def __init__(self, x: Execution | Ended | None, done: Done, item: Any) -> None:
         self.other = x
         self.done = done
         self.item = item
-        self.slot: int | None = None
+        self.slot: int | set[Run] | None = None
+        self.call: Stepped | None = None
         self.owned: Owned | None = None
         self.finished = None
 

@@ -14,6 +14,9 @@ from express.ports import Clock
 
 SLOT_SECONDS = 0.01
 
+COARSE_SECONDS = 1.0
+"""What is nearly always taken back long before it is due is not sorted more finely than this."""
+
 Owner = TypeVar("Owner")
 
 
@@ -22,7 +25,7 @@ class TimerWheel(Generic[Owner]):
 
     A timer is found by its owner, its `seq` and the slot that `add` answered. One that is hardly ever given up may be
     left instead: it takes a place in a list, eight bytes, and cannot be taken back; `fire(owner, -slot)` is called,
-    and the owner knows whether it still waits for that slot.
+    and the owner knows whether it still waits for that slot. One that is hardly ever due may be put among `others`.
     """
 
     def __init__(self, clock: Clock, fire: Callable[[Owner, int], None]) -> None:
@@ -30,6 +33,7 @@ class TimerWheel(Generic[Owner]):
         self._fire = fire
         self._slots: dict[int, dict[Owner, int | tuple[int, ...]]] = {}
         self._left: dict[int, tuple[int, list[Owner]]] = {}
+        self._coarse: dict[int, set[Owner]] = {}
 
     def add(self, owner: Owner, seq: int, at: float) -> int:
         """Start the timer `seq` of `owner`, due at `at` on the clock; its slot."""
@@ -57,6 +61,19 @@ class TimerWheel(Generic[Owner]):
         slot[1].append(owner)
         return slot[0]
 
+    def others(self, at: float) -> set[Owner]:
+        """Those with whom an owner may wait for `at`, a few seconds ahead: it adds itself and takes itself out.
+
+        `fire(owner, 0)` is called a second early at most, never late; the owner starts a timer of its own then.
+        """
+        number = int(at / COARSE_SECONDS)
+        found = self._coarse.get(number)
+        if found is None:
+            found = self._coarse[number] = set()
+            delay = max(0.0, number * COARSE_SECONDS - self._clock.monotonic())
+            asyncio.get_running_loop().call_later(delay, self._due_coarse, number)
+        return found
+
     def remove(self, owner: Owner, seq: int, number: int) -> None:
         """Forget a timer; one that has fired or is firing is left alone."""
         slot = self._slots.get(number)
@@ -83,6 +100,10 @@ class TimerWheel(Generic[Owner]):
                     self._fire(owner, seq)
             else:
                 self._fire(owner, seqs)  # type: ignore[arg-type]  # an int
+
+    def _due_coarse(self, number: int) -> None:
+        for owner in self._coarse.pop(number):
+            self._fire(owner, 0)
 
     def _due_left(self, number: int) -> None:
         early = number * SLOT_SECONDS - self._clock.monotonic()

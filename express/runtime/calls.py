@@ -1,0 +1,133 @@
+"""How executions call their tasks: at once where the integration answers at once, stepped where it is a handler.
+
+Segments ask a `Caller`, the table the same integration by way of the executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from types import CoroutineType
+from typing import Any, TypeAlias
+
+import msgspec
+
+from express.engine import About
+from express.engine.effects import StartTask
+from express.engine.events import TaskFailed
+from express.engine.fast import PENDING, attempts, step_key
+from express.engine.program import Row
+from express.errors import RUNTIME, StatesError
+from express.ports import Direct, Integration, TaskContext
+from express.runtime.runs import Late
+from express.runtime.stepped import Stepped, begun
+from express.values import JSON
+
+JSON_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
+
+STEPPED = frozenset({"lambda", "other"})
+"""Kinds of resources whose coroutines are begun at once and stepped: handlers. What talks to the network on our own
+account has a task, which begins when the execution has its place."""
+
+Site: TypeAlias = tuple[Row, int, About, float | None]
+"""Where a call on the short way stands: row, counts, execution, deadline."""
+
+log = logging.getLogger(__name__)
+
+
+class Calls:
+    """An integration, and what was found out about its resources."""
+
+    def __init__(self, integration: Integration) -> None:
+        self._integration = integration
+        self.directs: dict[str, Direct | None] = {}
+
+    def start(self, task: StartTask, about: About, deadline: float | None) -> JSON | Awaitable[JSON]:
+        """What the integration answers; raises StatesError, also for a bug of the integration."""
+        context = context_of(about, deadline)
+        try:
+            return self._integration.start(task, context)
+        except StatesError:
+            raise
+        except Exception as bug:
+            failed = broken(task, bug)
+            raise StatesError(failed.error, failed.cause) from bug
+
+    def bind(self, resource: Any) -> Direct | None:
+        """The short way to a resource, if its integration has one."""
+        bind = getattr(self._integration, "bind", None)
+        direct: Direct | None = None if bind is None else bind(resource, described)
+        self.directs[resource.arn] = direct
+        return direct
+
+
+class Caller(msgspec.Struct, gc=False):
+    """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`.
+
+    No closure: that would be seven objects for the garbage collector to look at, of every execution that waits.
+    """
+
+    calls: Calls
+    about: About
+    deadline: float | None
+    late: Late
+
+    def __call__(self, row: Row, payload: JSON, counts: int, tries: int) -> JSON:
+        """The answer, a TaskFailed, or PENDING."""
+        plan = row.plan
+        resource = plan.resource
+        direct = None
+        if not tries and plan.timeout is None:
+            directs = self.calls.directs
+            direct = directs[resource.arn] if resource.arn in directs else self.calls.bind(resource)
+        try:
+            if direct is not None:
+                task = None
+                output = direct(payload, (row, counts, self.about, self.deadline))
+            else:
+                timeout = None if plan.timeout is None else plan.timeout(None)
+                attempt = sum(attempts(tries)) if tries else 0
+                task = StartTask(1, resource, payload, row.name, step_key(row, counts), attempt, timeout)
+                output = self.calls.start(task, self.about, self.deadline)
+            if type(output) in JSON_TYPES:
+                return output
+            if type(output) is CoroutineType and resource.kind in STEPPED:
+                output = begun(output, row.name)
+                if type(output) is not Stepped:
+                    return output
+        except StatesError as error:
+            return TaskFailed(1, error.error, error.cause)
+        except (Exception, SystemExit, asyncio.CancelledError) as bug:
+            return broken(self._task(row, payload, counts), bug)
+        self.late.append((task or self._task(row, payload, counts), output))
+        return PENDING
+
+    def _task(self, row: Row, payload: JSON, counts: int) -> StartTask:
+        return described(payload, (row, counts, self.about, self.deadline))[0]
+
+
+def described(payload: JSON, site: Site) -> tuple[StartTask, TaskContext]:
+    """What a call on the short way would have been on the long one."""
+    row, counts, about, deadline = site
+    task = StartTask(1, row.plan.resource, payload, row.name, step_key(row, counts))
+    return task, context_of(about, deadline)
+
+
+def context_of(about: About, deadline: float | None) -> TaskContext:
+    """What an integration may know of an execution."""
+    name, until = about.state_machine_name, deadline or float("inf")
+    return TaskContext(about.execution_arn, name, until, about.trace, about.account)
+
+
+def failed(task: StartTask, error: BaseException) -> TaskFailed:
+    """What the engine is told of a call that raised."""
+    if isinstance(error, StatesError):
+        return TaskFailed(task.seq, error.error, error.cause)
+    return broken(task, error)
+
+
+def broken(task: StartTask, bug: BaseException) -> TaskFailed:
+    """A call that failed in a way no integration should: the task fails as States.Runtime."""
+    log.error("integration of %s failed in state %s", task.resource, task.state, exc_info=bug)
+    return TaskFailed(task.seq, RUNTIME, f"{type(bug).__name__}: {bug}")
