@@ -319,6 +319,7 @@ def test_an_unmodified_boto3_runs_with_express_env(run: Run, server: Running, tm
     assert (done.returncode, done.stdout) == (0, "Boom\n"), done.stderr
 
 
+@pytest.mark.timeout(90)  # seven processes, each of which imports botocore
 @pytest.mark.skipif(shutil.which("aws") is None, reason="the aws command is not installed")
 def test_the_aws_command_runs_with_express_env(run: Run, server: Running, tmp_path: Path) -> None:
     """create, start-sync, test-state, history, list and delete."""

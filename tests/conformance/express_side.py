@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from express.api import executions, teststate
+from express.api import answers, executions, teststate
 from express.api.definitions import check_definition, read_input, validation_result
 from express.api.variables import variable_references as references
 from express.compiler import compile_definition
@@ -92,7 +92,7 @@ def sync_response(case: Case, run: Run) -> dict[str, JSON]:
     request = executions.Request(target=None, text=_json(case.data()), sync=True)  # type: ignore[arg-type]
     started = executions.Started(request, run.execution.program, about(case))
     started.finish, started.output = executions.told(run.execution.finished)
-    response = executions.sync_response(started, include_data=True)
+    response = answers.sync_response(started, include_data=True)
     return {name: value for name, value in response.items() if name not in _VARYING}
 
 

@@ -21,6 +21,7 @@ SEEDS_FOR_A_MISTAKE = 500
 CASES = [(variant.name, mode) for variant in BROKEN for mode in variant.modes]
 
 
+@pytest.mark.timeout(90)  # nothing but computing
 @pytest.mark.parametrize("mode", ["alo", "eos"])
 def test_every_seed_keeps_every_promise(mode: str) -> None:
     """Nothing is lost, doubled beyond the promise, overtaken, committed too early, stuck or left over."""

@@ -225,7 +225,7 @@ def test_handlers_in_threads(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
     result = run(chain(task("late", TimeoutSeconds=10)), config=tmp_path / "express.toml")
 
     assert result.output == 1
-    assert 0.2 <= result.seconds < 5
+    assert 0.19 < result.seconds < 5  # two clocks are read, one of which may be a tick behind
 
 
 def test_the_plugin_costs_nothing_where_it_is_not_used() -> None:
