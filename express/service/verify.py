@@ -83,7 +83,7 @@ async def verify(
     """Read it all and judge. `drained`: nothing may be left open. Raises SourceError."""
     async with Survey(properties) as survey:
         committed = await survey.committed(target.group) if target.group else None
-        outputs = {topic: await survey.bounds([topic]) for topic in target.written}
+        outputs = {topic: await survey.settled([topic]) for topic in target.written}
         inputs = await survey.bounds(target.inputs)
         compacted = await survey.compacted([*target.inputs, *target.written])
         forgetful = bool(compacted.intersection(target.written)) or any(map(_is_cut, outputs.values()))

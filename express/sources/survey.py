@@ -26,6 +26,9 @@ Range = tuple[int, int]
 STUCK_SECONDS = 30.0
 """A partition that gives nothing for so long although its end is not reached can't be read."""
 
+SETTLE_SECONDS = 10.0
+"""How long transactions that were open when it was asked may take to get their markers, before it goes on without."""
+
 RETRY_SECONDS = 0.1
 
 NO_COMMIT = -1
@@ -94,6 +97,27 @@ class Survey:
             end = await self._consumer.end_offsets(found)
         return {Partition(*tp): (first[tp], end[tp]) for tp in sorted(found)}
 
+    async def settled(self, topics: Collection[str]) -> dict[Partition, Range]:
+        """`bounds`, once all that is in the log now is decided: committed or aborted.
+
+        Kafka answers a commit when it is noted, and writes the markers later, partition by partition: the positions
+        of a transaction may be seen before its records. A transaction that stays open is not waited for beyond
+        SETTLE_SECONDS.
+        """
+        highest = AIOKafkaConsumer(**{**self._options, "isolation_level": "read_uncommitted"})
+        with mapped(SourceError, "asking for the ends of topics"):
+            try:
+                await highest.start()
+                found = await self.bounds(topics)
+                wanted = await _ends(highest, found)
+            finally:
+                await within(CLOSE_SECONDS, highest.stop())
+        until = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        while any(found[at][1] < end for at, end in wanted.items()) and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(RETRY_SECONDS)
+            found = await self.bounds(topics)
+        return found
+
     async def compacted(self, topics: Collection[str]) -> set[str]:
         """Which of `topics` are compacted, so that offsets may be missing anywhere; none where we may not ask."""
         asked = [ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": ""}) for topic in topics]
@@ -128,3 +152,9 @@ class Survey:
                         if await consumer.position(tp) >= left[tp]:
                             del left[tp]
                             consumer.pause(tp)
+
+
+async def _ends(consumer: AIOKafkaConsumer, partitions: Collection[Partition]) -> dict[Partition, int]:
+    asked = [TopicPartition(*at) for at in partitions]
+    consumer.assign(asked)
+    return {Partition(*tp): end for tp, end in (await consumer.end_offsets(asked)).items()}

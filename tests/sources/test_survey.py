@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
@@ -36,6 +38,43 @@ async def test_only_committed_records_are_read(address: str) -> None:
 
     assert ranges == {at: (0, 8)}
     assert await _read(address, ranges) == {at: [0, 4]}
+
+
+async def test_open_transactions_are_waited_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was in the log is decided before its end is told: the markers of a commit may come after its answer."""
+    topic = await new_topic(address)
+    asked = asyncio.Event()
+    async with (
+        producer(address, transactional_id=unique("id")) as client,
+        Survey({"bootstrap_servers": address}) as survey,
+    ):
+        bounds = survey.bounds
+
+        async def first(topics: list[str]) -> dict[Partition, Range]:
+            found = await bounds(topics)
+            asked.set()
+            return found
+
+        monkeypatch.setattr(survey, "bounds", first)
+        await client.begin_transaction()
+        await client.send_and_wait(topic, b"1")
+        settled = asyncio.create_task(survey.settled([topic]))
+        await asked.wait()
+        await client.commit_transaction()
+
+        assert await settled == {Partition(topic, 0): (0, 2)}
+
+
+async def test_a_transaction_that_stays_open_ends_the_range(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for for ever."""
+    monkeypatch.setattr("express.sources.survey.SETTLE_SECONDS", 0.0)
+    topic = await new_topic(address)
+    async with producer(address, transactional_id=unique("id")) as client:
+        await client.begin_transaction()
+        await client.send_and_wait(topic, b"1")
+        async with Survey({"bootstrap_servers": address}) as survey:
+            assert await survey.settled([topic]) == {Partition(topic, 0): (0, 0)}
+        await client.abort_transaction()
 
 
 async def test_a_range_ends_where_it_says(address: str) -> None:
