@@ -81,7 +81,7 @@ CLUSTER = {
     "JobFlowRole": "r",
     "ServiceRole": "s",
 }
-EKS = {"Name": "c", "RoleArn": ROLE, "ResourcesVpcConfig": {}}
+EKS = {"Name": "jobs", "RoleArn": ROLE, "ResourcesVpcConfig": {}}
 APPLICATION = {"Name": "a", "ReleaseLabel": "emr-6.6.0", "Type": "SPARK"}
 
 CASES: list[tuple[str, JSON, tuple[str, JSON] | None, tuple[str, ...], str]] = [

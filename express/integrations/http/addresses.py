@@ -97,9 +97,12 @@ def allowed(text: str, networks: Iterable[Network] = ()) -> bool:
 
 
 def _judged(reached: list[Address]) -> list[Address]:
-    """A mapped or translated address is judged by what is in it; all else by itself too."""
+    """A mapped, translated or 6to4 address is judged by what is in it; all else by itself too.
+
+    Of 6to4 addresses Pythons of different patch levels say different things.
+    """
     outer = reached[0]
-    if isinstance(outer, IPv6Address) and (outer.ipv4_mapped is not None or outer in NAT64):
+    if isinstance(outer, IPv6Address) and (outer.ipv4_mapped or outer.sixtofour or outer in NAT64):
         return reached[1:]
     return reached
 
