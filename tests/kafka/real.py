@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,7 @@ from tests.kafka.jars import DEFAULT_VERSION, fetch, java
 
 CLUSTER_ID = "ZXhwcmVzcy10ZXN0cy0wMQ"
 READY_SECONDS = 60.0
+_PORTS = (15_000, 32_000)  # below what systems take for outgoing connections
 _FLAGS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
 _LOG4J2 = """rootLogger.level=WARN
 rootLogger.appenderRef.c.ref=C
@@ -226,12 +228,14 @@ class RealKafka:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nobody listens on just now, and that no client is given for an outgoing connection meanwhile."""
+    found: list[int] = []
+    while len(found) < count:
+        port = SystemRandom().randrange(*_PORTS)
+        with socket.socket() as one:
+            if port not in found and one.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
