@@ -15,6 +15,7 @@ from collections import Counter
 from typing import Any
 
 from msgspec import UNSET
+from orjson import dumps
 
 from express.asl import model
 from express.engine.events import TaskFailed
@@ -24,7 +25,6 @@ from express.expr.source import Emitter
 from express.states import emit
 from express.states.segment import Ask, Code, Large, NotFused, Point
 from express.states.tree import LONGEST_TAIL, Tree, ended
-from express.values import dumps
 
 UNKNOWN = 1 << 62
 """A bound that makes the table measure."""

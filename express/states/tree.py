@@ -13,7 +13,6 @@ from express.states import emit, failures
 from express.states.fragments import KINDS, passed
 from express.states.segment import Code, Details, Local, NotFused, Point
 from express.states.task import TaskPlan
-from express.values import PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
     from express.states.fuse import Fusing
@@ -160,7 +159,6 @@ class Tree:
     def _answered(self, row: int, state: model.Task, point: Point, mode: bool) -> None:
         code, plan = self.code, self.f.rows[row].plan
         code.add("z = len(dumps(r))")
-        code.add(f"if z > {PAYLOAD_LIMIT}: raise Large")
         code.add("b = b + z")
         code.open_region(point, " + z")
         code.event(point, f"{plan.prefix}Succeeded", {**plan.labels, "output": Local("r")})

@@ -169,10 +169,10 @@ class Emitter:
         if code.clean or code.kind not in ("number", "any"):
             return code.source
         name, fix = self.temporary(), self.helper(support.output if self.outermost else support.fix)
-        first = f"type({name} := {code.source})"
+        first = f"({name} := {code.source}).__class__"
         if code.kind == "number":
             return f"({name} if {first} is int and {-EXACT} <= {name} <= {EXACT} else {fix}({name}))"
-        return f"({name} if {first} is not float or {name} % 1 else {fix}({name}))"
+        return f"({name} if {first} is not float or not {name}.is_integer() else {fix}({name}))"
 
     def operand(self, code: Code, small: bool = False) -> str:
         """Text of a number to calculate with. `small`: the other operand is so small that ranges show in the result."""
@@ -183,7 +183,7 @@ class Emitter:
         if code.kind != "any":
             raise Unsupported
         exact = "" if small else f" and {-EXACT} <= {{u}} <= {EXACT}"
-        return self.guarded(code.source, f"type({{t}}) is int{exact} or type({{u}}) is float")
+        return self.guarded(code.source, f"{{t}}.__class__ is int{exact} or {{u}}.__class__ is float")
 
     def text(self, code: Code) -> str:
         """Text of a string: the value itself or what `$string` makes of it."""
@@ -193,7 +193,7 @@ class Emitter:
         if code.kind != "any":
             return f"{string}({code.source})"
         name = self.temporary()
-        return f"({name} if type({name} := {code.source}) is str else {string}({name}))"
+        return f"({name} if ({name} := {code.source}).__class__ is str else {string}({name}))"
 
     def string(self, code: Code) -> str:
         """Text of a value that must be a string."""
@@ -201,7 +201,7 @@ class Emitter:
             return code.source
         if code.kind != "any":
             raise Unsupported
-        return self.guarded(code.source, "type({t}) is str")
+        return self.guarded(code.source, "{t}.__class__ is str")
 
     def truth(self, code: Code) -> str:
         """Text of a condition."""

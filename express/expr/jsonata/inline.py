@@ -133,11 +133,11 @@ class _Inliner:
         add(f"{name} = {made.source}")
         if made.kind == "number":
             exact = emitter.helper(support.exact)
-            add(f"if type({name}) is not int or not {-EXACT} <= {name} <= {EXACT}: {name} = {exact}({name})")
+            add(f"if {name}.__class__ is not int or not {-EXACT} <= {name} <= {EXACT}: {name} = {exact}({name})")
             return Code(name, "integer", clean=True)
         if made.kind == "any" and not made.clean:
             fix = emitter.helper(support.fix)
-            add(f"if type({name}) is float and not {name} % 1: {name} = {fix}({name})")
+            add(f"if {name}.__class__ is float and {name}.is_integer(): {name} = {fix}({name})")
         return Code(name, made.kind if made.kind in _LASTING else "any", clean=True)
 
     def _collect(self, fast: Fast) -> None:

@@ -10,7 +10,7 @@ from math import fmod, inf, isfinite, nan
 from typing import NoReturn
 
 from express.expr.jsonata.errors import JsonataError, Miss
-from express.expr.jsonata.numbers import EXACT, normal, number_text, quote, rounded
+from express.expr.jsonata.numbers import EXACT, MAX_SAFE, normal, number_text, quote, rounded
 from express.values import JSON, equal, is_number, utf16_key
 
 NOT_FINITE = "Attempting to invoke string function on Infinity or NaN"
@@ -65,9 +65,10 @@ def string(value: JSON) -> str:
     kind = type(value)
     if kind is str:
         return str(value)
-    if kind is float:
-        return _float(value)
-    return _json(value)
+    if kind is float:  # with at most 15 digits the shortest text is the rounded one, too
+        plain = 1e-4 <= value < 1e15 and not value.is_integer() and len(text := repr(value)) <= 16
+        return text if plain else _float(value)
+    return repr(value) if kind is int and -MAX_SAFE <= value <= MAX_SAFE else _json(value)
 
 
 def _float(value: float) -> str:
