@@ -16,11 +16,10 @@ import msgspec
 from express.engine import About
 from express.engine.effects import StartTask
 from express.engine.events import TaskFailed
-from express.engine.fast import PENDING, attempts, step_key
-from express.engine.program import Row
+from express.engine.fast import PENDING, Point, attempts, step_key
+from express.engine.program import Program, Row
 from express.errors import RUNTIME, StatesError
 from express.ports import Direct, Integration, TaskContext
-from express.runtime.runs import Late
 from express.runtime.stepped import Stepped, begun
 from express.values import JSON
 
@@ -42,6 +41,8 @@ class Calls:
     def __init__(self, integration: Integration) -> None:
         self._integration = integration
         self.directs: dict[str, Direct | None] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Where handlers are stepped, once one was. Asking for the running loop anew takes a call of the system."""
 
     def start(self, task: StartTask, about: About, deadline: float | None) -> JSON | Awaitable[JSON]:
         """What the integration answers; raises StatesError, also for a bug of the integration."""
@@ -63,15 +64,16 @@ class Calls:
 
 
 class Caller(msgspec.Struct, gc=False):
-    """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`.
+    """Calls the tasks of one execution for its segments.
 
-    No closure: that would be seven objects for the garbage collector to look at, of every execution that waits.
+    What is not answered at once is left in `late`, for whoever parks the execution to take it out again: a Caller is
+    not looked at by the garbage collector, nor is it a closure, which would be seven objects for it to look at.
     """
 
     calls: Calls
     about: About
     deadline: float | None
-    late: Late
+    late: Awaitable[JSON] | Stepped | None = None
 
     def __call__(self, row: Row, payload: JSON, counts: int, tries: int) -> JSON:
         """The answer, a TaskFailed, or PENDING."""
@@ -83,7 +85,6 @@ class Caller(msgspec.Struct, gc=False):
             direct = directs[resource.arn] if resource.arn in directs else self.calls.bind(resource)
         try:
             if direct is not None:
-                task = None
                 output = direct(payload, (row, counts, self.about, self.deadline))
             else:
                 timeout = None if plan.timeout is None else plan.timeout(None)
@@ -93,15 +94,23 @@ class Caller(msgspec.Struct, gc=False):
             if type(output) in JSON_TYPES:
                 return output
             if type(output) is CoroutineType and resource.kind in STEPPED:
-                output = begun(output, row.name)
+                calls = self.calls
+                loop = calls.loop
+                if loop is None:
+                    loop = calls.loop = asyncio.get_running_loop()
+                output = begun(output, row.name, loop, self)
                 if type(output) is not Stepped:
                     return output
         except StatesError as error:
             return TaskFailed(1, error.error, error.cause)
         except (Exception, SystemExit, asyncio.CancelledError) as bug:
             return broken(self._task(row, payload, counts), bug)
-        self.late.append((task or self._task(row, payload, counts), output))
+        self.late = output
         return PENDING
+
+    def asked(self, program: Program, point: Point) -> StartTask:
+        """The call that an execution at `point` waits for."""
+        return self._task(program.scope.rows[point[0]], point[5], point[2])
 
     def _task(self, row: Row, payload: JSON, counts: int) -> StartTask:
         return described(payload, (row, counts, self.about, self.deadline))[0]

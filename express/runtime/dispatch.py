@@ -11,22 +11,22 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 from express.engine import About, Execution, History
 from express.engine.effects import Finish
-from express.engine.fast import Ended, Parked, Point
+from express.engine.fast import Ended, Point, ended
 from express.engine.program import END, cap
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
 from express.ports import GOLDEN, MASK, Clock, Ending, Event, Observer, Partition, Record, Sink, Unreadable
 from express.runtime.counters import Counters
-from express.runtime.executor import Done, Executor, Late, Run
+from express.runtime.executor import Caller, Done, Executor, Run
 from express.runtime.lane import ORDER_KEYS, Job, Lane
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import Letter, dead_letter_headers, record_bytes
 from express.runtime.room import Room
+from express.runtime.runs import around
 from express.runtime.through import RESULT_OVERHEAD, Fixed, Through
 from express.values import JSON, dumps
 
@@ -94,17 +94,17 @@ class Dispatcher(ABC):
         self._counters.admission_ms.add((self._clock.monotonic() - since) * 1000)
 
     def take_over(
-        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, late: Late
+        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, call: Caller
     ) -> None:
         """Go on with a record that was begun by `through`, from where its segments have left it."""
         lane.tracker.track(record.offset)
         self._counters.started += 1
         size = len(record.value or b"")
         if point[0] == END:
-            self._emit(lane, Ended(about, began, point), record.offset, record.timestamp, record.key, size)
+            self._emit(lane, ended(about, began, point), record.offset, record.timestamp, record.key, size)
             return
         x, run = self._executor.go_on(
-            self._program, data, about, self._ended, began, self._pipeline.time_limit, point, late
+            self._program, data, about, self._ended, began, self._pipeline.time_limit, point, call
         )
         if run is None:
             self._emit(lane, x, record.offset, record.timestamp, record.key, size)
@@ -237,7 +237,7 @@ class Dispatcher(ABC):
 
     def _kept(self, x: Execution | Ended, ended: Done) -> Run | None:
         """A run for an execution that ended at once while executions it has started still run; None if none does."""
-        run = Run(cast(Parked, x), ended, None)
+        run = around(x, ended, None)
         assert x.finished is not None
         return run if self._is_kept(run, x.finished, ended) else None
 

@@ -11,23 +11,28 @@ Its parts: how calls are made (`calls`), what the table asks for (`performing`),
 from __future__ import annotations
 
 import asyncio
-from typing import Any, overload
+from collections.abc import Awaitable
+from typing import Any, TypeAlias, cast, overload
 
 from express.engine import About, start
-from express.engine.effects import Effect, Finish
+from express.engine.effects import Effect, Finish, StartTask
 from express.engine.events import Event, Stopped
 from express.engine.execution import Execution
-from express.engine.fast import Ended, Point, begin
+from express.engine.fast import Ended, Point, begin, ended
 from express.engine.history import History
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
-from express.runtime.calls import Caller
+from express.runtime.calls import Caller, described
 from express.runtime.parking import Parking
 from express.runtime.performing import fail
-from express.runtime.runs import Done, Late, Run
+from express.runtime.runs import Done, Run, around, parked
+from express.runtime.stepped import Stepped
 from express.values import JSON, dumps
 
-__all__ = ["Done", "Executor", "Late", "Run"]
+__all__ = ["Caller", "Done", "Executor", "Run"]
+
+Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON] | Stepped]]
+"""Calls that were not answered at once, and what is awaited."""
 
 
 class Executor(Parking):
@@ -75,8 +80,28 @@ class Executor(Parking):
     ) -> tuple[Execution | Ended, Run | None]:
         """Start an execution. Its run is None if it has ended at once; else `done(run, finish)` is called later."""
         now = self._clock.monotonic()
-        if history is None and program.segments is not None:
-            return self._submit_fast(program, data, about, done, item, now, limit, size)
+        segments = program.segments
+        if history is not None or segments is None:
+            return self._submit_table(program, data, about, done, item, now, limit, size, history)
+        call = Caller(self._calls, about, cap(program, limit, now))
+        point = begin(program, segments, data, size or len(dumps(data)), call)
+        if point[0] == END:
+            return ended(about, now, point), None
+        return self.go_on(program, data, about, done, now, limit, point, call, item)
+
+    def _submit_table(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any,
+        now: float,
+        limit: float | None,
+        size: int,
+        history: History | None,
+    ) -> tuple[Execution | Ended, Run | None]:
+        """Start on the table, or on the segments that keep a history."""
         late: Late = []
         try:
             x, effects = self._begin(program, data, about, now, limit, size, history, late)
@@ -86,7 +111,7 @@ class Executor(Parking):
         if x.finished is not None and not late:
             self._report(x)
             return x, None
-        run = Run(x, done, item)
+        run = around(x, done, item)
         self.running += 1
         for task, output in late:
             self._await(run, task, output)
@@ -111,10 +136,14 @@ class Executor(Parking):
             return start(
                 program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
             )
-        call = Caller(self._calls, about, cap(program, limit, now), late)
+        deadline = cap(program, limit, now)
+        call = Caller(self._calls, about, deadline)
 
         def timed(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
             answer = call(row, payload, counts, tries)
+            if call.late is not None:
+                late.append((described(payload, (row, counts, about, deadline))[0], call.late))
+                call.late = None
             history.now = self._clock.monotonic()
             return answer
 
@@ -123,30 +152,6 @@ class Executor(Parking):
         return start_recorded(
             program, segments, data, now, timed, about=about, entropy=entropy, history=history, limit=limit, size=size
         )
-
-    def _submit_fast(
-        self,
-        program: Program,
-        data: JSON,
-        about: About,
-        done: Done,
-        item: Any,
-        now: float,
-        limit: float | None,
-        size: int,
-    ) -> tuple[Execution | Ended, Run | None]:
-        """Start on the generated segments; what they do not bring to its end goes on on the table."""
-        late: Late = []
-        deadline = cap(program, limit, now)
-        call = Caller(self._calls, about, deadline, late)
-        point = begin(program, program.segments, data, size or len(dumps(data)), call)
-        if point[0] == END:
-            return Ended(about, now, point), None
-        run = Run.of(program, data, about, now, limit, done, item)
-        if len(late) == 1 and self._hold(run, point, late, call, deadline):
-            self.running += 1
-            return run, run
-        return self._go_on(run, point, late)
 
     def go_on(
         self,
@@ -157,19 +162,24 @@ class Executor(Parking):
         began: float,
         limit: float | None,
         point: Point,
-        late: Late,
+        call: Caller,
+        item: Any = None,
     ) -> tuple[Execution | Ended, Run | None]:
-        """Take over an execution that began elsewhere, from where its segments have left it; else as `submit`."""
-        return self._go_on(Run.of(program, data, about, began, limit, done, None), point, late)
-
-    def _go_on(self, run: Run, point: Point, late: Late) -> tuple[Execution | Ended, Run | None]:
+        """Take over an execution from where its segments have left it, which called `call`; else as `submit`."""
+        run = parked(program, data, about, began, limit, done, item, point)
         self.running += 1
-        ended = self._settle(run, point, late) is not None
-        return run.x, None if ended else run
+        late = call.late
+        if type(late) is Stepped and point[0] >= 0:
+            plan = program.scope.rows[point[0]].plan
+            if plan.timeout is None and plan.heartbeat is None:
+                self._hold(run, late)
+                return run, run
+        is_over = self._settle(run, point, call) is not None
+        return run.x, None if is_over else run
 
-    def caller(self, about: About, deadline: float | None, late: Late) -> Caller:
-        """Calls the tasks of one execution for its segments; what is not answered at once goes to `late`."""
-        return Caller(self._calls, about, deadline, late)
+    def caller(self, about: About, deadline: float | None) -> Caller:
+        """Calls the tasks of one execution for its segments."""
+        return Caller(self._calls, about, deadline)
 
     def tell(self, run: Run, event: Event) -> None:
         """Hand an event from outside to an execution: an answer by task token, a heartbeat."""
@@ -189,9 +199,13 @@ class Executor(Parking):
 
     async def close(self) -> None:
         """Cancel the calls that still run and wait until they have noticed."""
-        tasks = list(self._tasks)
+        tasks = self._under_way()
         for task in tasks:
             task.cancel()
         await asyncio.gather(
             *(task if isinstance(task, asyncio.Task) else task.ending() for task in tasks), return_exceptions=True
         )
+
+    def _under_way(self) -> list[asyncio.Task[None] | Stepped]:
+        """The calls that still run."""
+        return [*self._tasks, *(cast(Stepped, run.call) for run in self._wheel.among_others())]

@@ -65,6 +65,7 @@ class Performing(ABC):
         self._turning = False
         self._wheel = TimerWheel[Run](clock, self._fired)
         self._tasks: set[asyncio.Task[None] | Stepped] = set()
+        """Calls that are awaited, but for handlers that an execution is parked behind."""
         self._told = self._handler_ended
         self.running = 0
         """Executions that were submitted and have not ended."""
@@ -203,13 +204,14 @@ class Performing(ABC):
 
     def _await(self, run: Run, task: StartTask, output: Awaitable[JSON] | Stepped) -> None:
         """Wait for an answer: of a handler that is being stepped, or in a task of its own."""
-        if isinstance(output, Stepped):
+        if type(output) is Stepped:
             self._tasks.add(output)
             run.owning().tasks[task.seq] = output, None
             output.run = run
             output.task = task
             output.told = self._told
             return
+        output = cast(Awaitable[JSON], output)
         loop = asyncio.get_running_loop()
         waiting = asyncio.Task(self._answer(run, task, output), loop=loop, name=task.state)
         run.owning().tasks[task.seq] = waiting, output
@@ -268,6 +270,7 @@ class Performing(ABC):
         if self._callbacks is not None:
             self._callbacks.ended(run)
         if run.call is not None:
+            self._tasks.add(run.call)  # it may have to clean up
             run.call.cancel()
             run.call = None
         owned, run.owned = run.owned, None

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from express.engine import About
-from express.engine.effects import Finish, StartTask
+from express.engine.effects import Finish
 from express.engine.execution import Execution
-from express.engine.fast import Ended, Parked
+from express.engine.fast import Ended, Parked, Point
 from express.engine.program import Program
 from express.runtime.stepped import Stepped
 from express.values import JSON
 
 Done: TypeAlias = Callable[["Run", Finish], None]
-Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON] | Stepped]]
 
 
 class Owned:
@@ -29,37 +28,20 @@ class Owned:
         self.queued = False
 
 
-class Run(Parked):
+class Run(Parked, eq=False):
     """An execution that has not ended at once. `item` belongs to the caller.
 
     While it waits between two segments it is its own `x`, with one timer at most, in `slot`: one object for each of
-    a hundred thousand. `call` is the handler whose answer it waits for, if that is stepped; its timer may then be a
+    a hundred thousand. `call` is the handler whose answer it waits for, if that is stepped; its timer is then a
     place among others. On the table `x` is an `Execution`. `owned` is made when there is something to own.
     """
 
-    __slots__ = ("call", "done", "item", "other", "owned", "slot")
-
-    def __init__(self, x: Execution | Ended | None, done: Done, item: Any) -> None:
-        self.other = x
-        self.done = done
-        self.item = item
-        self.slot: int | set[Run] | None = None
-        self.call: Stepped | None = None
-        self.owned: Owned | None = None
-        self.finished = None
-
-    @classmethod
-    def of(
-        cls, program: Program, data: JSON, about: About, started: float, limit: float | None, done: Done, item: Any
-    ) -> Run:
-        """An execution on the segments."""
-        run = cls(None, done, item)
-        run.program = program
-        run.data = data
-        run.about = about
-        run.started = started
-        run.limit = limit
-        return run
+    done: Done
+    item: Any
+    call: Stepped | None = None
+    slot: int | set[Run] | None = None
+    other: Execution | Ended | None = None
+    owned: Owned | None = None
 
     @property
     def x(self) -> Any:
@@ -71,3 +53,18 @@ class Run(Parked):
         if self.owned is None:
             self.owned = Owned()
         return self.owned
+
+
+NOWHERE: Point = ()
+
+
+def parked(
+    program: Program, data: JSON, about: About, started: float, limit: float | None, done: Done, item: Any, at: Point
+) -> Run:
+    """An execution on the segments; `at` is what its `site` is to be, if that is known."""
+    return Run(about, started, 0, None, program, data, limit, None, at, done, item)
+
+
+def around(x: Execution | Ended, done: Done, item: Any) -> Run:
+    """A run for what is no longer, or has never been, on the segments."""
+    return Run(x.about, x.started, 0, None, cast(Any, None), None, None, None, NOWHERE, done, item, other=x)

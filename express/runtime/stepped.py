@@ -9,11 +9,12 @@ list it (that list alone would cost a third as much again), and its end is told 
 
 from __future__ import annotations
 
-import contextvars
 from asyncio import AbstractEventLoop, CancelledError, Future, get_running_loop
-from asyncio.tasks import _enter_task, _leave_task, current_task
 from collections.abc import Callable, Coroutine
-from typing import Any, TextIO, cast
+from contextvars import Context, copy_context
+from typing import Any, TextIO
+
+from express.runtime.current import CURRENT
 
 __all__ = ["Stepped", "begun"]
 
@@ -38,8 +39,7 @@ class Stepped:
 
     run: Any = None
     task: Any = None
-    caller: Any = None
-    """These belong to `told`."""
+    """These belong to `told`, and so does `caller`."""
 
     _fut_waiter: Future[Any] | None = None
     _must_cancel = False
@@ -47,11 +47,14 @@ class Stepped:
     _cancels = 0
     _end: Future[Any] | None = None
 
-    def __init__(self, coro: Coroutine[Any, Any, Any], loop: AbstractEventLoop, name: str) -> None:
+    def __init__(
+        self, coro: Coroutine[Any, Any, Any], loop: AbstractEventLoop, name: str, context: Context, caller: Any
+    ) -> None:
         self._coro = coro
         self._loop = loop
         self._name = name
-        self._context = contextvars.copy_context()
+        self._context = context
+        self.caller = caller
 
     # What a Task answers -----------------------------------------------------------------------------
 
@@ -59,7 +62,7 @@ class Stepped:
         """The coroutine."""
         return self._coro
 
-    def get_context(self) -> contextvars.Context:
+    def get_context(self) -> Context:
         """Its context."""
         return self._context
 
@@ -101,7 +104,7 @@ class Stepped:
         """What it raised; itself raises CancelledError after that, and InvalidStateError before its end."""
         return self.ending().exception()
 
-    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None) -> None:
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
         """Call `fn(self)` in a turn of the loop after its end."""
         self.ending().add_done_callback(lambda _: fn(self), context=context)
 
@@ -154,7 +157,7 @@ class Stepped:
             self._must_cancel = False
         self._fut_waiter = None
         loop = self._loop
-        _enter_task(loop, cast(Any, self))
+        CURRENT[loop] = self
         try:
             waits = self._coro.send(None) if error is None else self._coro.throw(error)
         except StopIteration as stop:
@@ -171,11 +174,7 @@ class Stepped:
                 self._wait(waits)
             return
         finally:
-            _leave_task(loop, cast(Any, self))
-        self.over()
-
-    def over(self) -> None:
-        """Tell of the end."""
+            del CURRENT[loop]
         if self._end is not None:
             self._settle(self._end)
         if self.told is not None:
@@ -205,33 +204,35 @@ class Stepped:
             self._step()
 
 
-def begun(coro: Coroutine[Any, Any, Any], name: str) -> Any:
+def begun(coro: Coroutine[Any, Any, Any], name: str, loop: AbstractEventLoop | None = None, caller: Any = None) -> Any:
     """Step a coroutine for the first time: what it returned if it ended, else its `Stepped`.
 
-    Raises what it raised. This may lie within a step of another task.
+    Raises what it raised. This may lie within a step of another task. `loop` is the running one.
     """
-    loop = get_running_loop()
-    stepped: Any = Stepped(coro, loop, name)
-    outer = current_task(loop)
-    if outer is not None:
-        _leave_task(loop, outer)
-    _enter_task(loop, stepped)
+    if loop is None:
+        loop = get_running_loop()
+    context = copy_context()
+    stepped = Stepped(coro, loop, name, context, caller)
+    outer = CURRENT.get(loop)
+    CURRENT[loop] = stepped
     try:
-        waits = stepped._context.run(coro.send, None)
+        waits = context.run(coro.send, None)
     except StopIteration as stop:
         stepped.value = stop.value
-        stepped.over()
-        return stop.value
     except BaseException as raised:
         stepped.error = raised
-        stepped.over()
         raise
-    finally:
-        _leave_task(loop, stepped)
-        if outer is not None:
-            _enter_task(loop, outer)
-    if waits is None:
-        loop.call_soon(stepped._step, context=stepped._context)
     else:
-        stepped._wait(waits)
-    return stepped
+        if waits is None:
+            loop.call_soon(stepped._step, context=context)
+        else:
+            stepped._wait(waits)
+        return stepped
+    finally:
+        if outer is None:
+            del CURRENT[loop]
+        else:
+            CURRENT[loop] = outer
+        if stepped._end is not None:
+            stepped._settle(stepped._end)
+    return stepped.value

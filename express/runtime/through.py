@@ -20,7 +20,7 @@ from express.engine.program import END
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
 from express.ports import GOLDEN, MASK, Clock, Event, Sink, Tracing
 from express.runtime.counters import LATENCY_BOUNDS_MS, Counters
-from express.runtime.executor import Executor, Late
+from express.runtime.executor import Caller, Executor
 from express.runtime.lane import Lane, OrderKey
 from express.runtime.payload import Rejected, admit
 from express.runtime.records import Naming
@@ -85,7 +85,7 @@ class Rest(Protocol):
     stamps: list[int]
 
     def take_over(
-        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, late: Late
+        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, call: Caller
     ) -> None:
         """Go on with an execution from where its segments have left it."""
 
@@ -148,18 +148,17 @@ class Through:
             except Rejected:  # by the dispatcher
                 return None
             size = len(cast(bytes, value))
-            late: Late = []
             seat = cast(About, Seat(naming, offset, now + shift, about))
-            call = caller(seat, None if seconds is None else now + seconds, late)
+            call = caller(seat, None if seconds is None else now + seconds)
             point = begin(program, segments, data, size, call)
             text = _written(point) if point[0] == END else b""
             end = monotonic()
             used = memory + (size + len(text)) * holders
             held.popleft()
             if not 0 < len(text) <= result_limit or end - now > STEP_SECONDS or used > STEP_BYTES:
-                return record, data, cast(Seat, seat).whole(), now, point, late
+                return record, data, cast(Seat, seat).whole(), now, point, call
             if tracer is not None and end - now > tracer.slow:
-                return record, data, cast(Seat, seat).whole(), now, point, late
+                return record, data, cast(Seat, seat).whole(), now, point, call
             put(offset, key, text, record.timestamp, int((end + shift) * 1000), end - now, used, point[2])
             now = end
         return None

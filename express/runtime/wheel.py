@@ -7,7 +7,8 @@ alternative: 300 to 600 bytes more for each, and twice the time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Generic, TypeVar
 
 from express.ports import Clock
@@ -34,6 +35,9 @@ class TimerWheel(Generic[Owner]):
         self._slots: dict[int, dict[Owner, int | tuple[int, ...]]] = {}
         self._left: dict[int, tuple[int, list[Owner]]] = {}
         self._coarse: dict[int, set[Owner]] = {}
+        self._latest: set[Owner] = set()
+        self._from = self._to = 0.0
+        self._endless: set[Owner] = set()
 
     def add(self, owner: Owner, seq: int, at: float) -> int:
         """Start the timer `seq` of `owner`, due at `at` on the clock; its slot."""
@@ -61,18 +65,27 @@ class TimerWheel(Generic[Owner]):
         slot[1].append(owner)
         return slot[0]
 
-    def others(self, at: float) -> set[Owner]:
+    def others(self, at: float | None) -> set[Owner]:
         """Those with whom an owner may wait for `at`, a few seconds ahead: it adds itself and takes itself out.
 
         `fire(owner, 0)` is called a second early at most, never late; the owner starts a timer of its own then.
         """
+        if at is None:
+            return self._endless
+        if self._from <= at < self._to:
+            return self._latest
         number = int(at / COARSE_SECONDS)
         found = self._coarse.get(number)
         if found is None:
             found = self._coarse[number] = set()
             delay = max(0.0, number * COARSE_SECONDS - self._clock.monotonic())
             asyncio.get_running_loop().call_later(delay, self._due_coarse, number)
+        self._from, self._to, self._latest = number * COARSE_SECONDS, (number + 1) * COARSE_SECONDS, found
         return found
+
+    def among_others(self) -> Iterator[Owner]:
+        """All owners that wait among others."""
+        return chain(self._endless, *self._coarse.values())
 
     def remove(self, owner: Owner, seq: int, number: int) -> None:
         """Forget a timer; one that has fired or is firing is left alone."""
@@ -102,6 +115,7 @@ class TimerWheel(Generic[Owner]):
                 self._fire(owner, seqs)  # type: ignore[arg-type]  # an int
 
     def _due_coarse(self, number: int) -> None:
+        self._to = self._from
         for owner in self._coarse.pop(number):
             self._fire(owner, 0)
 

@@ -122,11 +122,11 @@ def test_an_awaitable_becomes_one_task() -> None:
         end = asyncio.create_task(finished(executor, program(task()), 7))
         await asyncio.sleep(0.5)
 
-        assert len(executor._tasks) == 1
+        assert len(executor._under_way()) == 1
         assert await end == Finish("SUCCEEDED", {"slow": 7})
         assert integration.contexts[0].deadline == 1_300.0
         await asyncio.sleep(0)
-        assert len(executor._tasks) == 0
+        assert len(executor._under_way()) == 0
 
     run_virtual(main())
 
@@ -207,7 +207,7 @@ def test_a_dropped_execution_tells_nobody() -> None:
         executor.drop(run)
         await asyncio.sleep(10)
 
-        assert (len(executor._wheel), len(executor._tasks), executor.running) == (0, 0, 0)
+        assert (len(executor._wheel), len(executor._under_way()), executor.running) == (0, 0, 0)
 
     run_virtual(main())
 
