@@ -13,8 +13,8 @@ from typing import Any
 
 import aiokafka
 from aiokafka import AIOKafkaProducer, codec
-from aiokafka.record.util import calc_crc32c
 
+from express.kafka.checksum import checksum
 from express.ports import Headers
 from express.wire import NULL, VARINTS, HeaderBlock, encode_headers, sized, varint
 
@@ -147,7 +147,7 @@ class WireBatch:
         length = len(batch) - _AFTER_LENGTH
         about = attributes, count - 1, self._first, self._latest
         _HEADER.pack_into(batch, 0, 0, length, _NO_EPOCH, _MAGIC, 0, *about, *self._state, count)
-        _CRC.pack_into(batch, _CRC_AT, calc_crc32c(memoryview(batch)[_ATTRIBUTES_AT:]))
+        _CRC.pack_into(batch, _CRC_AT, checksum(memoryview(batch)[_ATTRIBUTES_AT:]))
         return batch
 
 

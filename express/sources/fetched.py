@@ -30,6 +30,7 @@ from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
+from express.kafka.checksum import checksum
 from express.ports import Event
 from express.sources.salvage import HEADER, give_up, read_carefully
 from express.sources.unpack import TooLarge, unpacked
@@ -139,7 +140,7 @@ class Records:
             return True
         raw = memoryview(data)[start:end]
         batch = DefaultRecordBatch(raw)
-        if self._check and not batch.validate_crc():
+        if self._check and checksum(raw[_ATTRIBUTES_AT:]) != batch.crc:
             self._doubt(raw, batch)
             return True
         if not self._is_skipped(batch):

@@ -1,7 +1,7 @@
 """What the Kafka source and the Kafka sink share: repairs to the client, and how to get rid of one.
 
-Everything that reaches into aiokafka's private parts stands here or says so at the place; the version is pinned
-below the next minor one for that reason.
+Everything that reaches into aiokafka's private parts stands in this package or says so at the place; the version is
+pinned below the next minor one for that reason.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aiokafka.errors import (
 )
 
 from express.errors import ExpressError
+from express.kafka.produce import sending_in_parts
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to say goodbye."""
@@ -51,7 +52,7 @@ def repair_connections() -> None:
 
 
 def _repair_send() -> None:
-    send = AIOKafkaConnection.send
+    send = sending_in_parts(AIOKafkaConnection.send)
 
     def repaired_send(self: AIOKafkaConnection, request: object, expect_response: bool = True) -> Awaitable[object]:
         try:
