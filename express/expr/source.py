@@ -14,8 +14,10 @@ None for what has no such form: filters, wildcards, chance.
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from collections.abc import Mapping
-from typing import cast
+from keyword import iskeyword
+from typing import TypeAlias, cast
 
 from express.errors import ExpressionError
 from express.expr.intrinsic_arguments import Refused
@@ -41,21 +43,58 @@ _PLAIN = re.compile(r"[\w .,:;/()=+*-]*", re.ASCII)
 _UNFIT = re.compile(r'[\\#"\n]')
 """What the expressions of an f-string must not hold (before Python 3.12)."""
 
+MARK = "\x01"
+"""Stands around a name in text that is not complete; `repr` never lets it through."""
+
+_MARKED = re.compile(f"{MARK}(\\w+){MARK}")
+
 _SCALARS = (type(None), bool, int, float, str)
 _INT = 2**31
 _ROOTS = {"$$": "c"}
+
+Reads: TypeAlias = Mapping[tuple[str | int, ...], str]
+"""The locals that have what is at a path: the name that the path begins at, and its keys."""
+
+
+class Made(dict[str, "str | Made"]):
+    """An object that nobody has wanted as a whole yet: its members, in locals, constants and others of its kind."""
+
+    __slots__ = ()
+
+
+Value: TypeAlias = str | Made
+"""The text of a value that holds wherever it is read: a local that is set once, a constant, or Made of such."""
+
+
+def display(value: Value) -> str:
+    """Text that makes the value.
+
+    >>> display(Made(a="x1", b=Made(c="1")))
+    "{'a': x1, 'b': {'c': 1}}"
+    """
+    if isinstance(value, str):
+        return value
+    return f"{{{', '.join(f'{name!r}: {display(part)}' for name, part in value.items())}}}"
 
 
 class Emitter:
     """Collects what the emitted text needs: `constants` to bind as globals, `used` of the names d, c and v.
 
     `data` is the name that stands for the data (`$`) in the text. `fields` are members of the data that are in locals
-    of their own instead: name → local. `whole`: a text has asked for all of the data, which then misses them.
+    of their own instead, and `made` says that it has no others. `whole`: a text has asked for all of the data, which
+    then misses them. `reads`, if not None: the locals that have what was read before; a path that is read for the
+    first time is marked, and gets a local once the text is `complete` if it was read again. After a rule, `reads`
+    holds where it is false, `reads_if_true` where it is true.
     """
 
     def __init__(self, data: str = "d") -> None:
         self.data = data
-        self.fields: Mapping[str, str] = {}
+        self.fields: Mapping[str, Value] = {}
+        self.made = False
+        self.reads: Reads | None = None
+        self.reads_if_true: Reads | None = None
+        self.sources: dict[str, str] = {}
+        self._again: set[str] = set()
         self.whole = False
         self.constants: dict[str, object] = {}
         self.used: set[str] = set()
@@ -75,6 +114,49 @@ class Emitter:
         self._temporaries += 1
         return f"t{self._temporaries}"
 
+    def held(self, chain: tuple[str | int, ...]) -> tuple[Value, tuple[str | int, ...]] | None:
+        """What a path leads to among the fields, and what is left of it; None where it begins elsewhere."""
+        value: Value | None = self.fields.get(cast("str", chain[0])) if chain else None
+        if value is None:
+            return None
+        rest = chain[1:]
+        while rest and isinstance(value, Made) and rest[0] in value:
+            value, rest = value[cast("str", rest[0])], rest[1:]
+        return value, rest
+
+    def read(self, path: tuple[str | int, ...], source: str) -> str:
+        """Text of what is at a path, whose own text is `source`: the first time it is read, and from then on."""
+        if self.reads is None:
+            return source
+        name = self.reads.get(path)
+        if name is not None:
+            self._again.add(name)
+            return name
+        name = f"x{len(self.sources) + 1}"
+        self.sources[name] = source
+        self.reads = {**self.reads, path: name}
+        return f"{MARK}{name}{MARK}"
+
+    def twice(self, source: str) -> tuple[str, str]:
+        """A value that is wanted more than once: its text the first time, and its name from then on."""
+        if is_local(source):
+            return source, source
+        marked = _MARKED.fullmatch(source)
+        if marked is not None:
+            self._again.add(marked[1])
+            return source, marked[1]
+        name = self.temporary()
+        return f"({name} := {source})", name
+
+    def complete(self, text: str) -> str:
+        """A text without marks: where a path was read again, its first reading gives it a local."""
+        return _MARKED.sub(self._read_first, text)
+
+    def _read_first(self, marked: re.Match[str]) -> str:
+        name = marked[1]
+        source = self.complete(self.sources[name])
+        return f"({name} := {source})" if name in self._again else source
+
     def constant(self, value: JSON) -> str:
         """The text of a constant: scalars as they are, objects and arrays by name."""
         return repr(value) if type(value) in _SCALARS else self.bind(value)
@@ -92,11 +174,14 @@ def path_source(path: Path, emitter: Emitter) -> str | None:
     root = emitter.data if path.root == "$" else _ROOTS.get(path.root)
     emitter.used.add(root or "v")
     text = root or f"v[{path.root!r}]"
-    if path.root == "$" and emitter.fields:
+    if path.root == "$" and (emitter.fields or emitter.made):
         text, chain = _held(text, chain, emitter)
+    place: tuple[str | int, ...] = (text,)
     for key in chain:
+        place = (*place, key)
         if type(key) is str:
-            text = f"{text}[{key!r}]"
+            source = f"{text}[{key!r}]"
+            text = emitter.read(place, source) if path.root == "$" else source
         else:
             held = emitter.temporary()
             text = f"({held}[{key}] if ({held} := {text}).__class__ is list else {emitter.bind(_no_list)}())"
@@ -105,16 +190,37 @@ def path_source(path: Path, emitter: Emitter) -> str | None:
 
 def _held(text: str, chain: tuple[str | int, ...], emitter: Emitter) -> tuple[str, tuple[str | int, ...]]:
     """Where a path begins, and what is left of it, when some members of the data are locals."""
-    local = emitter.fields.get(chain[0]) if chain and type(chain[0]) is str else None
-    if local is not None:
-        return local, chain[1:]
-    emitter.whole = emitter.whole or not chain or type(chain[0]) is not str
-    return text, chain
+    found = emitter.held(chain)
+    if found is None:
+        emitter.whole = emitter.whole or emitter.made or not chain or type(chain[0]) is not str
+        return text, chain
+    value, rest = found
+    if rest and not is_local(value):  # a member that is not there
+        emitter.whole = True
+        return text, chain
+    return display(value), rest
+
+
+def is_local(value: Value) -> bool:
+    """Whether a value is in a local, so that Python may look into it."""
+    return isinstance(value, str) and value.isidentifier() and not iskeyword(value)
 
 
 def _no_list() -> None:
     """What an index finds in something that is no array: the closure's business."""
     raise TypeError("not a list")
+
+
+def is_scalar(source: str) -> bool:
+    """Whether a text is a constant without a name.
+
+    >>> is_scalar("-1.5"), is_scalar("'a'"), is_scalar("[]"), is_scalar("x1")
+    (True, True, False, False)
+    """
+    try:
+        return not isinstance(literal_eval(source), list | dict | tuple | set)
+    except (ValueError, SyntaxError):
+        return False
 
 
 # ---- templates
@@ -144,6 +250,15 @@ def _template(value: JSON, emitter: Emitter, depth: int) -> str | None:
             return None
         members.append(f"{key.removesuffix(DYNAMIC)!r}: {text}")
     return "{" + ", ".join(members) + "}"
+
+
+def member_source(key: str, item: JSON, emitter: Emitter) -> str | None:
+    """The text of one member of a payload template.
+
+    >>> member_source("a.$", "$.x", Emitter())
+    "d['x']"
+    """
+    return _leaf(item, emitter) if key.endswith(DYNAMIC) else _template(item, emitter, 0)
 
 
 def is_dynamic(value: JSON) -> bool:
@@ -213,12 +328,9 @@ def _add(first: str, second: JSON, emitter: Emitter) -> str:
     add = emitter.bind(math_add)
     if type(second) is not int or not -_INT <= second < _INT:
         return f"{add}({first}, {second!r})"
-    held = emitter.temporary()
+    first, held = emitter.twice(first)
     low, high = max(-_INT, -_INT - second), min(_INT, _INT - second)
-    return (
-        f"({held} + {second} if ({held} := {first}).__class__ is int and {low} <= {held} < {high} "
-        f"else {add}({held}, {second}))"
-    )
+    return f"({held} + {second} if {first}.__class__ is int and {low} <= {held} < {high} else {add}({held}, {second}))"
 
 
 def _format(call: Call, emitter: Emitter) -> str | None:
@@ -234,12 +346,12 @@ def _format(call: Call, emitter: Emitter) -> str | None:
     if len(pieces) != len(arguments) + 1:
         return None
     texts = [_formatted(argument, emitter) for argument in arguments]
-    return None if None in texts else _put_together(pieces, cast("list[str]", texts))
+    return None if None in texts else _put_together(pieces, cast("list[str]", texts), emitter)
 
 
-def _put_together(pieces: list[str], texts: list[str]) -> str:
+def _put_together(pieces: list[str], texts: list[str], emitter: Emitter) -> str:
     """Pieces and the texts between them: an f-string where all of it is plain, which costs half of a join."""
-    if all(map(_PLAIN.fullmatch, pieces)) and not any(map(_UNFIT.search, texts)):
+    if all(map(_PLAIN.fullmatch, pieces)) and not any(_UNFIT.search(emitter.complete(text)) for text in texts):
         between = zip(texts, pieces[1:], strict=True)
         return 'f"""' + pieces[0] + "".join(f"{{{text}}}{piece}" for text, piece in between) + '"""'
     parts = [repr(pieces[0])]
@@ -255,9 +367,9 @@ def _formatted(argument: Argument, emitter: Emitter) -> str | None:
     text = _argument(argument, emitter)
     if text is None:
         return None
-    held, kind = emitter.temporary(), emitter.temporary()
+    (first, held), kind = emitter.twice(text), emitter.temporary()
     return (
-        f"({held} if ({kind} := ({held} := {text}).__class__) is str else repr({held}) if {kind} is int or "
+        f"({held} if ({kind} := {first}.__class__) is str else repr({held}) if {kind} is int or "
         f"{kind} is float and 1e-4 <= {held} < 1e16 else {emitter.bind(java_text)}({held}))"
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from express.expr.choices import KEYS, OPERATORS, ORDERS, TESTS, Operator, matches, wildcard_pieces
 from express.expr.path_select import keys
 from express.expr.path_syntax import parse
-from express.expr.source import MAX_DEPTH, MAX_PARTS, Emitter, path_source
+from express.expr.source import MAX_DEPTH, MAX_PARTS, Emitter, Reads, display, is_local, is_scalar, path_source
 from express.values import JSON, parse_timestamp, utf16_key
 
 _SIGNS = {"Equals": "==", "LessThan": "<", "GreaterThan": ">", "LessThanEquals": "<=", "GreaterThanEquals": ">="}
@@ -22,22 +22,51 @@ def rule_source(rule: dict[str, JSON], emitter: Emitter) -> str | None:
     >>> rule_source({"Variable": "$.n", "NumericGreaterThan": 1, "Next": "Big"}, Emitter())
     "((t2 := (t1 := d['n']).__class__) is int or t2 is float) and t1 > 1"
     """
-    return _rule(rule, emitter, 0)
+    made = _rule(rule, emitter, 0)
+    if made is None:
+        return None
+    emitter.reads, emitter.reads_if_true = made.otherwise, made.then
+    return made.text
 
 
-def _rule(rule: dict[str, JSON], emitter: Emitter, depth: int) -> str | None:
+class _Rule(NamedTuple):
+    """The text of a rule, and what it has read where it is true (`then`) and where it is not."""
+
+    text: str
+    then: Reads | None
+    otherwise: Reads | None
+
+
+def _rule(rule: dict[str, JSON], emitter: Emitter, depth: int) -> _Rule | None:
     if depth > MAX_DEPTH:
         return None
     if "Not" in rule:
         inner = _rule(rule["Not"], emitter, depth + 1)
-        return None if inner is None else f"not ({inner})"
-    for name, word in (("And", ") and ("), ("Or", ") or (")):
+        return None if inner is None else _Rule(f"not ({inner.text})", inner.otherwise, inner.then)
+    for name in ("And", "Or"):
         if name in rule:
-            if len(rule[name]) > MAX_PARTS:
-                return None
-            parts = [_rule(part, emitter, depth + 1) for part in rule[name]]
-            return None if None in parts else f"({word.join(part for part in parts if part)})"
-    return _test(rule, emitter)
+            return _joined(rule[name], name, emitter, depth)
+    text = _test(rule, emitter)
+    return None if text is None else _Rule(text, emitter.reads, emitter.reads)
+
+
+def _joined(rules: list[dict[str, JSON]], name: str, emitter: Emitter, depth: int) -> _Rule | None:
+    """And, Or: each part is only run where those before it have not decided."""
+    if len(rules) > MAX_PARTS:
+        return None
+    word = f") {name.lower()} ("
+    texts: list[str] = []
+    decided: list[Reads] = []
+    for rule in rules:
+        part = _rule(rule, emitter, depth + 1)
+        if part is None:
+            return None
+        texts.append(part.text)
+        emitter.reads, leaving = (part.then, part.otherwise) if name == "And" else (part.otherwise, part.then)
+        decided.append(leaving or {})
+    common = None if emitter.reads is None else dict(set.intersection(*(set(reads.items()) for reads in decided)))
+    text = f"({word.join(texts)})"
+    return _Rule(text, emitter.reads, common) if name == "And" else _Rule(text, common, emitter.reads)
 
 
 def _test(rule: dict[str, JSON], emitter: Emitter) -> str | None:
@@ -49,6 +78,8 @@ def _test(rule: dict[str, JSON], emitter: Emitter) -> str | None:
     value = path_source(path, emitter)
     if value is None:
         return None
+    if not is_local(value) and is_scalar(value):  # Python warns of `1 is None`
+        value = f"({emitter.temporary()} := {value})"
     if op.path:
         other = path_source(parse(rule[op.name]), emitter)
         return None if other is None else _paths(value, other, op, emitter)
@@ -57,12 +88,16 @@ def _test(rule: dict[str, JSON], emitter: Emitter) -> str | None:
 
 def _present(chain: tuple[str | int, ...], wanted: bool, emitter: Emitter) -> str | None:
     """Members looked for one below the other; what is no object has none."""
+    if not all(type(name) is str for name in chain):
+        return None
     tests, node = [], emitter.data
-    if type(chain[0]) is str and chain[0] in emitter.fields:
-        node, chain = emitter.fields[chain[0]], chain[1:]
+    found = emitter.held(chain)
+    if found is not None:
+        value, chain = found
+        node = display(value)
+    if (chain and not is_local(value if found is not None else node)) or (found is None and emitter.made):
+        return repr(not wanted)  # what was made has no such member
     for name in chain:
-        if type(name) is not str:
-            return None
         tests.append(f"type({node}) is dict and {name!r} in {node}")
         node = f"{node}[{name!r}]"
     text = " and ".join(tests) or "True"
@@ -73,13 +108,11 @@ def _string(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
     sign = _SIGNS[op.name.removeprefix("String")]
     if sign == "==":
         return f"{value} == {operand!r}"
-    held = emitter.temporary()
+    first, held = emitter.twice(value)
     slow = emitter.bind(_by_unit(op, operand))
     if not operand.isascii():
-        return f"({held} := {value}).__class__ is str and {slow}({held})"
-    return (
-        f"({held} := {value}).__class__ is str and ({held} {sign} {operand!r} if {held}.isascii() else {slow}({held}))"
-    )
+        return f"{first}.__class__ is str and {slow}({held})"
+    return f"{first}.__class__ is str and ({held} {sign} {operand!r} if {held}.isascii() else {slow}({held}))"
 
 
 def _by_unit(op: Operator, operand: str) -> Callable[[str], bool]:
@@ -88,9 +121,9 @@ def _by_unit(op: Operator, operand: str) -> Callable[[str], bool]:
 
 
 def _number(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
-    held, kind = emitter.temporary(), emitter.temporary()
+    (first, held), kind = emitter.twice(value), emitter.temporary()
     sign = _SIGNS[op.name.removeprefix("Numeric")]
-    return f"(({kind} := ({held} := {value}).__class__) is int or {kind} is float) and {held} {sign} {operand!r}"
+    return f"(({kind} := {first}.__class__) is int or {kind} is float) and {held} {sign} {operand!r}"
 
 
 def _boolean(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
@@ -98,23 +131,23 @@ def _boolean(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
 
 
 def _timestamp(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
-    held, moment = emitter.temporary(), emitter.temporary()
+    (first, held), moment = emitter.twice(value), emitter.temporary()
     parse_, wanted = emitter.bind(parse_timestamp), emitter.bind(parse_timestamp(operand))
     sign = _SIGNS[op.name.removeprefix("Timestamp")]
     instant = f"({moment} := {parse_}({held})) is not None"
-    return f"({held} := {value}).__class__ is str and {instant} and {moment} {sign} {wanted}"
+    return f"{first}.__class__ is str and {instant} and {moment} {sign} {wanted}"
 
 
 def _pattern(value: str, operand: JSON, op: Operator, emitter: Emitter) -> str:
     pieces = wildcard_pieces(operand)
-    held = emitter.temporary()
     if pieces is None:
         return f"{emitter.bind(_fail)}()"
     if len(pieces) == 1:
         return f"{value} == {pieces[0]!r}"
+    first, held = emitter.twice(value)
     if len(pieces) == 2 and not pieces[1]:
-        return f"({held} := {value}).__class__ is str and {held}.startswith({pieces[0]!r})"
-    return f"({held} := {value}).__class__ is str and {emitter.bind(matches)}({held}, {emitter.bind(pieces)})"
+        return f"{first}.__class__ is str and {held}.startswith({pieces[0]!r})"
+    return f"{first}.__class__ is str and {emitter.bind(matches)}({held}, {emitter.bind(pieces)})"
 
 
 def _fail() -> bool:

@@ -14,9 +14,19 @@ from msgspec import UNSET
 from express.expr.choices import compile_rule
 from express.expr.growth import Growth
 from express.expr.paths import compile_result_path
-from express.expr.source import input_path_source, result_path_source, template_source
+from express.expr.source import (
+    Made,
+    Reads,
+    Value,
+    display,
+    input_path_source,
+    is_dynamic,
+    member_source,
+    result_path_source,
+    template_source,
+)
 from express.expr.source_rules import rule_source
-from express.expr.templates import compile_template
+from express.expr.templates import DYNAMIC, compile_template
 from express.states import emit_jsonata
 from express.states.lowering import measure
 from express.states.segment import Code, Large, NotFused, Point
@@ -24,6 +34,10 @@ from express.values import JSON, size
 
 MOST_FIELDS = 3
 """The data waits for so many new members before they are put into it."""
+
+MOST_MEMBERS = 32
+DEEPEST_MEMBERS = 8
+"""A larger template makes its object at once."""
 
 MOST_ITEMS = 1_000
 """A Map over more items than this yields between them: it runs on the table."""
@@ -67,10 +81,33 @@ def template(code: Code, value: JSON, point: Point, data: str) -> tuple[str, Gro
     return code.checked(source or _called(code, compiled, value, data)), compiled.growth
 
 
-def rule(code: Code, value: dict[str, JSON], point: Point, data: str) -> str:
-    """Text of a Choice rule over the name `data`. It stands in an `if`, so all of the data is there already."""
+def rule(code: Code, value: dict[str, JSON], point: Point, data: str) -> tuple[str, Reads]:
+    """Text of a Choice rule over the name `data`, and what is in locals where it holds.
+
+    It stands in an `if`, so all of the data is there already.
+    """
     source = code.text_of(point, data, lambda emitter: rule_source(value, emitter))
-    return code.checked(source or _called(code, compile_rule(value), value, data))
+    if source is not None:
+        return code.checked(source), code.emitter.reads_if_true or {}
+    return code.checked(_called(code, compile_rule(value), value, data)), point.reads
+
+
+def members(code: Code, value: JSON, point: Point, data: str, depth: int = 0) -> Made | None:
+    """What a payload template over the name `data` makes, part by part; None where it is no object, or a large one."""
+    if type(value) is not dict or not is_dynamic(value) or len(value) > MOST_MEMBERS or depth > DEEPEST_MEMBERS:
+        return None
+    made = Made()
+    for key, item in value.items():
+        name = key.removesuffix(DYNAMIC)
+        part: Value | None = None if name != key else members(code, item, point, data, depth + 1)
+        if part is None:
+            source = code.text_of(point, data, lambda emitter, key=key, item=item: member_source(key, item, emitter))  # type: ignore[misc]
+            if source is None:
+                whole = _called(code, compile_template({key: item}, ""), item, data)
+                source = None if whole is None else f"{whole}[{name!r}]"
+            part = code.lasting(code.checked(source))
+        made[name] = part
+    return made
 
 
 def _called(code: Code, function: Any, value: JSON, data: str) -> str | None:
@@ -92,41 +129,53 @@ def captures(value: JSON) -> bool:
 # Data flow --------------------------------------------------------------------------------------------
 
 
-def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: bool) -> tuple[str, Growth]:
-    """The name of what the state works on, and its growth."""
-    if mode or (state.input_path == "$" and parameters is UNSET):
-        code.whole(point)
+def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: bool) -> tuple[Value, Growth]:
+    """What the state works on, and its growth."""
     if mode:
         arguments = getattr(state, "arguments", UNSET)
         if arguments is UNSET:
+            code.whole(point)
             point.owned = False
             return point.data, (1, 0)
         return emit_jsonata.arguments(code, point, arguments)
+    if state.input_path == "$" and parameters is UNSET:
+        code.whole(point)
     data = point.data
     if state.input_path != "$":
         data = code.named(path(code, state.input_path, point, data))
     if parameters is UNSET:
         point.owned = False
         return data, (1, 0)
-    source, growth = template(code, parameters, point, data)
+    value, growth = shaped(code, parameters, point, data)
     if captures(parameters):
         point.owned = False
+    return value, growth
+
+
+def shaped(code: Code, value: JSON, point: Point, data: str) -> tuple[Value, Growth]:
+    """What a payload template makes of the name `data`, and its growth."""
+    made = members(code, value, point, data)
+    if made is not None:
+        return made, compile_template(value, "").growth
+    source, growth = template(code, value, point, data)
     return code.named(source), growth
 
 
-def put(code: Code, state: Any, point: Point, result: str, growth: Growth, *, fresh: bool, mode: bool) -> None:
+def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, fresh: bool, mode: bool) -> None:
     """The result into the data and the variables: ResultPath, OutputPath, Assign, or Output and Assign.
 
     `fresh`: the result is a dict that was just made and that nothing else holds.
     """
     if mode:
-        emit_jsonata.put(code, state, point, result, growth)
+        emit_jsonata.put(code, state, point, display(result), growth)
         return
     point.assigned = None
     point.known = {}
-    if result == point.data and getattr(state, "assign", UNSET) is not UNSET:
-        code.whole(point)
-    assigned = assign(code, getattr(state, "assign", UNSET), point, result)
+    if getattr(state, "assign", UNSET) is not UNSET:
+        if result == point.data:
+            code.whole(point)
+        result = result if isinstance(result, str) else code.named(display(result))
+    assigned = assign(code, getattr(state, "assign", UNSET), point, display(result))
     result_path = getattr(state, "result_path", "$")
     if result_path == "$":
         if result != point.data:
@@ -140,12 +189,13 @@ def put(code: Code, state: Any, point: Point, result: str, growth: Growth, *, fr
     bind(code, point, assigned)
 
 
-def _merge(code: Code, point: Point, result_path: str, result: str) -> None:
+def _merge(code: Code, point: Point, result_path: str, result: Value) -> None:
     """ResultPath: in place where the data is the segment's own, else as a copy of the spine."""
     match = _NAME.match(result_path)
     data = point.data
     if point.owned and match is not None:
-        code.add(f"{data}[{match[1] or match[2]!r}] = {result}")
+        code.add(f"{data}[{match[1] or match[2]!r}] = {display(result)}")
+        code.replaced(point, match[1] or match[2])
         return
     if match is not None and result != data:
         code.hold(point, match[1] or match[2], result)
@@ -153,9 +203,10 @@ def _merge(code: Code, point: Point, result_path: str, result: str) -> None:
             code.whole(point)
         return
     code.whole(point)
-    source = code.text_of(point, data, lambda emitter: result_path_source(result_path, data, result, emitter))
+    name = result if isinstance(result, str) else code.named(display(result))
+    source = code.text_of(point, data, lambda emitter: result_path_source(result_path, data, name, emitter))
     if source is None:
-        source = f"{code.emitter.bind(compile_result_path(result_path))}({data}, {result})"
+        source = f"{code.emitter.bind(compile_result_path(result_path))}({data}, {name})"
     code.change(point, source, owned=match is not None)
 
 
@@ -175,6 +226,7 @@ def bind(code: Code, point: Point, assigned: tuple[str, Growth] | None) -> None:
     if point.data != "d":
         raise NotFused  # an inner scope
     point.assigned = assigned[0]
+    code.spill(point)
     if point.bound:
         code.add(f"v.update({assigned[0]})")
     else:

@@ -15,28 +15,31 @@ from express.expr.jsonata.compile import inner, parsed
 from express.expr.jsonata.fast import fast_form
 from express.expr.jsonata.growth import value_growth
 from express.expr.jsonata.inline import Inlined, inline
-from express.states.segment import Code, NotFused, Point
+from express.expr.source import Made, Value, display
+from express.states.segment import Code, NotFused, Point, mentions
 from express.values import JSON
 
 Given = tuple[str, str] | None
 """What there is besides the input and the variables: `sr` or `se`, and the local that has it."""
 
+MOST_PARTS = 32
+"""A larger object is made at once."""
+
 _NAMES = frozenset({"si", "sr", "se", "v"})
 
 
 def condition(code: Code, point: Point, value: str) -> str:
-    """Text of a Condition over `si` (set before) and `v`, which raises where it gives no boolean."""
+    """Text of a Condition over `si` and `v`, which raises where it gives no boolean."""
     fast = fast_form(parsed(inner(value)), _prefix(code), point.known)
     if fast is None or fast.used - {"si", "v"} or fast.called & code.assigned:
         raise NotFused
     code.bind(fast.bound)
+    _provide(code, point, fast.source)
     return fast.source if fast.kind == "boolean" else f"truth({fast.source})"
 
 
 def evaluated(code: Code, point: Point, value: JSON, given: Given = None, *, also: Inlined | None = None) -> Inlined:
     """Write what a template or an expression needs; its text is `source`. `also`: what was evaluated just before."""
-    if also is None:
-        code.add(f"si = {code.whole(point)}")
     known = point.known if also is None else {**point.known, **also.read}
     made = inline(value, _prefix(code), known, also.seen if also else {})
     if made is None or made.used - _NAMES or made.called & code.assigned:
@@ -47,22 +50,39 @@ def evaluated(code: Code, point: Point, value: JSON, given: Given = None, *, als
             raise NotFused
         code.add(f"{given[0]} = {given[1]}")
     code.bind(made.bound)
+    _provide(code, point, *made.statements, made.source)
     for line in made.statements:
         code.add(line)
     return made
 
 
-def arguments(code: Code, point: Point, value: JSON) -> tuple[str, Growth]:
-    """The name of what Arguments gives, and its growth."""
+def _provide(code: Code, point: Point, *texts: str) -> None:
+    """The input and the variables under the names that texts read them by."""
+    if any(mentions(text, "v") for text in texts):
+        code.spill(point)
+    if any(mentions(text, "si") for text in texts) and not point.input:
+        code.add(f"si = {code.whole(point)}")
+        point.input = True
+        point.owned = False
+
+
+def arguments(code: Code, point: Point, value: JSON) -> tuple[Value, Growth]:
+    """What Arguments gives, and its growth."""
     made = evaluated(code, point, value)
     point.owned = False
     point.known = {**point.known, **made.read}
-    return code.named(made.source), value_growth(value)
+    return _value(code, made), value_growth(value)
+
+
+def _value(code: Code, made: Inlined) -> Value:
+    """An object in parts, any other value under a name."""
+    if made.parts is None or len(made.parts) > MOST_PARTS:
+        return code.named(made.source)
+    return Made({name: code.lasting(source) for name, source in made.parts.items()})
 
 
 def put(code: Code, state: Any, point: Point, result: str, growth: Growth, phase: str = "sr") -> None:
     """Output and Assign, over `$states.input` and, under the name `phase`, the result or the error output."""
-    code.whole(point)
     given = (phase, result) if result != point.data else None
     assign: Any = getattr(state, "assign", UNSET)
     point.assigned = None
@@ -72,29 +92,27 @@ def put(code: Code, state: Any, point: Point, result: str, growth: Growth, phase
     for made in (output, variables):
         if made is not None:
             point.known = {**point.known, **made.read}
+    parts = _value(code, variables) if variables is not None else None
     if output is not None:
-        code.change(point, output.source, owned=False)
+        code.change(point, _value(code, output), owned=False)
         code.grown(point, value_growth(state.output))
         _learn(point, "si", output)
     elif given is not None:
         code.change(point, result, owned=False)
         code.grown(point, growth)
-    if variables is not None:
-        _bind(code, point, assign, variables)
+    if variables is not None and parts is not None:
+        _bind(code, point, assign, variables, parts)
 
 
-def _bind(code: Code, point: Point, assign: dict[str, JSON], made: Inlined) -> None:
-    """Make the new variables visible."""
-    if point.data != "d" or made.parts is None:
+def _bind(code: Code, point: Point, assign: dict[str, JSON], made: Inlined, parts: Value) -> None:
+    """Make the new variables visible: as locals, until somebody wants all of them."""
+    if point.data != "d" or isinstance(parts, str):
         raise NotFused  # an inner scope, or more variables than a segment takes
     if code.recorded:
-        point.assigned = code.named(made.source)
-    if not point.bound:
-        code.add(f"v = {{**v, {made.source[1:-1]}}}")
-        point.bound = True
-    else:
-        for name, source in made.parts.items():
-            code.add(f"v[{name!r}] = {source}")
+        point.assigned = code.named(display(parts))
+    point.variables = Made({**point.variables, **parts})
+    if len(point.variables) > MOST_PARTS:
+        code.spill(point)
     code.grown(point, value_growth(assign), kept=True)
     point.known = {place: local for place, local in point.known.items() if place[0] != "v" or place[1] not in assign}
     _learn(point, "v", made)

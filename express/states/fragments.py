@@ -14,6 +14,7 @@ from msgspec import UNSET
 from express.asl import model
 from express.engine.fast import BELOW, EVENTS
 from express.expr.growth import constant
+from express.expr.source import Reads, Value, display
 from express.states import emit, emit_jsonata
 from express.states.segment import Code, Local, NotFused, Point
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int, ...], mode: bool) -> None:
     code = tree.code
     if mode:
-        emit.put(code, state, point, code.whole(point), (1, 0), fresh=False, mode=True)
+        emit.put(code, state, point, point.data, (1, 0), fresh=False, mode=True)
     elif state.result is not UNSET:
         if state.input_path != "$" or state.parameters is not UNSET:
             raise NotFused
@@ -39,12 +40,12 @@ def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int
     tree.leave(row, point, state.next, path)
 
 
-def _kept(tree: Tree, state: model.Pass, point: Point) -> tuple[str, Any]:
+def _kept(tree: Tree, state: model.Pass, point: Point) -> tuple[Value, Any]:
     """The payload of a Pass: unlike a task's it does not leave the engine, so the data stays owned."""
     owned = point.owned
-    name, growth = emit.payload(tree.code, state, point, state.parameters, mode=False)
+    value, growth = emit.payload(tree.code, state, point, state.parameters, mode=False)
     point.owned = owned and state.parameters is not UNSET and not emit.captures(state.parameters)
-    return name, growth
+    return value, growth
 
 
 def _constant(value: Any) -> bool:
@@ -75,7 +76,7 @@ def _wait(tree: Tree, row: int, state: model.Wait, point: Point, path: tuple[int
         raise NotFused
     passed(state)
     tree.wanted(row, "resume")
-    tree.code.whole(point)
+    tree.code.together(point)
     tree.code.trace(point)
     tree.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {state.seconds}, 0)")
 
@@ -86,7 +87,8 @@ def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int
     paths = isinstance(state.timeout_seconds_path, str) or isinstance(state.heartbeat_seconds_path, str)
     if point.data != "d" or plan.resource.pattern or state.credentials is not UNSET or paths or not timed:
         raise NotFused
-    name, _ = emit.payload(tree.code, state, point, state.parameters, mode=mode)
+    value, _ = emit.payload(tree.code, state, point, state.parameters, mode=mode)
+    name = value if isinstance(value, str) else tree.code.named(display(value))
     tree.scheduled(plan, point, _kept_payload(tree.code, point, name))
     tree.ask(row, point, name)
 
@@ -98,17 +100,17 @@ def _kept_payload(code: Code, point: Point, name: str) -> Local:
 def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple[int, ...], mode: bool) -> None:
     code = tree.code
     effective = point.data
-    if mode:
-        code.add(f"si = {code.whole(point)}")
-    elif state.input_path != "$":
+    if not mode and state.input_path != "$":
         effective = code.named(emit.path(code, state.input_path, point, point.data))
         point.owned = False
     word = "if"
     # all conditions first: one may want all of the data, which takes lines of its own
     conditions = [_condition(code, rule, point, effective, mode=mode) for rule in state.choices]
-    for rule, condition in zip(state.choices, conditions, strict=True):
+    for rule, (condition, reads) in zip(state.choices, conditions, strict=True):
         code.add(f"{word} {condition}:")
-        _branch(tree, row, state, rule, effective, point.fork(), path, mode)
+        branch = point.fork()
+        branch.reads = reads
+        _branch(tree, row, state, rule, effective, branch, path, mode)
         word = "elif"
     code.add("else:")
     if not isinstance(state.default, str):
@@ -120,13 +122,13 @@ def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple
     _branch(tree, row, state, otherwise, effective, point.fork(), path, mode)
 
 
-def _condition(code: Code, rule: dict[str, Any], point: Point, effective: str, *, mode: bool) -> str:
+def _condition(code: Code, rule: dict[str, Any], point: Point, effective: str, *, mode: bool) -> tuple[str, Reads]:
+    """Text of a condition, and what is in locals where it holds."""
     if not mode:
         return emit.rule(code, rule, point, effective)
     condition = rule["Condition"]
-    if type(condition) is bool:
-        return repr(condition)
-    return emit_jsonata.condition(code, point, condition)
+    text = repr(condition) if type(condition) is bool else emit_jsonata.condition(code, point, condition)
+    return text, point.reads
 
 
 def _branch(
@@ -163,7 +165,9 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
     """Branches that can't block, one after the other."""
     code = tree.code
     code.whole(point)
-    name, growth = emit.payload(code, state, point, state.parameters, mode=mode)
+    code.spill(point)
+    value, growth = emit.payload(code, state, point, state.parameters, mode=mode)
+    name = code.named(display(value))
     if growth is None or code.recorded:
         raise NotFused
     if point.data == "d":
@@ -190,7 +194,7 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
 def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, ...], mode: bool) -> None:
     """Iterations that can't block, one after the other."""
     code = tree.code
-    code.whole(point)
+    code.together(point)
     machine = state.item_processor if isinstance(state.item_processor, model.Machine) else state.iterator
     selector = state.item_selector if state.item_selector is not UNSET else state.parameters
     concurrency = state.max_concurrency
@@ -224,7 +228,7 @@ def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
         if state.items is UNSET:
             return point.data
         return code.named(emit_jsonata.evaluated(code, point, state.items).source)
-    data, _ = emit.payload(code, state, point, UNSET, mode=False)
+    data = display(emit.payload(code, state, point, UNSET, mode=False)[0])
     if not isinstance(state.items_path, str) or state.items_path == "$":
         return data
     return code.named(emit.path(code, state.items_path, point, data))

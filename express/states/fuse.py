@@ -126,14 +126,15 @@ class Fusing:
             return None
         given, left = _HEADS[part]
         below, inline = self._asked(tree, self.answers)
-        return (
+        text = (
             f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}\n"
             "    d0 = d; c0 = c; v0 = v\n"
             "    try:\n"
             f"{code.text(inline=inline)}\n"
             "    except Exception:\n"
             f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, {left})\n"
-        ) + below
+        )
+        return self.emitter.complete(text + below)
 
     def _refused(self, row: int, part: str) -> str:
         """What has no fast form goes to the table."""
@@ -178,8 +179,8 @@ class Fusing:
         except NotFused:
             return None
         below, inline = self._asked(tree, answers - 1)
-        late = "".join(f"        {line}\n" for line in ask.point.together("d"))
-        again = "".join(f"        {line}\n" for line in ask.point.together("d0"))
+        late = "".join(f"        {line}\n" for line in ask.point.together("d", "v"))
+        again = "".join(f"        {line}\n" for line in ask.point.together("d0", "v0"))
         return (
             f"    r = {self._calling(row)}\n"
             "    if r is PENDING or r.__class__ is TaskFailed:\n"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from express.engine.fast import BELOW, EVENTS
 from express.engine.history import Template
 from express.expr.growth import Growth
 from express.expr.jsonata.emitter import Known
-from express.expr.source import Emitter
+from express.expr.source import MARK, Emitter, Made, Reads, Value, display, is_scalar
 from express.values import JSON, PAYLOAD_LIMIT
 
 REGION = 16
 """A bound that may have grown by more than this factor is computed anew."""
+
+
+_ONCE = re.compile(r"[jkotx]_?\w+|None|True|False")
+"""The names that are set once: temporaries and constants. Others (`d`, `v`, `r`, `si` …) change."""
 
 
 class NotFused(Exception):
@@ -23,6 +28,20 @@ class NotFused(Exception):
 
 class Large(Exception):
     """Data that may be over the limit: the table looks closer."""
+
+
+def extended(base: str, fields: Made) -> str:
+    """Text of an object with more members.
+
+    >>> extended("d", Made(a="x1"))
+    "{**d, 'a': x1}"
+    """
+    return f"{{**{base}, {display(fields)[1:-1]}}}"
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether a name may be read in a text; a string that holds the word counts, too."""
+    return re.search(rf"\b{name}\b", text) is not None
 
 
 class Local(str):
@@ -39,7 +58,9 @@ class Point:
 
     `steps`, `below` and `events` are what the counts have grown by; the data and the variables together have at
     most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds. `fields`
-    are members that the data has got and that are still in locals, in the hope that nobody asks for all of it.
+    are members that the data has got and that are still in locals, in the hope that nobody asks for all of it, and
+    `made` says that it has no others; `variables` are those that were assigned and are still in locals. `reads`: what
+    of the data is in locals, by path; `input`: the name `si` has all of the data.
     `version` is the local that keeps the data as it is now, `assigned` the one with the variables that the state has
     just assigned, `trace` the history events since the segment's start. `known`: what JSONata has in local names.
     """
@@ -51,19 +72,27 @@ class Point:
         "data",
         "events",
         "fields",
+        "input",
         "known",
+        "made",
         "owned",
         "plus",
+        "reads",
         "steps",
         "times",
         "trace",
+        "variables",
         "version",
     )
 
     def __init__(self, data: str = "d") -> None:
         self.data = data  # "d" in the outermost scope, "d1", "d2" … below
         self.owned = False
-        self.fields: dict[str, str] = {}
+        self.fields = Made()
+        self.made = False
+        self.input = False
+        self.reads: Reads = {}
+        self.variables = Made()
         self.bound = False
         self.steps = 0
         self.below = 0
@@ -82,17 +111,31 @@ class Point:
     def after(self) -> Point:
         """The point at which a task's answer comes: counts and bound are settled, nothing is the segment's own."""
         point = Point()
-        point.fields = self.fields
+        point.fields, point.made, point.input = self.fields, self.made, self.input
+        point.variables = self.variables
         point.version = self.version
         point.known = self.known
+        point.reads = {path: local for path, local in self.reads.items() if path[0] != "r"}
         return point
 
-    def together(self, data: str) -> list[str]:
-        """Lines that put the fields into the data, under the name `data`."""
+    def together(self, data: str, variables: str) -> list[str]:
+        """Lines that put what is in locals into the data and the variables, under these names."""
+        return [*self.data_together(data), *self.variables_together(variables)]
+
+    def data_together(self, data: str) -> list[str]:
+        """Lines that put the fields into the data."""
+        if self.made:
+            return [f"{data} = {display(self.fields)}"]
         if not self.fields:
             return []
         copied = f"{data} = {data}.copy()"  # `{**d, …}` costs twice as much
-        return [copied, *(f"{data}[{name!r}] = {value}" for name, value in self.fields.items())]
+        return [copied, *(f"{data}[{name!r}] = {display(value)}" for name, value in self.fields.items())]
+
+    def variables_together(self, variables: str) -> list[str]:
+        """Lines that make the variables complete."""
+        if not self.variables:
+            return []
+        return [f"{variables} = {extended(variables, self.variables)}"]
 
     def counts(self) -> str:
         """Text of the packed counts here."""
@@ -101,7 +144,8 @@ class Point:
 
     def bounded(self) -> str:
         """Text of the bound here."""
-        return "b" if (self.times, self.plus) == (1, 0) else f"b * {self.times} + {self.plus}"
+        times = "b" if self.times == 1 else f"b * {self.times}"
+        return f"{times} + {self.plus}" if self.plus else times
 
 
 class Region:
@@ -178,14 +222,30 @@ class Code:
         """Text of an expression with `$` for the name `data`, or for the data at `point` and its fields."""
         emitter = self.emitter
         emitter.data = data
-        if data == point.data and point.fields:
-            emitter.fields, emitter.whole = point.fields, False
+        self.spill(point)
+        if data == point.data and (point.fields or point.made):
+            emitter.reads, emitter.whole = point.reads, False
+            emitter.fields, emitter.made = point.fields, point.made
             source = emit(emitter)
-            emitter.fields = {}
+            emitter.fields, emitter.made = {}, False
             if source is not None and not emitter.whole:
+                point.reads = emitter.reads
                 return source
             self.whole(point)
-        return emit(emitter)
+        emitter.reads = point.reads
+        source = emit(emitter)
+        if source is not None:
+            point.reads = emitter.reads
+        return source
+
+    def lasting(self, source: str) -> str:
+        """Text of a value that holds wherever it is read: `source` itself, or a local that has it now."""
+        if source.startswith(MARK):
+            name = source[1:-1]
+            if source == f"{MARK}{name}{MARK}":  # a path that is read here for the first time
+                self.add(f"{name} = {self.emitter.sources[name]}")
+                return name
+        return source if is_lasting(source) else self.named(source)
 
     def checked(self, source: str | None) -> str:
         """Text of an expression that has one and does without the Context object."""
@@ -194,13 +254,18 @@ class Code:
             raise NotFused
         return source
 
-    def change(self, point: Point, source: str, *, owned: bool) -> None:
+    def change(self, point: Point, value: Value, *, owned: bool) -> None:
         """New data; `owned`: a dict that was just made."""
-        self.add(f"{point.data} = {source}")
-        point.owned = owned and not self.recorded
-        point.fields = {}
+        if isinstance(value, Made):
+            point.fields, point.made = value, True
+        else:
+            self.add(f"{point.data} = {value}")
+            point.fields, point.made = Made(), False
+        point.owned = owned and not self.recorded and not point.made
+        point.input = False
         point.version = None
         point.known = {place: local for place, local in point.known.items() if place[0] == "v"}
+        point.reads = {path: local for path, local in point.reads.items() if path[0] != point.data}
 
     def bind(self, bound: Mapping[str, Any]) -> None:
         """Objects under the names that text of expressions has for them."""
@@ -208,23 +273,51 @@ class Code:
             if self.bound.setdefault(name, value) is not value:
                 raise NotFused
 
-    def hold(self, point: Point, name: str, value: str) -> None:
+    def hold(self, point: Point, name: str, value: Value) -> None:
         """The data gets a member: as a local, until somebody wants all of the data."""
-        if not point.fields:
+        if not point.fields and not point.made:
             self.add(f"if {point.data}.__class__ is not dict: raise Large")
-        if value == "r":  # the next answer takes this name
-            value = self.named(value)
-        point.fields = {**point.fields, name: value}
+        if isinstance(value, str):
+            value = self.lasting(value)
+        point.fields = Made({**point.fields, name: value})
+        self.replaced(point, name)
+        point.version = None
+
+    def replaced(self, point: Point, name: str) -> None:
+        """A member of the data has another value now."""
+        place = (point.data, name)
+        point.input = False
+        point.reads = {path: local for path, local in point.reads.items() if path[:2] != place}
 
     def whole(self, point: Point) -> str:
         """The name of all of the data."""
-        if point.fields:
-            for line in point.together(point.data):
+        if point.fields or point.made:
+            for line in point.data_together(point.data):
                 self.add(line)
+            point.reads = {**point.reads, **dict(_paths((point.data,), point.fields))}
             point.owned = not self.recorded
-            point.fields = {}
+            point.fields, point.made = Made(), False
+            point.input = False
             point.version = None
         return point.data
+
+    def spill(self, point: Point) -> None:
+        """Make `v` have all of the variables."""
+        if not point.variables:
+            return
+        if point.bound:
+            for name, value in point.variables.items():
+                self.add(f"v[{name!r}] = {display(value)}")
+        else:
+            for line in point.variables_together("v"):
+                self.add(line)
+        point.bound = True
+        point.variables = Made()
+
+    def together(self, point: Point) -> str:
+        """The name of all of the data, as `whole`, where the variables leave the segment, too."""
+        self.spill(point)
+        return self.whole(point)
 
     def ask(self, row: int, point: Point, payload: str) -> None:
         """The text has come to a task; what stands here is decided when all of it is known."""
@@ -263,15 +356,22 @@ class Code:
     def settle(self, point: Point) -> None:
         """Compute the bound, so that what follows is relative to it."""
         if (point.times, point.plus) != (1, 0):
-            self.add(f"b = b * {point.times} + {point.plus}")
+            self.add(f"b = {point.bounded()}")
             point.times, point.plus = 1, 0
             self.open_region(point)
 
     def size_of(self, point: Point) -> str:
         """Text that measures the data, and the variables where the machine has any."""
-        held = "".join(f", {name!r}: {value}" for name, value in point.fields.items())
-        measured = f"measured({{**{point.data}{held}}})" if held else f"measured({point.data})"
-        return f"{measured} + whole(v)" if self.variables else measured
+        data, variables = point.data, "v"
+        if point.made:
+            data = display(point.fields)
+        elif point.fields:
+            data = extended(data, point.fields)
+        if not self.variables:
+            return f"measured({data})"
+        if point.variables:
+            variables = extended(variables, point.variables)
+        return f"measured({data}) + whole({variables})"
 
     # The history ----------------------------------------------------------------------------------------
 
@@ -283,7 +383,7 @@ class Code:
 
     def version(self, point: Point) -> Local:
         """The local that keeps the data as it is now."""
-        if point.version is None or point.fields:
+        if point.version is None or point.fields or point.made:
             data = self.whole(point)
             point.version = self.name("h")
             if self.recorded:
@@ -309,7 +409,7 @@ class Code:
         lines = list(self.lines)
         for ask in self.asks:
             point, margin = ask.point, "    " * ask.indent
-            text = [] if inline else [*point.together("d"), f"s = {ask.row}"]
+            text = [] if inline else [*point.together("d", "v"), f"s = {ask.row}"]
             bound = [] if point.bounded() == "b" else [f"b = {point.bounded()}"]
             text += [f"c = {point.counts()}", *bound, f"p = {ask.payload}"]
             lines[ask.line] = "\n".join(margin + line for line in text)
@@ -320,6 +420,25 @@ class Code:
                 f"{margin}if b > {most}:\n{margin}    b = {region.look}\n{margin}    if b > {most}: raise Large"
             )
         return "\n".join(lines)
+
+
+def is_lasting(source: str) -> bool:
+    """Whether a text is a local that is set once, or a scalar.
+
+    >>> is_lasting("t_1"), is_lasting("'word'"), is_lasting("d"), is_lasting("d['x']"), is_lasting("[]")
+    (True, True, False, False, False)
+    """
+    return _ONCE.fullmatch(source) is not None if source.isidentifier() else is_scalar(source)
+
+
+def _paths(before: tuple[str | int, ...], fields: Made) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The paths below `before` whose values are in locals."""
+    for name, value in fields.items():
+        path = (*before, name)
+        if isinstance(value, Made):
+            yield from _paths(path, value)
+        elif value.isidentifier():
+            yield path, value
 
 
 def _fixed(details: Details) -> dict[str, JSON]:

@@ -67,7 +67,7 @@ class Tree:
         if point.data != "d":
             raise NotFused
         self.wanted(row, "enter")
-        self.code.whole(point)
+        self.code.together(point)
         self.code.trace(point)
         self.code.add(f"return ({-2 - row}, d, {point.counts()}, v, {point.bounded()})")
 
@@ -95,7 +95,7 @@ class Tree:
         del code.regions[regions:]
         del code.asks[asks:]
         code.indent = indent
-        code.whole(point)
+        code.together(point)
         code.trace(point)
         code.add(f"return ({-2 - row}, d, {point.counts()}, v, {point.bounded()}, None)")
 
@@ -136,7 +136,7 @@ class Tree:
         if self._near(row):
             self.code.ask(row, point, payload)
         else:
-            self.code.whole(point)
+            self.code.together(point)
             self.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {payload}, 0, 0)")
 
     def _near(self, row: int) -> bool:
@@ -165,10 +165,10 @@ class Tree:
         if mode or state.result_selector is UNSET:
             emit.put(code, state, point, "r", (1, 0), fresh=False, mode=mode)
             return
-        source, growth = emit.template(code, state.result_selector, point, "r")
+        value, growth = emit.shaped(code, state.result_selector, point, "r")
         if state.assign is not UNSET:
             raise NotFused
-        emit.put(code, state, point, code.named(source), growth, fresh=True, mode=mode)
+        emit.put(code, state, point, value, growth, fresh=True, mode=mode)
 
     def failed(self, row: int, point: Point) -> None:
         """What Retry and Catch make of a task's failure."""
@@ -188,4 +188,4 @@ def ended(code: Code, point: Point) -> None:
         code.event(point, "ExecutionSucceeded", {"output": code.version(point)})
         point.events -= 1  # the table does not count it either
     code.trace(point)
-    code.add(f"return ({END}, d, {point.counts()}, v, {point.bounded()})")
+    code.add(f"return ({END}, d, {point.counts()}, v, b)")  # nobody asks for variables and bound any more

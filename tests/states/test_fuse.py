@@ -408,3 +408,61 @@ def test_a_text_is_compiled_once() -> None:
     definition["States"]["S"]["Result"]["a"] = 2  # type: ignore[index]  # a dict of dicts
     assert run(compile_definition(definition), {})[1] == {"a": 2}
     assert compile_definition(text) is not before
+
+
+def test_an_object_that_nobody_wanted_is_never_made() -> None:
+    """Parameters whose members are read one by one stay in locals, and so do variables that nobody asks for."""
+    made = {"Type": "Pass", "Parameters": {"a.$": "$.x", "b": {"c.$": "$.y", "d": None}}}
+    again = {"Type": "Pass", "Parameters": {"c.$": "$.b.c", "a.$": "$.a", "none.$": "$.b.d"}}
+    machine = program(made, again)
+    text = machine.segments.source
+
+    assert run(machine, {"x": 1, "y": [2]})[1] == {"c": [2], "a": 1, "none": None}
+    assert text.count("'a':") == 1
+    assert "'b'" not in text
+
+
+def test_what_an_object_in_locals_lacks_is_the_tables() -> None:
+    """Members of the data before it are gone."""
+    machine = program({"Type": "Pass", "Parameters": {"a.$": "$.x"}}, {"Type": "Pass", "InputPath": "$.x"})
+    x, _ = table(machine, run(machine, {"x": 1}), {"x": 1})
+
+    assert x.finished is not None
+    assert x.finished.error == "States.Runtime"
+
+
+def test_a_member_is_put_into_an_object_in_locals() -> None:
+    """ResultPath after Parameters, in either order of reading."""
+    made = {"Type": "Pass", "Parameters": {"a.$": "$.a"}}
+    put = {"Type": "Pass", "Parameters": {"n": 1, "was.$": "$.a"}, "ResultPath": "$.a"}
+    machine = program(made, put, {"Type": "Pass", "Parameters": {"all.$": "$", "a.$": "$.a.was"}})
+
+    assert run(machine, {"a": 0})[1] == {"all": {"a": {"n": 1, "was": 0}}, "a": 0}
+
+
+def test_what_a_rule_has_read_is_not_read_where_it_was_not() -> None:
+    """A value that only one way out of a rule has read is read again on the others."""
+    small = {"Variable": "$.n", "NumericLessThan": 5}
+    rules = [
+        {"And": [{"Variable": "$.kind", "StringEquals": "a"}, small], "Next": "S1"},
+        {"Or": [{"Variable": "$.kind", "StringEquals": "b"}, {"Not": small}], "Next": "S1"},
+    ]
+    take = {"Type": "Pass", "Parameters": {"n.$": "$.n", "kind.$": "$.kind"}}
+    machine = program({"Type": "Choice", "Choices": rules, "Default": "S2"}, {**take, "Next": "S3"}, take, take)
+
+    for kind, n in (("a", 1), ("a", 7), ("b", 1), ("c", 7), ("c", 1)):
+        assert run(machine, {"kind": kind, "n": n})[:2] == (END, {"n": n, "kind": kind})
+    assert run(machine, {"kind": "b", "n": "text"})[:2] == (END, {"n": "text", "kind": "b"})
+
+
+def test_variables_in_locals_are_there_for_a_task_that_waits() -> None:
+    """A call that is pending leaves all variables, and so does one whose answer the segment can't go on with."""
+    assigned = {"Type": "Pass", "Assign": {"x": "{% $states.input.a %}"}, "Output": {"b": "{% $states.input.a %}"}}
+    use = {"Type": "Pass", "Output": {"x": "{% $x %}", "r": "{% $states.input.missing.deep %}"}}
+    machine = program(assigned, task(), use, QueryLanguage="JSONata")
+    point = run(machine, {"a": 1}, lambda *_: PENDING)
+    assert (point[1], point[3]) == ({"b": 1}, {"x": 1})
+
+    point = run(machine, {"a": 1}, lambda *_: {"ok": 1})
+    assert point[3] == {"x": 1}
+    assert point[0] < END
