@@ -10,8 +10,9 @@ from typing import Any
 
 from msgspec import UNSET
 
-from express.expr.growth import Growth
+from express.expr.growth import Growth, total
 from express.expr.jsonata.compile import inner, parsed
+from express.expr.jsonata.emitter import Code as Part
 from express.expr.jsonata.fast import fast_form
 from express.expr.jsonata.growth import value_growth
 from express.expr.jsonata.inline import Inlined, inline
@@ -24,6 +25,12 @@ Given = tuple[str, str] | None
 
 MOST_PARTS = 32
 """A larger object is made at once."""
+
+SHORT = 500
+"""Texts that are longer than this and their constant parts, all of one object's together, are seldom."""
+
+CHARACTER = 6
+"""Most bytes of a character in JSON text: an escape sequence."""
 
 _NAMES = frozenset({"si", "sr", "se", "v"})
 
@@ -66,6 +73,24 @@ def _provide(code: Code, point: Point, *texts: str) -> None:
         point.owned = False
 
 
+def _growth(code: Code, value: JSON, made: Inlined) -> Growth:
+    """How large a template's value may be. Texts that were put together are looked at, and seldom long."""
+    if type(value) is not dict or made.parts is None:
+        return value_growth(value)
+    texts = {name: value_growth(value[name]) for name, part in made.members.items() if _put_together(part, made)}
+    if not texts or not texts.keys() <= value.keys():
+        return value_growth(value)
+    most = SHORT + sum(growth[1] for growth in texts.values() if growth is not None)
+    code.add(f"if {' + '.join(f'len({made.members[name].source})' for name in texts)} > {most}: raise Large")
+    others = value_growth({name: "" if name in texts else item for name, item in value.items()})
+    return total([others], CHARACTER * most)
+
+
+def _put_together(part: Part, made: Inlined) -> bool:
+    """Whether a part is a text that was made here."""
+    return part.kind == "string" and any(line.startswith(f"{part.source} = ") for line in made.statements)
+
+
 def arguments(code: Code, point: Point, value: JSON) -> tuple[Value, Growth]:
     """What Arguments gives, and its growth."""
     made = evaluated(code, point, value)
@@ -95,7 +120,7 @@ def put(code: Code, state: Any, point: Point, result: str, growth: Growth, phase
     parts = _value(code, variables) if variables is not None else None
     if output is not None:
         code.change(point, _value(code, output), owned=False)
-        code.grown(point, value_growth(state.output))
+        code.grown(point, _growth(code, state.output, output))
         _learn(point, "si", output)
     elif given is not None:
         code.change(point, result, owned=False)
@@ -113,7 +138,7 @@ def _bind(code: Code, point: Point, assign: dict[str, JSON], made: Inlined, part
     point.variables = Made({**point.variables, **parts})
     if len(point.variables) > MOST_PARTS:
         code.spill(point)
-    code.grown(point, value_growth(assign), kept=True)
+    code.grown(point, _growth(code, assign, made), kept=True)
     point.known = {place: local for place, local in point.known.items() if place[0] != "v" or place[1] not in assign}
     _learn(point, "v", made)
 

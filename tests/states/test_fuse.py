@@ -466,3 +466,15 @@ def test_variables_in_locals_are_there_for_a_task_that_waits() -> None:
     point = run(machine, {"a": 1}, lambda *_: {"ok": 1})
     assert point[3] == {"x": 1}
     assert point[0] < END
+
+
+def test_a_long_text_is_not_estimated() -> None:
+    """A text that is put together has the table's limit, however long its parts are."""
+    text = {"Type": "Pass", "Output": {"t": "{% $states.input.a & '-' & $states.input.a %}"}}
+    machine = program(text, QueryLanguage="JSONata")
+
+    for length in (10, 400, 100_000):
+        point = run(machine, {"a": "é" * length})
+        x = None if point[0] == END else table(machine, point, {"a": "é" * length})[0]
+        output = point[1] if x is None else x.finished.output
+        assert (output or {}).get("t") == ("é" * length + "-" + "é" * length if length < 100_000 else None)

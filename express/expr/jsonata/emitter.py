@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import Any, Literal, TypeAlias
 
 from express.expr.jsonata import nodes as n
@@ -161,6 +162,8 @@ class Emitter:
 
     def guarded(self, source: str, test: str) -> str:
         """`source` where `test` holds; its first mention there is `{t}`, others are `{u}`."""
+        if is_name(source):
+            return f"({source} if {test.format(t=source, u=source)} else {self.missing()})"
         name = self.temporary()
         return f"({name} if {test.format(t=f'({name} := {source})', u=name)} else {self.missing()})"
 
@@ -192,6 +195,8 @@ class Emitter:
         string = self.helper(support.string)
         if code.kind != "any":
             return f"{string}({code.source})"
+        if is_name(code.source):
+            return f"({code.source} if {code.source}.__class__ is str else {string}({code.source}))"
         name = self.temporary()
         return f"({name} if ({name} := {code.source}).__class__ is str else {string}({name}))"
 
@@ -213,6 +218,11 @@ class Emitter:
         if code.kind in ("integer", "string", "object", "null"):
             return f"bool({code.source})"
         raise Unsupported
+
+
+def is_name(source: str) -> bool:
+    """Whether a text is the name of something."""
+    return source.isidentifier() and not iskeyword(source)
 
 
 def plain(node: n.Node) -> bool:

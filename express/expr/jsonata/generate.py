@@ -6,6 +6,7 @@ the code is optimistic and never decides an unusual case. Nodes without a rule h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,12 @@ from express.expr.jsonata import support
 from express.expr.jsonata.emitter import Code, Emitter, Kind, Rule, Unsupported
 from express.expr.jsonata.generate_paths import emit_path, emit_tolerant, emit_variable, staged
 from express.expr.jsonata.numbers import EXACT
+
+_PLAIN = re.compile(r"[\w .,:;/()=+*-]*", re.ASCII)
+"""What may stand in an f-string as it is."""
+
+_UNFIT = re.compile(r'[\\#"\n]')
+"""What the expressions of an f-string must not hold (before Python 3.12)."""
 
 EMPTY = ", ''"
 
@@ -149,11 +156,35 @@ def _arithmetic(emitter: Emitter, node: n.Binary) -> Code:
 
 
 def _concatenation(emitter: Emitter, node: n.Binary) -> Code:
-    """Nothing counts as the empty string."""
-    emitter.concatenate()
-    lhs = emitter.text(emit_tolerant(emitter, node.lhs, EMPTY))
-    rhs = emitter.text(emit_tolerant(emitter, node.rhs, EMPTY))
-    return Code(f"({lhs} + {rhs})", "string")
+    """Nothing counts as the empty string. All of a chain is put together at once."""
+    parts: list[n.Node] = [node.rhs]
+    left = node.lhs
+    while type(left) is n.Binary and left.op == "&" and left.bare():
+        parts.append(left.rhs)
+        left = left.lhs
+    parts.append(left)
+    for _ in parts[1:]:
+        emitter.concatenate()
+    texts = [emitter.text(emit_tolerant(emitter, part, EMPTY)) for part in reversed(parts)]
+    return Code(_put_together([*reversed(parts)], texts), "string")
+
+
+def _put_together(parts: list[n.Node], texts: list[str]) -> str:
+    """Texts as an f-string where that is possible, which costs half of adding one to the other."""
+    pieces = []
+    for part, text in zip(parts, texts, strict=True):
+        if type(part) is n.Text and part.bare():
+            if not _PLAIN.fullmatch(part.value):
+                break
+            pieces.append(part.value)
+        elif _UNFIT.search(text):
+            break
+        else:
+            pieces.append(f"{{{text}}}")
+    else:
+        if not any(piece.startswith("{{") for piece in pieces):
+            return f'f"""{"".join(pieces)}"""'
+    return f"({' + '.join(texts)})"
 
 
 def _logic(emitter: Emitter, node: n.Binary) -> Code:

@@ -92,6 +92,8 @@ def _start(emitter: Emitter, path: n.Path) -> tuple[Code, list[n.Node]]:
         return Code(emitter.items[-1]), path.steps
     if isinstance(first, n.Call | n.Block):
         code = emitter.emit(first)
+        if code.source.strip("(-)").isdigit():  # Python would warn
+            raise Unsupported
         return Code(code.source) if code.kind == "object" else code, rest
     if type(first) is not n.Variable:
         raise Unsupported

@@ -6,7 +6,7 @@ compact JSON. None: not known, measure. See `expr.growth`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from express.expr.growth import Growth, scaled, total
 from express.expr.jsonata import nodes as n
@@ -61,8 +61,15 @@ def _binary(node: n.Binary) -> Growth:
     if node.op in _NUMBERS:
         return _NUMBER
     if node.op == "&":
-        return scaled(_all((node.lhs, node.rhs), 0), 2, 4)
+        return _all((node.lhs, node.rhs), 0, _text)
     return None
+
+
+def _text(node: n.Node) -> Growth:
+    """What a value becomes in a text: its quotes are escaped, and `1e20` has 21 digits."""
+    if isinstance(node, n.Text) or (isinstance(node, n.Binary) and node.op == "&"):
+        return node_growth(node)
+    return scaled(node_growth(node), 6, 24)
 
 
 def _made(node: n.Node) -> Growth:
@@ -86,9 +93,9 @@ def _call(node: n.Call) -> Growth:
     if name in _SMALL:
         return 0, 64
     if name == "string":
-        return scaled(_all(node.arguments, 0), 2, 4)
+        return _all(node.arguments, 4, _text)
     return _all(node.arguments, 4) if name in _PARTS else None
 
 
-def _all(parts: Iterable[n.Node], plus: int) -> Growth:
-    return total([node_growth(part) for part in parts], plus)
+def _all(parts: Iterable[n.Node], plus: int, growth: Callable[[n.Node], Growth] | None = None) -> Growth:
+    return total([(growth or node_growth)(part) for part in parts], plus)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from keyword import iskeyword
 from typing import Any
 
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata import support
 from express.expr.jsonata.compile import MAX_FUSED, fast_value, inner, is_expression, parsed
-from express.expr.jsonata.emitter import Code, Emitter, Known, Unsupported
+from express.expr.jsonata.emitter import Code, Emitter, Known, Unsupported, is_name
 from express.expr.jsonata.fast import Fast, fast_emitter
 from express.expr.jsonata.generate_paths import MEMBERS, bare_path
 from express.expr.jsonata.numbers import EXACT
@@ -77,7 +76,7 @@ class _Inliner:
         pairs = dict(self._pairs(value))
         if pairs or type(value) is dict:
             out.parts = {key: code.source for key, code in pairs.items()}
-            out.members = {key: code for key, code in pairs.items() if _is_name(code.source)}
+            out.members = {key: code for key, code in pairs.items() if is_name(code.source)}
             out.source = f"{{{', '.join(f'{key!r}: {text}' for key, text in out.parts.items())}}}"
         else:
             out.source = self._item(value).source
@@ -127,7 +126,7 @@ class _Inliner:
         return code
 
     def _named(self, name: str, emitter: Emitter, made: Code) -> Code:
-        if made.clean and _is_name(made.source):
+        if made.clean and is_name(made.source):
             return made
         add = self.out.statements.append
         add(f"{name} = {made.source}")
@@ -144,10 +143,6 @@ class _Inliner:
         self.out.used |= fast.used
         self.out.bound.update(fast.bound)
         self.out.called |= fast.called
-
-
-def _is_name(source: str) -> bool:
-    return source.isidentifier() and not iskeyword(source)
 
 
 def _place(node: n.Node) -> tuple[str, str] | None:
