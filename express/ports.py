@@ -12,6 +12,7 @@ import msgspec
 
 from express.engine import About, History
 from express.engine.effects import Finish, StartTask
+from express.errors import StatesError
 from express.values import JSON
 from express.wire import HeaderBlock
 
@@ -139,6 +140,25 @@ class Source(Protocol):
         """How many records of each partition are not polled yet, as far as known."""
 
 
+class Block(Protocol):
+    """A record batch that has a record already and takes more of them encoded (message format 2)."""
+
+    @property
+    def records(self) -> int:
+        """How many there are."""
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be added; below 0 where the first record is larger than the limit."""
+
+    @property
+    def since(self) -> int:
+        """What the timestamps of records count from (milliseconds)."""
+
+    def extend(self, encoded: bytes, records: int, latest: int) -> None:
+        """Append so many records, numbered from `records` on; `latest` is the highest of their timestamps."""
+
+
 class Sink(Protocol):
     """Where terminal records go. What was appended is written by `flush`, in order per output partition.
 
@@ -241,11 +261,38 @@ class Submitted(msgspec.Struct, frozen=True):
     then: Callable[[], Awaitable[JSON]] | None = None
 
 
+class Tally(Protocol):
+    """Counts the calls of the short way to a resource. `clock` gives seconds, `began` is what it gave first."""
+
+    at_once: list[float]
+    """[calls, seconds] of those that were answered at once, within QUICK_SECONDS; whoever calls adds to it."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The clock."""
+
+    def succeeded(self, began: float) -> None:
+        """A call was answered at once that took longer."""
+
+    def failed(self, error: StatesError, began: float) -> None:
+        """A call has raised."""
+
+    def awaited(self, answer: Awaitable[JSON], began: float) -> Awaitable[JSON]:
+        """A call has answered with something to await: to be awaited instead."""
+
+
+QUICK_SECONDS = 0.001
+"""What takes no longer is in the first bucket of every histogram."""
+
+
 class Binding(Protocol):
     """An `Integration` whose calls have a short way: what can be found out once per resource is."""
 
-    def bind(self, resource: Any, describe: Describe) -> Direct | None:
-        """The short way to a compiled resource; None where every call has to go through `start`."""
+    def bind(self, resource: Any, describe: Describe, tally: Tally | None = None) -> Direct | None:
+        """The short way to a compiled resource; None where every call has to go through `start`.
+
+        The calls of that way are counted in `tally`.
+        """
 
 
 class Integration(Protocol):

@@ -20,18 +20,16 @@ PAYLOAD_LIMIT = 262_144
 
 loads = orjson.loads
 
+dumps = orjson.dumps
+"""A value as compact JSON text in UTF-8.
+
+Raises TypeError for what orjson can't write (deeper than 254 levels, integers beyond 64 bits).
+"""
+
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?(?::?\d\d)?)\Z",
     re.ASCII,
 )
-
-
-def dumps(value: JSON) -> bytes:
-    """`value` as compact JSON text in UTF-8.
-
-    Raises TypeError for what orjson can't write (deeper than 254 levels, integers beyond 64 bits).
-    """
-    return orjson.dumps(value)
 
 
 def text(value: JSON) -> str:

@@ -12,7 +12,7 @@ from express.integrations.gates import Gates
 from express.integrations.local import LocalFunctions
 from express.integrations.outside import Here, Outside
 from express.integrations.waiting import TOKEN, by_token, plain
-from express.ports import Binding, Describe, Direct, Integration, TaskContext
+from express.ports import Binding, Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON
 
 
@@ -61,14 +61,14 @@ class Integrations:
             self._known[arn] = start
         return start(task, context)
 
-    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+    def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
         """The short way to a resource, where its row of the table has one."""
         if resource.pattern:
             return None
         performer = self._rows.get(resource_key(resource))
         if not hasattr(performer, "bind"):
             return None
-        return cast(Binding, performer).bind(resource, describe)
+        return cast(Binding, performer).bind(resource, describe, tally)
 
     def unsupported(self, resources: Iterable[Resource]) -> list[str]:
         """The ARNs that no row of the table performs."""

@@ -23,7 +23,7 @@ from express.integrations.aws.optimized import metadata, parsed
 from express.integrations.idempotency import idempotency_key
 from express.integrations.local import LocalFunctions, candidates
 from express.integrations.tracing import trace_headers
-from express.ports import Describe, Direct, TaskContext
+from express.ports import Describe, Direct, Tally, TaskContext
 from express.values import JSON, PAYLOAD_LIMIT, dumps, text
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ class Functions:
         request = {"FunctionName": name, "Payload": task.input} if direct else task.input
         return self._invoke(place, request, direct, task, context)
 
-    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+    def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
         """The short way, for functions that are registered here."""
         if resource.kind == "optimized" or self._place(resource.arn) is not None:
             return None
-        return self._local.bind(resource, describe)
+        return self._local.bind(resource, describe, tally)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -55,6 +55,13 @@ class Calls:
             failed = broken(task, bug)
             raise StatesError(failed.error, failed.cause) from bug
 
+    def direct(self, row: Row) -> Direct | None:
+        """The short way to what a Task calls, for its first try; None where there is none."""
+        if row.plan.timeout is not None:
+            return None
+        resource = row.plan.resource
+        return self.directs[resource.arn] if resource.arn in self.directs else self.bind(resource)
+
     def bind(self, resource: Any) -> Direct | None:
         """The short way to a resource, if its integration has one."""
         bind = getattr(self._integration, "bind", None)
@@ -93,20 +100,31 @@ class Caller(msgspec.Struct, gc=False):
                 output = self.calls.start(task, self.about, self.deadline)
             if type(output) in JSON_TYPES:
                 return output
-            if type(output) is CoroutineType and resource.kind in STEPPED:
-                calls = self.calls
-                loop = calls.loop
-                if loop is None:
-                    loop = calls.loop = asyncio.get_running_loop()
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            return self.raised(error, row, payload, counts)
+        return self.taken(output, row, payload, counts)
+
+    def taken(self, output: Awaitable[JSON] | Stepped, row: Row, payload: JSON, counts: int) -> JSON:
+        """What comes of a call that did not answer at once: still an answer, a TaskFailed, or PENDING."""
+        if type(output) is CoroutineType and row.plan.resource.kind in STEPPED:
+            calls = self.calls
+            loop = calls.loop
+            if loop is None:
+                loop = calls.loop = asyncio.get_running_loop()
+            try:
                 output = begun(output, row.name, loop, self)
-                if type(output) is not Stepped:
-                    return output
-        except StatesError as error:
-            return TaskFailed(1, error.error, error.cause)
-        except (Exception, SystemExit, asyncio.CancelledError) as bug:
-            return broken(self._task(row, payload, counts), bug)
+            except (Exception, SystemExit, asyncio.CancelledError) as error:
+                return self.raised(error, row, payload, counts)
+            if type(output) is not Stepped:
+                return output
         self.late = output
         return PENDING
+
+    def raised(self, error: BaseException, row: Row, payload: JSON, counts: int) -> TaskFailed:
+        """What comes of a call that raised."""
+        if isinstance(error, StatesError):
+            return TaskFailed(1, error.error, error.cause)
+        return broken(self._task(row, payload, counts), error)
 
     def asked(self, program: Program, point: Point) -> StartTask:
         """The call that an execution at `point` waits for."""

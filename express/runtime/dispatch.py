@@ -157,7 +157,9 @@ class Dispatcher(ABC):
         seconds = cap(self._program, self._pipeline.time_limit, 0.0)
         limit = min(self._limit, self._sink.limit - RESULT_OVERHEAD)
         about = About(role_arn=workflow.role_arn, state_machine_arn=workflow.arn, state_machine_name=workflow.name)
-        fixed = Fixed(self._program, about, workflow.memory, seconds, self._limit, limit, self._pipeline.output)
+        fixed = Fixed(
+            self._program, about, workflow.memory, self._holders, seconds, self._limit, limit, self._pipeline.output
+        )
         return Through(self, fixed, self._executor, self._sink, clock, self._counters, self._order, self._tracer)
 
     def _run(self, lane: Lane, record: Event, order: bytes | None) -> None:

@@ -22,6 +22,7 @@ from express.engine.fast import Ended, Point, begin, ended
 from express.engine.history import History
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
+from express.ports import Direct
 from express.runtime.calls import Caller, described
 from express.runtime.parking import Parking
 from express.runtime.performing import fail
@@ -180,6 +181,10 @@ class Executor(Parking):
     def caller(self, about: About, deadline: float | None) -> Caller:
         """Calls the tasks of one execution for its segments."""
         return Caller(self._calls, about, deadline)
+
+    def direct(self, row: Row) -> Direct | None:
+        """The short way to what a Task calls, for its first try; None where there is none."""
+        return self._calls.direct(row)
 
     def tell(self, run: Run, event: Event) -> None:
         """Hand an event from outside to an execution: an answer by task token, a heartbeat."""

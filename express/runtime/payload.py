@@ -33,6 +33,10 @@ OVERSIZE = "OVERSIZE"
 
 _DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _LONG_NUMBER = b"0" * 19
+_STRIDE = 3
+_SAMPLED_NUMBER = b"0" * (len(_LONG_NUMBER) // _STRIDE)
+"""As many of every third byte are digits, wherever the long number stands: half the work for ordinary events."""
+
 _STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?', re.DOTALL)
 
 
@@ -64,7 +68,10 @@ def admit(value: bytes | None, limit: int = PAYLOAD_LIMIT) -> JSON:
         brackets = value.count(b"[") + value.count(b"{")
         if brackets > DEPTH_LIMIT or (size > NODE_LIMIT and brackets + value.count(b",") >= NODE_LIMIT):
             _check_shape(data)
-    if _LONG_NUMBER in value.translate(_DIGITS_TO_ZERO):
+    if (
+        value[::_STRIDE].translate(_DIGITS_TO_ZERO).find(_SAMPLED_NUMBER) >= 0
+        and value.translate(_DIGITS_TO_ZERO).find(_LONG_NUMBER) >= 0
+    ):
         _check_integers(value)
     return data
 

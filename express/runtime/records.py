@@ -22,6 +22,7 @@ Both have `traceparent` and `tracestate` of their input; a result also has the h
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -50,6 +51,27 @@ CAUSE_LIMIT = 1_024
 
 _TRACE = Carrier()
 
+_UUID_BITS = 0xFFFF_FFFF_FFFF
+
+PLAIN = tuple(b"%d" % number for number in range(1000))
+PADDED = tuple(b"%03d" % number for number in range(1000))
+HEX_BITS = 12
+HEX = tuple(b"%03x" % number for number in range(1 << HEX_BITS))
+
+
+class Shared(NamedTuple):
+    """What the encoded headers of results have in common whose offsets differ in their last digits only.
+
+    An offset's headers are `front`, its last digits, `middle`, its last hexadecimal digits (HEX), `back`, and its
+    last digits once more. `digits` are those by offset modulo 1,000. It holds for all offsets below `ceiling`.
+    """
+
+    digits: tuple[bytes, ...]
+    front: bytes
+    middle: bytes
+    back: bytes
+    ceiling: int
+
 
 class Naming:
     """The names and fixed headers of all executions that come from one partition.
@@ -71,7 +93,7 @@ class Naming:
         self._start = -1, (START_TIME, b"")  # the last ones: hundreds share a millisecond
         self._stop = -1, (STOP_TIME, b"")
         self._billed: dict[tuple[int, int], tuple[tuple[str, bytes], tuple[str, bytes]]] = {}
-        self._frames: dict[tuple[int, tuple[int, int]], tuple[bytes, bytes, bytes]] = {}
+        self._frames: dict[tuple[int, tuple[int, int]], tuple[bytes, bytes, bytes, bytes, bytes]] = {}
         self._statuses = {
             status: (STATUS, status.encode()) for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
         }
@@ -82,39 +104,36 @@ class Naming:
 
     def arn(self, offset: int) -> str:
         """The execution ARN of the record at `offset`."""
-        return f"{self._arn_head}{offset}:{self._uuid_head}{offset & 0xFFFF_FFFF_FFFF:012x}"
+        return f"{self._arn_head}{offset}:{self._uuid_head}{offset & _UUID_BITS:012x}"
 
-    def succeeded(self, offset: int, started_ms: int, stopped_ms: int, billed: tuple[int, int]) -> tuple[bytes, int]:
-        """The encoded headers of results that share these times, and the offset from which on they are others.
-
-        To be filled with `% (offset, its lowest 48 bits, offset)`. The same headers as `result_headers` gives.
-        """
+    def succeeded(self, offset: int, started_ms: int, stopped_ms: int, billed: tuple[int, int]) -> Shared:
+        """What the encoded headers of results at `offset` and above share: the same headers as `result_headers`."""
         digits = len(str(offset))
         try:
-            front, middle, back = self._frames[digits, billed]
+            front, uuid, status, stop, rest = self._frames[digits, billed]
         except KeyError:
-            front, middle, back = self._frames[digits, billed] = self._frame(offset, billed)
-        times = _escaped(sized(b"%d" % started_ms)), _escaped(sized(b"%d" % stopped_ms))
-        return b"".join((front, times[0], middle, times[1], back)), 10**digits
+            front, uuid, status, stop, rest = self._frames[digits, billed] = self._frame(offset, billed)
+        leading = b"%d" % (offset // 1000) if offset >= 1000 else b""
+        times = sized(b"%d" % started_ms), sized(b"%d" % stopped_ms)
+        return Shared(
+            PADDED if offset >= 1000 else PLAIN,
+            front + leading,
+            uuid + b"%09x" % ((offset & _UUID_BITS) >> HEX_BITS),
+            b"".join((status, times[0], stop, times[1], rest, leading)),
+            min((offset // 1000 + 1) * 1000, ((offset >> HEX_BITS) + 1) << HEX_BITS, 10**digits),
+        )
 
-    def _frame(self, offset: int, billed: tuple[int, int]) -> tuple[bytes, bytes, bytes]:
-        """What stands around the two times in the headers of results."""
+    def _frame(self, offset: int, billed: tuple[int, int]) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        """What stands before, between and behind the numbers in the headers of results."""
         arn = self.arn(offset)
         headers = self.result_headers(offset, arn, Finish("SUCCEEDED"), 0, 0, billed)
         (named, _), status, (start, _), (stop, _), *rest, (placed, _) = headers
-        front = varint(len(headers)) + sized(named.encode()) + varint(len(arn)) + self._arn_head.encode()
         return (
-            b"".join(
-                (
-                    _escaped(front),
-                    b"%d:",
-                    _escaped(self._uuid_head.encode()),
-                    b"%012x",
-                    _escaped(encode_headers([status])[1:] + sized(start.encode())),
-                )
-            ),
-            _escaped(sized(stop.encode())),
-            _escaped(encode_headers(rest)[1:] + sized(placed.encode()) + varint(len(str(offset)))) + b"%d",
+            varint(len(headers)) + sized(named.encode()) + varint(len(arn)) + self._arn_head.encode(),
+            f":{self._uuid_head}".encode(),
+            encode_headers([status])[1:] + sized(start.encode()),
+            sized(stop.encode()),
+            encode_headers(rest)[1:] + sized(placed.encode()) + varint(len(str(offset))),
         )
 
     def result_headers(
@@ -186,11 +205,6 @@ def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> in
     for name, content in headers:
         size += 10 + len(name.encode()) + len(content or b"")
     return size
-
-
-def _escaped(text: bytes) -> bytes:
-    """`text` for a template that is filled with `%`."""
-    return text.replace(b"%", b"%%")
 
 
 def cut(text: str) -> bytes:

@@ -8,27 +8,25 @@ have looked in between, for it does not give way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 
 from express.engine import About, Program
-from express.engine.fast import Point, begin, transitions
-from express.engine.program import END
+from express.engine.fast import FIRST, NOTHING, Call, Point, drive, transitions
+from express.engine.program import END, Row
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
-from express.ports import GOLDEN, MASK, Clock, Event, Sink, Tracing
-from express.runtime.counters import LATENCY_BOUNDS_MS, Counters
-from express.runtime.executor import Caller, Executor
+from express.ports import GOLDEN, MASK, QUICK_SECONDS, Clock, Direct, Event, Sink, Tracing
+from express.runtime.calls import JSON_TYPES, Caller
+from express.runtime.counters import Counters
+from express.runtime.executor import Executor
 from express.runtime.lane import Lane, OrderKey
 from express.runtime.payload import Rejected, admit
 from express.runtime.records import Naming
+from express.runtime.results import BILLED, writer
 from express.values import JSON, dumps
-from express.wire import HeaderBlock
-
-BILLED = DURATION_STEP_MS, MEMORY_STEP_MB
-"""What every execution of the loop is billed: the least there is."""
 
 STEP_SECONDS = DURATION_STEP_MS / 1000
 STEP_BYTES = MEMORY_STEP_MB * 1_000_000
@@ -38,11 +36,6 @@ KEY_LIMIT = 1_024
 
 RESULT_OVERHEAD = 4_096
 """More than the headers of a result ever take."""
-
-QUICK_SECONDS = LATENCY_BOUNDS_MS[0] / 1000
-"""What takes no longer is in the first bucket of its histogram."""
-
-_UUID_BITS = 0xFFFF_FFFF_FFFF
 
 
 class Seat(msgspec.Struct, gc=False):
@@ -73,6 +66,7 @@ class Fixed(NamedTuple):
     program: Program
     about: About
     memory: int
+    holders: int
     seconds: float | None
     payload_limit: int
     result_limit: int
@@ -88,6 +82,82 @@ class Rest(Protocol):
         self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, call: Caller
     ) -> None:
         """Go on with an execution from where its segments have left it."""
+
+
+class _Turn:
+    """The record that the loop is at, and the calls of its execution.
+
+    `caller` makes those that are not straightforward, and is who goes on with the execution later; None as long as
+    there was none.
+    """
+
+    __slots__ = ("_about", "_executor", "_seconds", "began", "call", "caller", "naming", "offset", "shift")
+
+    naming: Naming
+    offset: int
+    began: float
+    shift: float
+    caller: Caller | None
+
+    def __init__(self, executor: Executor, about: About, seconds: float | None) -> None:
+        """`about` is what all executions have in common, `seconds` the longest they may take."""
+        self._executor = executor
+        self._about = about
+        self._seconds = seconds
+        self.call = self._calling()
+
+    def seat(self) -> Seat:
+        """Who the execution is."""
+        return Seat(self.naming, self.offset, self.began + self.shift, self._about)
+
+    def calling(self) -> Caller:
+        """The `caller`, now needed."""
+        if self.caller is None:
+            deadline = None if self._seconds is None else self.began + self._seconds
+            self.caller = self._executor.caller(cast(About, self.seat()), deadline)
+        return self.caller
+
+    def _calling(self) -> Call:
+        about, seconds, direct_of = self._about, self._seconds, self._executor.direct
+        directs: dict[str, Direct | None] = {}
+
+        def call(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
+            try:
+                direct = directs[row.name]
+            except KeyError:
+                direct = directs[row.name] = direct_of(row)
+            if direct is None or tries:
+                return self.calling()(row, payload, counts, tries)
+            began = self.began
+            seat = Seat(self.naming, self.offset, began + self.shift, about)
+            try:
+                output = direct(payload, (row, counts, seat, None if seconds is None else began + seconds))
+            except (Exception, SystemExit, CancelledError) as error:
+                return self.calling().raised(error, row, payload, counts)
+            if type(output) in JSON_TYPES:
+                return output
+            return self.calling().taken(cast("Awaitable[JSON]", output), row, payload, counts)
+
+        return call
+
+
+class _Done:
+    """What one run of the loop has finished. `slow` are the seconds of those that took more than QUICK_SECONDS."""
+
+    __slots__ = ("began", "close", "ended", "moved", "packs", "slow", "stamps", "written")
+
+    def __init__(self) -> None:
+        self.began = self.ended = 0.0
+        self.close: Callable[[], None] = _nothing
+        self.stamps: list[int] = []
+        self.packs: list[int] = []
+        self.slow: list[float] = []
+        self.moved: list[int] = []
+        self.written: list[int] = []
+
+
+def _nothing() -> None:
+    """There is nothing to be closed yet."""
 
 
 class Through:
@@ -108,139 +178,91 @@ class Through:
         self._rest = rest
         self._tracer = tracer
         self._fixed = fixed
-        self._caller = executor.caller
         self._sink = sink
         self._clock = clock
         self._counters = counters
         self._order = order
+        self._turn = _Turn(executor, fixed.about, fixed.seconds)
+        self._allowed = (STEP_BYTES - fixed.memory) // fixed.holders
+        """Bytes of input and result that still make an execution of the least memory that is billed."""
 
     def run(self, lane: Lane, until: float) -> None:
         """Finish held records of a lane until there are none, time is up, or one is not straightforward."""
         if lane.tracker.resuming:
             return
-        results = _Results(lane, self._fixed.topic, self._sink)
+        done = _Done()
+        left: tuple[Any, ...] | None = None
         try:
-            left = self._loop(lane, until, results)
+            left = self._loop(lane, until, done)
         finally:
-            self._enter(lane, results)
+            self._enter(lane, done, 0 if left is None else 1)
         if left is not None:
             self._rest.take_over(lane, *left)
 
-    def _loop(self, lane: Lane, until: float, results: _Results) -> tuple[Any, ...] | None:
+    def _loop(self, lane: Lane, until: float, done: _Done) -> tuple[Any, ...] | None:
         """The loop; an execution that it could not bring to its end."""
-        program, about, memory, seconds, payload_limit, result_limit, _ = self._fixed
-        held, naming, waiting, order = lane.held, lane.naming, lane.waiting, self._order
-        segments, caller, put, monotonic = program.segments, self._caller, results.put, self._clock.monotonic
-        holders = program.width.holders
-        sampled, tracer = 0 if self._tracer is None else self._tracer.threshold, self._tracer
-        now = monotonic()
-        shift = self._clock.wall() - now
-        results.begin(int((now + shift) * 1000))
-        while held and now < until:
-            record = held[0]
+        program, _, _, _, _, payload_limit, result_limit, topic = self._fixed
+        turn, call, monotonic, allowed = self._turn, self._turn.call, self._clock.monotonic, self._allowed
+        waiting, order, tracer = lane.waiting, self._order, self._tracer
+        segments = program.segments
+        enter = segments.enter[program.scope.start]
+        sampled, slow = (0, STEP_SECONDS) if tracer is None else (tracer.threshold, min(tracer.slow, STEP_SECONDS))
+        done.began = done.ended = now = monotonic()
+        shift = turn.shift = self._clock.wall() - now
+        turn.naming = lane.naming
+        put, done.close = writer(lane, topic, self._sink, int((now + shift) * 1000))
+        note, count, move, write = (row.append for row in (done.stamps, done.packs, done.moved, done.written))
+        for record in lane.held:
+            if now >= until:
+                break
             key, value, offset = record.key, record.value, record.offset
             if record.headers or (key and len(key) > KEY_LIMIT) or (waiting and order(record) in waiting):
-                return None
+                break
             if sampled and offset * GOLDEN & MASK < sampled:
-                return None
+                break
             try:
                 data = admit(value, payload_limit)
             except Rejected:  # by the dispatcher
-                return None
-            size = len(cast(bytes, value))
-            seat = cast(About, Seat(naming, offset, now + shift, about))
-            call = caller(seat, None if seconds is None else now + seconds)
-            point = begin(program, segments, data, size, call)
-            text = _written(point) if point[0] == END else b""
+                break
+            size = len(value)  # type: ignore[arg-type]  # what has none is not admitted
+            turn.offset, turn.began, turn.caller = offset, now, None
+            point = enter(data, FIRST, NOTHING, 5 * size, call)
+            if point[0] != END:
+                point = drive(program, segments, point, call)
+            try:
+                text = dumps(point[1]) if point[0] == END else b""
+            except TypeError:  # it can't be written: no result of this way
+                text = b""
             end = monotonic()
-            used = memory + (size + len(text)) * holders
-            held.popleft()
-            if not 0 < len(text) <= result_limit or end - now > STEP_SECONDS or used > STEP_BYTES:
-                return record, data, cast(Seat, seat).whole(), now, point, call
-            if tracer is not None and end - now > tracer.slow:
-                return record, data, cast(Seat, seat).whole(), now, point, call
-            put(offset, key, text, record.timestamp, int((end + shift) * 1000), end - now, used, point[2])
-            now = end
+            size += len(text)
+            if not 0 < len(text) <= result_limit or end - now > slow or size > allowed:
+                return record, data, turn.seat().whole(), now, point, turn.calling()
+            put(offset, key, text, int((end + shift) * 1000))
+            note(record.timestamp)
+            count(point[2])
+            move(size)
+            write(len(text))
+            if end - now > QUICK_SECONDS:
+                done.slow.append(end - now)
+            done.ended = now = end
         return None
 
-    def _enter(self, lane: Lane, results: _Results) -> None:
-        """Count what was finished, and note its offsets."""
-        count, counters = len(results.stamps), self._counters
-        if not count:
-            return
-        counters.started += count
-        counters.succeeded += count
-        counters.memory_used_bytes += results.used
-        counters.output_bytes += results.written
-        counters.execution_ms.add_quick(count - len(results.slow), results.spent * 1000)
-        for seconds in results.slow:
-            counters.execution_ms.add(seconds * 1000)
-        counters.totals.add_many(count, *BILLED, transitions((END, None, results.packed)))
-        self._rest.stamps += results.stamps
-        lane.tracker.passed(results.last)
-
-
-class _Results:
-    """The results of one run of the loop, and what is to be counted of them."""
-
-    def __init__(self, lane: Lane, topic: str, sink: Sink) -> None:
-        self._lane = lane
-        self._topic = topic
-        self._sink = sink
-        self._add = self._adder()
-        self._now_ms = self._template_ms = self._ceiling = -1
-        self._template = b""
-        self.stamps: list[int] = []
-        self.slow: list[float] = []
-        """Seconds of those that took longer than a millisecond; `spent` is the sum of the others."""
-        self.spent = 0.0
-        self.last = -1
-        self.packed = self.used = self.written = 0
-
-    def begin(self, now_ms: int) -> None:
-        """The first execution begins; each of the others when the one before has ended."""
-        self._now_ms = now_ms
-
-    def put(
-        self,
-        offset: int,
-        key: bytes | None,
-        text: bytes,
-        timestamp: int,
-        stopped_ms: int,
-        seconds: float,
-        used: int,
-        counts: int,
-    ) -> None:
-        """Append the result of an execution."""
-        started_ms, self._now_ms = self._now_ms, stopped_ms
-        if stopped_ms != self._template_ms or started_ms != stopped_ms or offset >= self._ceiling:
-            self._template, self._ceiling = self._lane.naming.succeeded(offset, started_ms, stopped_ms, BILLED)
-            self._template_ms = stopped_ms if started_ms == stopped_ms else -1
-        headers = HeaderBlock(self._template % (offset, offset & _UUID_BITS, offset))
-        if self._add(stopped_ms, key, text, headers) is False:
-            self._sink.append(self._topic, self._lane.partition, stopped_ms, key, text, headers)
-            self._add = self._adder()
-        self.last = offset
-        self.stamps.append(timestamp)
-        if seconds > QUICK_SECONDS:
-            self.slow.append(seconds)
-        else:
-            self.spent += seconds
-        self.packed += counts
-        self.used += used
-        self.written += len(text)
-
-    def _adder(self) -> Callable[..., Any]:
-        """What appends a result to its batch, and answers False where that is full."""
-        adder = getattr(self._sink, "adder", None)
-        found = None if adder is None else adder(self._topic, self._lane.partition)
-        return found or partial(self._sink.append, self._topic, self._lane.partition)
-
-
-def _written(point: Point) -> bytes:
-    """The output as text; empty where it can't be written."""
-    try:
-        return dumps(point[1])
-    except TypeError:
-        return b""
+    def _enter(self, lane: Lane, done: _Done, left: int) -> None:
+        """Take what was finished off the lane, count it and note its offsets; `left`: one more is taken off."""
+        done.close()
+        held, count, counters, fixed = lane.held, len(done.stamps), self._counters, self._fixed
+        if count:
+            for _ in range(count - 1):
+                held.popleft()
+            lane.tracker.passed(held.popleft().offset)
+            counters.started += count
+            counters.succeeded += count
+            counters.memory_used_bytes += count * fixed.memory + sum(done.moved) * fixed.holders
+            counters.output_bytes += sum(done.written)
+            counters.execution_ms.add_quick(count - len(done.slow), (done.ended - done.began - sum(done.slow)) * 1000)
+            for seconds in done.slow:
+                counters.execution_ms.add(seconds * 1000)
+            counters.totals.add_many(count, *BILLED, transitions((END, None, sum(done.packs))))
+            self._rest.stamps += done.stamps
+        for _ in range(left):
+            held.popleft()

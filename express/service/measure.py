@@ -8,7 +8,6 @@ import resource
 import time
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -66,13 +65,56 @@ class TaskCounts(msgspec.Struct):
         self.duration_ms.add((time.perf_counter() - began) * 1000)
 
 
+class MeasuredTally:
+    """The `Tally` of a resource: what its short way has counted goes into the counts when somebody reads them."""
+
+    clock = staticmethod(time.perf_counter)
+
+    def __init__(self, counts: TaskCounts) -> None:
+        self.at_once = [0, 0.0]
+        self._counts = counts
+
+    def settle(self) -> None:
+        """Enter the calls that were answered at once."""
+        calls, seconds = self.at_once
+        self.at_once[:] = 0, 0.0
+        counts = self._counts
+        counts.scheduled += int(calls)
+        counts.succeeded += int(calls)
+        counts.duration_ms.add_quick(int(calls), seconds * 1000)
+
+    def succeeded(self, began: float) -> None:
+        """A call that took longer than QUICK_SECONDS."""
+        self._counts.scheduled += 1
+        self._counts.succeeded += 1
+        self._counts.duration_ms.add((self.clock() - began) * 1000)
+
+    def failed(self, error: StatesError, began: float) -> None:
+        """A call raised."""
+        self._counts.scheduled += 1
+        self._counts.end(error.error, began)
+
+    def awaited(self, answer: Awaitable[JSON], began: float) -> Awaitable[JSON]:
+        """A call has yet to be awaited."""
+        self._counts.scheduled += 1
+        return _measured(answer, self._counts, began, None)
+
+
 class MeasuredIntegrations:
     """An `Integration` around the table of all: counts calls and how long they take."""
 
     def __init__(self, inner: Integrations) -> None:
         self._inner = inner
         self._by_arn: dict[str, TaskCounts] = {}
-        self.counts: dict[str, TaskCounts] = {}
+        self._by_label: dict[str, TaskCounts] = {}
+        self._tallies: list[MeasuredTally] = []
+
+    @property
+    def counts(self) -> dict[str, TaskCounts]:
+        """What was counted until now, by label."""
+        for tally in self._tallies:
+            tally.settle()
+        return self._by_label
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call."""
@@ -92,14 +134,17 @@ class MeasuredIntegrations:
 
     def bind(self, resource: Resource, describe: Describe) -> Direct | None:
         """The short way to a resource, counted as well."""
-        direct = self._inner.bind(resource, describe)
-        return None if direct is None else _counted(direct, self._counts(resource))
+        tally = MeasuredTally(self._counts(resource))
+        direct = self._inner.bind(resource, describe, tally)
+        if direct is not None:
+            self._tallies.append(tally)
+        return direct
 
     def _counts(self, resource: Resource) -> TaskCounts:
         name = OTHER if self._inner.refusals([resource]) else label(resource)
-        if name not in self.counts and len(self.counts) >= MOST_LABELS:
+        if name not in self._by_label and len(self._by_label) >= MOST_LABELS:
             name = OTHER
-        counts = self.counts.setdefault(name, TaskCounts())
+        counts = self._by_label.setdefault(name, TaskCounts())
         self._by_arn[resource.arn] = counts
         return counts
 
@@ -116,26 +161,6 @@ def label(resource: Resource) -> str:
     if resource.kind in ("lambda", "other"):
         return "lambda"
     return f"{resource.resource_type}:{resource.action}"
-
-
-def _counted(direct: Direct, counts: TaskCounts) -> Direct:
-    clock, add = time.perf_counter, counts.duration_ms.add
-
-    def call(payload: JSON, site: Any) -> JSON | Awaitable[JSON]:
-        counts.scheduled += 1
-        began = clock()
-        try:
-            answer = direct(payload, site)
-        except BaseException as error:
-            counts.end(error.error if isinstance(error, StatesError) else None, began)
-            raise
-        if type(answer) is not dict and isinstance(answer, Awaitable):
-            return _measured(answer, counts, began, None)
-        counts.succeeded += 1
-        add((clock() - began) * 1000)
-        return answer
-
-    return call
 
 
 async def _measured(answer: Awaitable[JSON], counts: TaskCounts, began: float, limit: float | None) -> JSON:

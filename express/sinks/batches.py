@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
-from express.ports import Headers, Partition
+from express.ports import Block, Headers, Partition
 from express.sinks.wire import WireBatch
-
-Add: TypeAlias = Callable[[int, bytes | None, bytes | None, Headers], bool]
-"""(timestamp, key, value, headers) → whether there was room."""
 
 KNOWN_KEYS = 100_000
 """Keys whose partition is remembered; murmur2 in Python takes microseconds."""
@@ -98,10 +95,13 @@ class Batches:
             self._chains[target].append(batch)
             _append(batch, timestamp, key, value, headers)
 
-    def adder(self, target: TopicPartition | None) -> Add | None:
-        """Appends to the batch that `target` has now, and answers False once that is full; None where it can't."""
-        batch = None if target is None else self.open(target)
-        return batch.add if type(batch) is WireBatch else None
+    def block(self, target: TopicPartition | None) -> Block | None:
+        """The batch that `target` has, for records that are encoded already; None where there is none that takes them.
+
+        None is made for this: nobody knows yet whether there will be a record.
+        """
+        chain = None if target is None else self._chains.get(target)
+        return chain[-1] if chain and type(chain[-1]) is WireBatch else None
 
     def open(self, target: TopicPartition) -> Any:
         """The last batch of `target`."""

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
-from express.ports import Headers, Partition, Position
-from express.sinks.batches import Add, Batches, Routes
+from express.ports import Block, Headers, Partition, Position
+from express.sinks.batches import Batches, Routes
 from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
 from express.sinks.wire import batch_maker
 
@@ -74,9 +74,9 @@ class KafkaSink:
         """Add a record to the batch of its output partition."""
         self._batches.add(self._routes.target(topic, origin, key), timestamp, key, value, headers)
 
-    def adder(self, topic: str, origin: Partition) -> Add | None:
-        """A short `append` for what comes from `origin`, until the next flush begins or it answers False."""
-        return self._batches.adder(self._routes.fixed(topic, origin))
+    def block(self, topic: str, origin: Partition) -> Block | None:
+        """Takes encoded records of what comes from `origin`, until it is full or the next flush begins."""
+        return self._batches.block(self._routes.fixed(topic, origin))
 
     @property
     def pending(self) -> int:

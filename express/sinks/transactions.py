@@ -25,8 +25,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from express.errors import ConfigError, SinkError
 from express.kafka import mapped
-from express.ports import Headers, Outgoing, Partition, Position
-from express.sinks.batches import Add, Batches, Routes
+from express.ports import Block, Headers, Outgoing, Partition, Position
+from express.sinks.batches import Batches, Routes
 from express.sinks.producer import (
     RECORD_LIMIT,
     close,
@@ -124,9 +124,9 @@ class KafkaTransactions:
         self._routes.learn(topic, count)
         return count
 
-    def adder(self, topic: str, origin: Partition) -> Add | None:
-        """A short `append` for what comes from `origin`, until the next flush begins or it answers False."""
-        return self._writers[origin].batches.adder(self._routes.fixed(topic, origin))
+    def block(self, topic: str, origin: Partition) -> Block | None:
+        """Takes encoded records of what comes from `origin`, until it is full or the next flush begins."""
+        return self._writers[origin].batches.block(self._routes.fixed(topic, origin))
 
     @property
     def pending(self) -> int:

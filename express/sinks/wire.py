@@ -48,10 +48,10 @@ class WireBatch:
         "_built",
         "_closed",
         "_count",
-        "_data",
         "_first",
         "_latest",
         "_limit",
+        "_parts",
         "_size",
         "_state",
         "_tail",
@@ -60,7 +60,7 @@ class WireBatch:
     def __init__(self, limit: int, compression: int, transactional: bool) -> None:
         self._limit = limit
         self._attributes = compression | (_TRANSACTIONAL if transactional else 0)
-        self._data = bytearray(_HEADER.size)
+        self._parts = [bytes(_HEADER.size)]
         self._count = 0
         self._size = _HEADER.size
         self._first = self._latest = 0
@@ -97,12 +97,34 @@ class WireBatch:
             return False
         self._size = size
         self._count = count + 1
-        data = self._data
-        data += prefix
-        data += body
+        self._parts += prefix, body
         if timestamp > self._latest:
             self._latest = timestamp
         return True
+
+    # A piece of records that are encoded already (`ports.Block`) ---------------------------------------
+
+    @property
+    def records(self) -> int:
+        """How many records there are."""
+        return self._count
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be added."""
+        return self._limit - self._size
+
+    @property
+    def since(self) -> int:
+        """What the timestamps of records count from."""
+        return self._first
+
+    def extend(self, encoded: bytes, records: int, latest: int) -> None:
+        """Append records that are encoded, numbered from `records` on, the latest of their timestamps."""
+        self._parts.append(encoded)
+        self._size += len(encoded)
+        self._count += records
+        self._latest = max(self._latest, latest)
 
     # What aiokafka asks -----------------------------------------------------------------------------
 
@@ -136,7 +158,8 @@ class WireBatch:
     def _encode(self) -> bytearray:
         attributes = self._attributes
         compress = COMPRESS.get(attributes & _CODEC)
-        batch = self._data
+        batch = bytearray().join(self._parts)
+        self._parts.clear()
         if compress is not None:
             smaller = compress(bytes(batch[_HEADER.size :]))
             if len(smaller) < len(batch) - _HEADER.size:

@@ -7,12 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from express.engine.effects import Finish
 from express.ports import Partition, Position, Record, Unreadable
-from express.runtime.records import Naming
+from express.runtime.lane import Lane
+from express.runtime.records import HEX, Naming
+from express.runtime.results import writer
+from express.sinks.batches import Batches
+from express.sinks.wire import WireBatch
 from express.values import JSON, loads
 from express.wire import encode_headers
 from tests.engine.scripts import program, task
@@ -132,11 +137,60 @@ def test_what_cannot_be_read_becomes_a_dead_letter() -> None:
 @given(offset=st.integers(0, 1 << 62), started=st.integers(0, 1 << 44), took=st.integers(0, 100))
 @pytest.mark.parametrize("name", ["plain", "100%d of %s"])
 def test_encoded_headers_are_the_long_ways(name: str, offset: int, started: int, took: int) -> None:
-    """The template holds for every offset below its ceiling."""
+    """What is shared holds for every offset below its ceiling."""
     naming = Naming(f"arn:aws:states:us-east-1:123456789012:express:{name}:", Partition("in.topic", 3))
 
-    template, ceiling = naming.succeeded(offset, started, started + took, (100, 64))
+    digits, front, middle, back, ceiling = naming.succeeded(offset, started, started + took, (100, 64))
 
     for at in {offset, ceiling - 1}:
         headers = naming.result_headers(at, naming.arn(at), Finish("SUCCEEDED"), started, started + took, (100, 64))
-        assert template % (at, at & 0xFFFF_FFFF_FFFF, at) == encode_headers(headers)
+        last, code = digits[at % 1000], HEX[at % len(HEX)]
+        assert front + last + middle + code + back + last == encode_headers(headers)
+
+
+@given(
+    records=st.lists(
+        st.tuples(st.none() | st.binary(max_size=40), st.integers(0, 300), st.integers(0, 3)), max_size=40
+    ),
+    first=st.sampled_from([0, 7, 95, 990, 4090, 123_456_789]),
+    limit=st.integers(200, 30_000),
+)
+def test_a_run_appends_what_a_record_at_a_time_does(
+    records: list[tuple[bytes | None, int, int]], first: int, limit: int
+) -> None:
+    """Batches are the same bytes, whether records are encoded here or by the batch, and however full it is."""
+
+    class Long(_Sink):
+        block = None
+
+    naming = Naming("arn:aws:states:us-east-1:123456789012:express:m:", Partition("in", 0))
+    lane = Lane(Partition("in", 0), naming, Position(0), 100)
+    short, long = _Sink(limit), Long(limit)
+    started = now = 1_700_000_000_000
+    put, close = writer(lane, "out", short, now)
+    for n, (key, size, took) in enumerate(records):
+        offset, value = first + 3 * n, b"v" * (size * 40)
+        started, now = now, now + took
+        put(offset, key, value, now)
+        headers = naming.result_headers(offset, naming.arn(offset), Finish("SUCCEEDED"), started, now, (100, 64))
+        long.append("out", lane.partition, now, key, value, headers)
+    close()
+
+    assert short.written() == long.written()
+
+
+class _Sink:
+    """The batches of one output partition."""
+
+    def __init__(self, limit: int) -> None:
+        self._target = TopicPartition("out", 0)
+        self._batches = Batches(lambda: WireBatch(limit, 0, False))
+
+    def append(self, topic: str, origin: Partition, timestamp: int, key: Any, value: Any, headers: Any) -> None:
+        self._batches.add(self._target, timestamp, key, value, headers)
+
+    def block(self, topic: str, origin: Partition) -> Any:
+        return self._batches.block(self._target)
+
+    def written(self) -> list[bytes]:
+        return [bytes(batch._build()) for chain in self._batches.take().values() for batch in chain]

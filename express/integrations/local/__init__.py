@@ -19,7 +19,7 @@ from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
 from express.integrations.local.context import TaskCall, request_id
 from express.integrations.local.functions import Handler, HandlerError, LocalFunction, load_functions, load_handler
-from express.ports import Describe, Direct, TaskContext
+from express.ports import Describe, Direct, Tally, TaskContext
 from express.values import JSON, text
 
 NOT_FOUND = "Lambda.ResourceNotFoundException"
@@ -58,12 +58,12 @@ class LocalFunctions:
             function = self._direct[resource.arn] = self._find(resource.arn, task, context)
         return function.run(task.input, TaskCall(function, task, context))
 
-    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+    def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
         """The short way to a function that is named by its ARN and called inline."""
         if resource.kind == "optimized":
             return None
         found = [name for name in candidates(resource.arn) if name in self._functions]
-        return self._functions[found[0]].bound(describe) if found else None
+        return self._functions[found[0]].bound(describe, tally) if found else None
 
     def endpoint(self, task: StartTask) -> str | None:
         """The function, by its registered name; None for one that is called inline, which is no more dead than we."""

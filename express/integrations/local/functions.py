@@ -11,12 +11,12 @@ from concurrent.futures import Executor
 from typing import Any, TypeAlias
 
 from express.config import Function
-from express.errors import ConfigError
+from express.errors import ConfigError, StatesError
 from express.integrations.local.context import DirectCall, LambdaContext
 from express.integrations.local.marshal import copied, failure, marshalled, timed_out
 from express.integrations.local.process import ProcessPool
 from express.integrations.schedule import SCHEDULE, Schedule, begin
-from express.ports import Describe, Direct
+from express.ports import QUICK_SECONDS, Describe, Direct, Tally
 from express.values import JSON
 
 Handler: TypeAlias = Callable[[Any, Any], Any]
@@ -85,23 +85,39 @@ class LocalFunction:
         run = self._on_loop if _is_async(self._handler) else self._in_thread
         return self._bounded(run) if self._slots is not None or self.timeout is not None else run
 
-    def bound(self, describe: Describe) -> Direct | None:
+    def bound(self, describe: Describe, tally: Tally | None = None) -> Direct | None:
         """The short way to a handler that is called inline: one call, no effect, no task."""
         if self.run != self._inline:
             return None
-        handler = self._handler
+        handler, timed = self._handler, self.timeout is not None
+        tally = tally or Untallied()
+        clock, at_once = tally.clock, tally.at_once
 
         def call(event: JSON, site: Any) -> JSON | Awaitable[JSON]:
+            began = clock()
             context = DirectCall(self, describe, event, site)
-            if self.timeout is not None:
+            if timed:
                 context._started = self.monotonic()
             try:
                 result = handler(copied(event), context)
             except (Exception, SystemExit) as error:
-                raise failure(error, context.aws_request_id) from error
+                failed = failure(error, context.aws_request_id)
+                tally.failed(failed, began)
+                raise failed from error
             if type(result) is not dict and inspect.isawaitable(result):
-                return self._awaited(result, context)
-            return marshalled(result, context)
+                return tally.awaited(self._awaited(result, context), began)
+            try:
+                answer = marshalled(result, context)
+            except StatesError as error:
+                tally.failed(error, began)
+                raise
+            seconds = clock() - began
+            if seconds > QUICK_SECONDS:
+                tally.succeeded(began)
+            else:
+                at_once[0] += 1
+                at_once[1] += seconds
+            return answer
 
         return call
 
@@ -171,6 +187,25 @@ class LocalFunction:
         """End the handler's processes."""
         if self._processes is not None:
             await self._processes.close()
+
+
+class Untallied:
+    """A `Tally` that nobody reads."""
+
+    clock = staticmethod(time.monotonic)
+
+    def __init__(self) -> None:
+        self.at_once = [0, 0.0]
+
+    def succeeded(self, began: float) -> None:
+        """Nothing to be done."""
+
+    def failed(self, error: StatesError, began: float) -> None:
+        """Nothing to be done."""
+
+    def awaited(self, answer: Awaitable[JSON], began: float) -> Awaitable[JSON]:
+        """The answer."""
+        return answer
 
 
 def _is_async(handler: Handler) -> bool:
