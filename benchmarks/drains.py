@@ -2,6 +2,10 @@
 
 Used by `benchmarks.scale` and `benchmarks.latency`. Workers and broker share the machine's processors with nothing
 else: whoever fills the topics has ended, and whoever watches only looks at end offsets, ten times a second.
+
+What counts is the middle of a run, when every worker is at work: from when all of them have partitions, and a tenth of
+the results is there, until nine tenths are. Before it workers start, and the first one may have all partitions until
+the group hears of the others; at its end one has nothing left while another still works.
 """
 
 from __future__ import annotations
@@ -9,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -18,20 +21,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaProducer
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from benchmarks import pump
+from benchmarks import processes, pump
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ("bench.results", "bench.dead")
-FROM_SHARE = 0.1
-"""The rate counts from this share of the results on: before that workers start and join their group."""
+FROM_SHARE, TO_SHARE = 0.1, 0.9
+"""The part of the results that counts."""
 PATIENCE = 300.0
+JOIN_SECONDS = 30.0
 LOOK = 0.1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -78,34 +82,62 @@ def running(file: Path, workers: int) -> Iterator[subprocess.Popen[bytes]]:
         raise RuntimeError(f"express run ended with {process.returncode}: {told.decode()[-500:]}")
 
 
+class Look(NamedTuple):
+    """How far things are at a moment; seconds of CPU are None where nobody tells."""
+
+    at: float
+    done: int
+    workers: float | None
+    broker: float | None
+    idle: float | None
+
+
 def drain(bootstrap: str, run: str, workers: int, events: int) -> dict[str, float]:
-    """Events per second of wall time, and microseconds of CPU per event of the processes that `express run` is."""
-    before = _children()
-    with Ends(bootstrap) as ends, configured(bootstrap, run) as file, running(file, workers):
-        first, until = ends.results(), time.monotonic() + PATIENCE
-        began: tuple[float, int] | None = None
-        while (done := ends.results() - first) < events:
-            now = time.monotonic()
-            if began is None and done >= events * FROM_SHARE:
-                began = (now, done)
-            if now > until:
-                raise TimeoutError(f"{done:,} of {events:,} results after {PATIENCE:.0f} s")
-            time.sleep(LOOK)
-        ended = time.monotonic()
-        assert began is not None
-    return {"per_second": (events - began[1]) / (ended - began[0]), "cpu_us": (_children() - before) / events * 1e6}
+    """Events per second of wall time; microseconds of CPU per event of the workers and of the broker, as far as known.
+
+    `busy` is the share of the time in which the machine's processors had something to do, whatever it was.
+    """
+    broker = processes.listener(bootstrap)
+    until = time.monotonic() + PATIENCE
+    with Ends(bootstrap) as ends, configured(bootstrap, run) as file, running(file, workers) as process:
+        first = ends.results()
+
+        def look(share: float) -> Look:
+            """At the moment in which so much is done."""
+            while (done := ends.results() - first) < share * events:
+                if time.monotonic() > until:
+                    raise TimeoutError(f"{done:,} of {events:,} results after {PATIENCE:.0f} s")
+                time.sleep(LOOK)
+            spent = processes.cpu_seconds(processes.family(process.pid))
+            theirs = None if broker is None else processes.cpu_seconds([broker])
+            return Look(time.monotonic(), done, spent, theirs, processes.idle_seconds())
+
+        ends.wait_for(f"bench-{run}-w2", workers)
+        began, ended = look(FROM_SHARE), look(TO_SHARE)
+        look(1)
+    if (ended.done - began.done) * 2 < events:
+        raise RuntimeError(f"{began.done:,} of {events:,} events were done before {workers} workers were at work")
+    return _between(began, ended)
 
 
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def _between(began: Look, ended: Look) -> dict[str, float]:
+    """What a run came to from one look to another."""
+    seconds, done = ended.at - began.at, ended.done - began.done
+    found = {"per_second": done / seconds}
+    for name, before, after in (("cpu_us", began.workers, ended.workers), ("broker_us", began.broker, ended.broker)):
+        if before is not None and after is not None:
+            found[name] = (after - before) / done * 1e6
+    if began.idle is not None and ended.idle is not None:
+        found["busy"] = 1 - (ended.idle - began.idle) / seconds / (os.cpu_count() or 1)
+    return found
 
 
 class Ends:
-    """How many results there are, by the end offsets of their topics."""
+    """How many results there are, by the end offsets of their topics; and who is there to make them."""
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-ends"})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
 
     def __enter__(self) -> Ends:
         return self
@@ -116,6 +148,21 @@ class Ends:
     def results(self) -> int:
         """Records in the output and the dead-letter topic since they were made."""
         return sum(self._end(topic, number) for topic in RESULTS for number in range(pump.PARTITIONS))
+
+    def wait_for(self, group: str, members: int) -> None:
+        """Until so many members of a group have partitions."""
+        until = time.monotonic() + JOIN_SECONDS
+        while (found := self._members(group)) < members:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{found} of {members} workers have partitions after {JOIN_SECONDS:.0f} s")
+            time.sleep(LOOK)
+
+    def _members(self, group: str) -> int:
+        try:
+            described = self._admin.describe_consumer_groups([group], request_timeout=10)[group].result()
+        except KafkaException:
+            return 0  # nobody has joined yet
+        return sum(bool(member.assignment.topic_partitions) for member in described.members)
 
     def _end(self, topic: str, number: int) -> int:
         return int(self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1])

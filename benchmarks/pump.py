@@ -6,8 +6,9 @@ Each variant drains the same prepared topic (12 partitions, 300-byte IoT events 
 own, in turns; the process's CPU time counts, from its first record to its last commit. `consume` only reads.
 `ceiling` reads, decodes, encodes, writes whole batches through the documented API and commits: a pump without an
 engine. `headed` does that with the nine headers that a result has. `express` runs the six-state workflow w2, with
-limits, metering and metrics on; `exactly_once` the same in transactions. Without --kafka a real Apache Kafka is started
-from its jars (Java 17, Maven).
+limits, metering and metrics on; `exactly_once` the same in transactions. Beside it stands what the broker spent on an
+event meanwhile, where it runs on this machine. Without --kafka a real Apache Kafka is started from its jars (Java 17,
+Maven), with the options its own script has for Java, its logs in TMPDIR.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from benchmarks import processes
+
 PARTITIONS = 12
 BATCH = 400
 SLICE = 500
@@ -45,6 +48,15 @@ BILLED = (
     ("express.billed-memory-mb", b"64"),
     ("express.source-topic", INPUT.encode()),
 )
+
+SERVER = {
+    "group.initial.rebalance.delay.ms": "1000",  # workers that start together get their partitions together
+    "log.retention.check.interval.ms": "5000",
+}
+"""What the broker of our own has beside what tests want."""
+
+KEPT = {"retention.bytes": str(64 << 20), "file.delete.delay.ms": "1000"}
+"""How much of the results stays, a partition."""
 
 CONFIG = """
 [kafka]
@@ -74,7 +86,8 @@ async def prepare(bootstrap: str, events: int) -> None:
     """Make the topics and fill the input with events that all take the six-state way."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
-    await admin.create_topics([NewTopic(t, PARTITIONS, 1) for t in (INPUT, "bench.results", "bench.dead")])
+    results = [NewTopic(topic, PARTITIONS, 1, topic_configs=KEPT) for topic in ("bench.results", "bench.dead")]
+    await admin.create_topics([NewTopic(INPUT, PARTITIONS, 1), *results])
     await admin.close()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, max_batch_size=1 << 20)
     await producer.start()
@@ -256,7 +269,7 @@ def broker(address: str | None) -> Iterator[str]:
         return
     from tests.kafka.real import RealKafka
 
-    kafka = RealKafka()
+    kafka = RealKafka(configs=SERVER, as_server=True)
     kafka.start()
     try:
         yield kafka.address
@@ -264,18 +277,28 @@ def broker(address: str | None) -> Iterator[str]:
         kafka.stop()
 
 
-def measure(bootstrap: str, events: int, rounds: int, variants: list[str]) -> dict[str, list[float]]:
-    """Microseconds of CPU per event, by variant and round."""
-    found: dict[str, list[float]] = {variant: [] for variant in variants}
+Figures = dict[str, list[float]]
+"""Microseconds per event, by variant and round."""
+
+
+def measure(bootstrap: str, events: int, rounds: int, variants: list[str]) -> tuple[Figures, Figures]:
+    """CPU per event of the variants, and of the broker meanwhile, as far as that can be seen."""
+    found: Figures = {variant: [] for variant in variants}
+    brokers: Figures = {variant: [] for variant in variants}
+    broker = processes.listener(bootstrap)
     for number in range(rounds):
         for variant in variants:
             run = f"{variant}-{number}-{time.time_ns()}"
             command = [sys.executable, "-m", "benchmarks.pump", "--child", variant, run]
             command += ["--kafka", bootstrap, "--events", str(events)]
+            before = broker and processes.cpu_seconds([broker])
             answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300).stdout)
+            after = broker and processes.cpu_seconds([broker])
             found[variant].append(answer["cpu"] / events * 1e6)
+            if before is not None and after is not None:
+                brokers[variant].append((after - before) / events * 1e6)
             print(f"  {variant:13}{answer['cpu'] / events * 1e6:8.2f} us/event", file=sys.stderr)
-    return found
+    return found, brokers
 
 
 def main() -> None:
@@ -288,26 +311,30 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--child", nargs=2, metavar=("VARIANT", "RUN"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    events = options.events or (60_000 if options.quick else 300_000)
+    events = options.events or (60_000 if options.quick else 600_000)
     if options.child:
         child(options.child[0], options.kafka, options.child[1], events)
         return
     with broker(options.kafka) as bootstrap:
         asyncio.run(prepare(bootstrap, events))
-        found = measure(bootstrap, events, 2 if options.quick else 5, options.only)
-    report(found, options.json)
+        found, brokers = measure(bootstrap, events, 2 if options.quick else 5, options.only)
+    report(found, brokers, options.json)
 
 
-def report(found: dict[str, list[float]], file: str | None) -> None:
+def report(found: Figures, brokers: Figures, file: str | None) -> None:
     """Print the table, write the file."""
     best = {variant: min(times) for variant, times in found.items()}
+    theirs = {variant: min(times) for variant, times in brokers.items() if times}
     ceiling = best.get("ceiling")
-    print(f"{'':13}{'best us':>10}{'median':>10}{'events/CPU s':>14}{'of ceiling':>12}")
+    print(f"{'':13}{'best us':>10}{'median':>10}{'events/CPU s':>14}{'of ceiling':>12}{'broker us':>12}")
     for variant, times in found.items():
-        share = f"{ceiling / best[variant]:12.2f}" if ceiling else ""
-        print(f"{variant:13}{best[variant]:10.2f}{statistics.median(times):10.2f}{1e6 / best[variant]:14,.0f}{share}")
+        share = f"{ceiling / best[variant]:12.2f}" if ceiling else f"{'':12}"
+        broker = f"{theirs[variant]:12.2f}" if variant in theirs else ""
+        median = statistics.median(times)
+        print(f"{variant:13}{best[variant]:10.2f}{median:10.2f}{1e6 / best[variant]:14,.0f}{share}{broker}")
     if file:
         row = {"us_per_event": {variant: round(value, 2) for variant, value in best.items()}}
+        row["broker_us_per_event"] = {variant: round(value, 2) for variant, value in theirs.items()}
         if ceiling and "express" in best:
             row["share_of_ceiling"] = round(ceiling / best["express"], 3)
             if "headed" in best:

@@ -28,6 +28,10 @@ CLUSTER_ID = "ZXhwcmVzcy10ZXN0cy0wMQ"
 READY_SECONDS = 60.0
 _PORTS = (15_000, 32_000)  # below what systems take for outgoing connections
 _FLAGS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
+_SERVER = [
+    *("-server", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Djava.awt.headless=true"),
+    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15"),
+]
 _LOG4J2 = """rootLogger.level=WARN
 rootLogger.appenderRef.c.ref=C
 appender.c.type=Console
@@ -52,10 +56,17 @@ class RealKafka:
     """
 
     def __init__(
-        self, brokers: int = 1, version: str = DEFAULT_VERSION, *, configs: dict[str, str] | None = None
+        self,
+        brokers: int = 1,
+        version: str = DEFAULT_VERSION,
+        *,
+        configs: dict[str, str] | None = None,
+        as_server: bool = False,
     ) -> None:
+        """`as_server`: with the options that Kafka's own script starts Java with; else with those that start fast."""
         self.version = version
         self._configs = configs or {}
+        self._as_server = as_server
         self._nodes = range(1, brokers + 1)
         ports = _free_ports(2 * brokers)
         self._ports = dict(zip(self._nodes, ports[:brokers], strict=True))
@@ -79,7 +90,8 @@ class RealKafka:
         libs = fetch(self.version)
         self._folder = Path(tempfile.mkdtemp(prefix="express-kafka-"))
         heap = "512m" if len(self._nodes) == 1 else "384m"
-        self._java = [java(), f"-Xmx{heap}", *_FLAGS, self._logging(), "-cp", f"{libs}/*"]
+        flags = _SERVER if self._as_server else [f"-Xmx{heap}", *_FLAGS]
+        self._java = [java(), *flags, self._logging(), "-cp", f"{libs}/*"]
         try:
             for node in self._nodes:
                 self._format(node)
