@@ -209,7 +209,7 @@ def begin(program: Program, segments: Segments, data: JSON, bytes_: int, call: C
     if enter is None:
         return (-2 - start, data, FIRST, NOTHING, 5 * bytes_, None)
     point = enter(data, FIRST, NOTHING, 5 * bytes_, call)
-    return point if point[0] == END else drive(program, segments, point, call)
+    return point if point[0] == END or (len(point) == 8 and point[6]) else drive(program, segments, point, call)
 
 
 def drive(program: Program, segments: Segments, point: Point, call: Call) -> Point:
@@ -246,13 +246,14 @@ def again(program: Program, segments: Segments, point: Point, call: Call) -> Poi
     answer = call(program.scope.rows[row], payload, counts, tries)
     if answer is PENDING:
         return (row, data, counts, variables, bound, payload, tries)
+    failed, resume = segments.failed[row], segments.resume[row]
+    assert failed is not None, "it made the point"
+    assert resume is not None, "a task that is asked for has both"
     if answer.__class__ is TaskFailed:
-        failed = segments.failed[row]
-        assert failed is not None, "it made the point"
         point = failed(data, counts, variables, bound, answer, payload, tries, call)
     else:
-        point = answered(segments, (row, data, counts, variables, bound, payload, tries), answer, call)
-    return drive(program, segments, point, call)
+        point = resume(data, counts, variables, bound, answer, tries, call)
+    return point if point[0] == END or (len(point) == 8 and point[6]) else drive(program, segments, point, call)
 
 
 def _asked(what: Row, segments: Segments, point: Point, call: Call) -> Point:

@@ -167,7 +167,7 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, 
     `fresh`: the result is a dict that was just made and that nothing else holds.
     """
     if mode:
-        emit_jsonata.put(code, state, point, display(result), growth)
+        emit_jsonata.put(code, state, point, result, growth)
         return
     point.assigned = None
     point.known = {}

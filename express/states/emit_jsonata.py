@@ -106,9 +106,9 @@ def _value(code: Code, made: Inlined) -> Value:
     return Made({name: code.lasting(source) for name, source in made.parts.items()})
 
 
-def put(code: Code, state: Any, point: Point, result: str, growth: Growth, phase: str = "sr") -> None:
+def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, phase: str = "sr") -> None:
     """Output and Assign, over `$states.input` and, under the name `phase`, the result or the error output."""
-    given = (phase, result) if result != point.data else None
+    given = (phase, display(result)) if result != point.data else None
     assign: Any = getattr(state, "assign", UNSET)
     point.assigned = None
     point.owned = False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from express.asl import model
 from express.engine.program import RetryRow
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, STATES_ALL, TASK_FAILED, TIMEOUT
+from express.expr.source import Made, display
 from express.states import emit, emit_jsonata
 from express.states.segment import Code, Local, NotFused, Point
 
@@ -95,13 +96,12 @@ def _caught(tree: Tree, row: int, state: model.Task, catcher: model.Catcher, poi
     """A catcher: the error output into the data, and on at its Next."""
     code = tree.code
     code.add("if (w := r.cause) is None and n is not None: w = ''")  # as in recovery: observed
-    code.add("e = {'Error': n, 'Cause': w}")
-    code.add("z = len(dumps(e))")
-    code.add("b = b + z")
-    code.open_region(point, " + z")
+    error = Made({"Error": "n", "Cause": "w"})
+    code.add("b = b + 6 * (len(n) + len(w)) + 32")  # no character takes more than six bytes
+    code.open_region(point, f" + len(dumps({display(error)}))")
     mode = tree.f.mode(state)
     if mode:
-        emit_jsonata.put(code, catcher, point, "e", (1, 0), "se")
+        emit_jsonata.put(code, catcher, point, error, (1, 0), "se")
     else:
-        emit.put(code, catcher, point, "e", (1, 0), fresh=True, mode=False)
+        emit.put(code, catcher, point, error, (1, 0), fresh=True, mode=False)
     tree.leave(row, point, catcher.next, (row,))
