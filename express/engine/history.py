@@ -16,6 +16,31 @@ HistoryEvent: TypeAlias = tuple[int, int, str, float, dict[str, JSON]]
 """(id, previousEventId, type, engine time, details). Details are AWS's members, flattened, values parsed."""
 
 
+class Shape:
+    """An object that is put together when it is read: the one at the place `base`, if any, with more members."""
+
+    __slots__ = ("base", "fixed", "places")
+
+    def __init__(self, base: int | None, fixed: dict[str, JSON], places: Places) -> None:
+        self.base = base
+        self.fixed = fixed
+        self.places = places
+
+    def made(self, added: tuple[Any, ...], known: dict[Shape, JSON]) -> JSON:
+        """The object, out of what a segment has added; `known` are those that were made before."""
+        value = known.get(self)
+        if value is None:
+            value = dict(self.fixed) if self.base is None else {**added[self.base], **self.fixed}
+            for key, place in self.places:
+                value[key] = place.made(added, known) if isinstance(place, Shape) else added[place]
+            known[self] = value
+        return value
+
+
+Places: TypeAlias = tuple[tuple[str, "int | Shape"], ...]
+"""Where the members of an object come from that are no constants: a place in what a segment adds, or a shape."""
+
+
 class Template:
     """The events of one way through a segment: (type, details, and the place of each value that is no constant).
 
@@ -24,7 +49,7 @@ class Template:
 
     __slots__ = ("events",)
 
-    def __init__(self, events: tuple[tuple[str, dict[str, JSON], tuple[tuple[str, int], ...]], ...]) -> None:
+    def __init__(self, events: tuple[tuple[str, dict[str, JSON], Places], ...]) -> None:
         self.events = events
 
     def __len__(self) -> int:
@@ -33,10 +58,9 @@ class Template:
     def expand(self, added: tuple[Any, ...], after: int) -> Iterator[HistoryEvent]:
         """The events of what a segment has added, after the event `after`. Only the first hangs on no other."""
         time = added[1]
+        known: dict[Shape, JSON] = {}
         for kind, fixed, places in self.events:
-            details = dict(fixed)
-            for key, place in places:
-                details[key] = added[place]
+            details = Shape(None, fixed, places).made(added, known)
             yield after + 1, after if after > 1 else 0, kind, time, details
             after += 1
 

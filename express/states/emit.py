@@ -199,7 +199,7 @@ def _merge(code: Code, point: Point, result_path: str, result: Value) -> None:
         return
     if match is not None and result != data:
         code.hold(point, match[1] or match[2], result)
-        if code.recorded or len(point.fields) > MOST_FIELDS:
+        if len(point.fields) > MOST_FIELDS:
             code.whole(point)
         return
     code.whole(point)

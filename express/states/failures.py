@@ -13,7 +13,8 @@ from express.engine.program import RetryRow
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, STATES_ALL, TASK_FAILED, TIMEOUT
 from express.expr.source import Made, display
 from express.states import emit, emit_jsonata
-from express.states.segment import Code, Local, NotFused, Point
+from express.states.segment import Code, NotFused, Point
+from express.states.trace import Local
 
 if TYPE_CHECKING:
     from express.states.tree import Tree

@@ -16,7 +16,8 @@ from express.engine.fast import BELOW, EVENTS
 from express.expr.growth import constant
 from express.expr.source import Reads, Value, display
 from express.states import emit, emit_jsonata
-from express.states.segment import Code, Local, NotFused, Point
+from express.states.segment import Code, NotFused, Point
+from express.states.trace import Grown, Local
 
 if TYPE_CHECKING:
     from express.states.tree import Tree
@@ -93,7 +94,7 @@ def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int
     tree.ask(row, point, name)
 
 
-def _kept_payload(code: Code, point: Point, name: str) -> Local:
+def _kept_payload(code: Code, point: Point, name: str) -> Local | Grown:
     return code.version(point) if name == point.data else Local(name)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from express.engine.fast import BELOW, EVENTS
-from express.engine.history import Template
 from express.expr.growth import Growth
 from express.expr.jsonata.emitter import Known
 from express.expr.source import MARK, Emitter, Made, Reads, Value, display, is_scalar
-from express.values import JSON, PAYLOAD_LIMIT
+from express.states.trace import Details, Grown, Local, paths, template_of
+from express.values import PAYLOAD_LIMIT
 
 REGION = 16
 """A bound that may have grown by more than this factor is computed anew."""
@@ -42,15 +42,6 @@ def extended(base: str, fields: Made) -> str:
 def mentions(text: str, name: str) -> bool:
     """Whether a name may be read in a text; a string that holds the word counts, too."""
     return re.search(rf"\b{name}\b", text) is not None
-
-
-class Local(str):
-    """The name of a local that holds a value of a history event; any other detail is a constant."""
-
-    __slots__ = ()
-
-
-Details: TypeAlias = dict[str, JSON | Local]
 
 
 class Point:
@@ -281,7 +272,6 @@ class Code:
             value = self.lasting(value)
         point.fields = Made({**point.fields, name: value})
         self.replaced(point, name)
-        point.version = None
 
     def replaced(self, point: Point, name: str) -> None:
         """A member of the data has another value now."""
@@ -294,7 +284,7 @@ class Code:
         if point.fields or point.made:
             for line in point.data_together(point.data):
                 self.add(line)
-            point.reads = {**point.reads, **dict(_paths((point.data,), point.fields))}
+            point.reads = {**point.reads, **dict(paths((point.data,), point.fields))}
             point.owned = not self.recorded
             point.fields, point.made = Made(), False
             point.input = False
@@ -381,25 +371,22 @@ class Code:
         if self.recorded:
             point.trace = (*point.trace, (kind, details))
 
-    def version(self, point: Point) -> Local:
-        """The local that keeps the data as it is now."""
-        if point.version is None or point.fields or point.made:
-            data = self.whole(point)
+    def version(self, point: Point) -> Local | Grown:
+        """The data as it is now, for a history event."""
+        if point.made:
+            return Grown(None, point.fields)
+        if point.version is None:
             point.version = self.name("h")
             if self.recorded:
-                self.add(f"{point.version} = {data}")
-        return Local(point.version)
+                self.add(f"{point.version} = {point.data}")
+        return Grown(point.version, point.fields) if point.fields else Local(point.version)
 
     def trace(self, point: Point) -> None:
         """Hand the events since the segment's start to the history: one tuple of references."""
         if not point.trace:
             return
-        names = list(
-            dict.fromkeys(value for _, details in point.trace for value in details.values() if type(value) is Local)
-        )
-        slots = {name: 2 + i for i, name in enumerate(names)}
-        template = Template(tuple((kind, _fixed(details), _places(details, slots)) for kind, details in point.trace))
-        self.add(f"h.added.append(({', '.join((self.emitter.bind(template), 'h.now', *names))}))")
+        template, slots = template_of(point.trace)
+        self.add(f"h.added.append(({', '.join((self.emitter.bind(template), 'h.now', *slots))}))")
         point.trace = ()
 
     # The end --------------------------------------------------------------------------------------------
@@ -429,22 +416,3 @@ def is_lasting(source: str) -> bool:
     (True, True, False, False, False)
     """
     return _ONCE.fullmatch(source) is not None if source.isidentifier() else is_scalar(source)
-
-
-def _paths(before: tuple[str | int, ...], fields: Made) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The paths below `before` whose values are in locals."""
-    for name, value in fields.items():
-        path = (*before, name)
-        if isinstance(value, Made):
-            yield from _paths(path, value)
-        elif value.isidentifier():
-            yield path, value
-
-
-def _fixed(details: Details) -> dict[str, JSON]:
-    """The details with nothing where a value belongs, in their order."""
-    return {key: None if type(value) is Local else value for key, value in details.items()}
-
-
-def _places(details: Details, slots: dict[JSON | Local, int]) -> tuple[tuple[str, int], ...]:
-    return tuple((key, slots[value]) for key, value in details.items() if type(value) is Local)

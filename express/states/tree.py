@@ -11,8 +11,9 @@ from express.asl import model
 from express.engine.program import END, Scope
 from express.states import emit, failures
 from express.states.fragments import KINDS, passed
-from express.states.segment import Code, Details, Local, NotFused, Point
+from express.states.segment import Code, NotFused, Point
 from express.states.task import TaskPlan
+from express.states.trace import Details, Grown, Local
 
 if TYPE_CHECKING:
     from express.states.fuse import Fusing
@@ -122,7 +123,7 @@ class Tree:
 
     # Tasks --------------------------------------------------------------------------------------------
 
-    def scheduled(self, plan: TaskPlan, point: Point, payload: Local) -> None:
+    def scheduled(self, plan: TaskPlan, point: Point, payload: Local | Grown) -> None:
         """TaskScheduled and TaskStarted, or their Lambda and activity forms."""
         seconds = [None if field is None else field(_NO_FRAME) for field in (plan.timeout, plan.heartbeat)]
         self.code.event(point, f"{plan.prefix}Scheduled", plan.scheduled(payload, *seconds))
