@@ -21,13 +21,14 @@ from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_m
 from express.ports import GOLDEN, MASK, Clock, Ending, Event, Observer, Partition, Record, Sink, Unreadable
 from express.runtime.counters import Counters
 from express.runtime.executor import Caller, Done, Executor, Run
+from express.runtime.headers import Carrier
 from express.runtime.lane import ORDER_KEYS, Job, Lane
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.pipeline import Pipeline
-from express.runtime.records import Letter, dead_letter_headers, record_bytes
+from express.runtime.records import HEADERS_ROOM, OWN_HEADERS_ROOM, Letter, dead_letter_headers, record_bytes
 from express.runtime.room import Room
 from express.runtime.runs import around
-from express.runtime.through import RESULT_OVERHEAD, Fixed, Through
+from express.runtime.through import Fixed, Through
 from express.values import JSON, dumps
 
 WAITING_PER_TURN = 16
@@ -155,12 +156,15 @@ class Dispatcher(ABC):
         if special or segments is None or segments.enter[self._program.scope.start] is None:
             return None
         seconds = cap(self._program, self._pipeline.time_limit, 0.0)
-        limit = min(self._limit, self._sink.limit - RESULT_OVERHEAD)
+        copied = self._pipeline.copy_headers
+        limit = min(self._limit, self._sink.limit - (HEADERS_ROOM if copied else OWN_HEADERS_ROOM))
         about = About(role_arn=workflow.role_arn, state_machine_arn=workflow.arn, state_machine_name=workflow.name)
         fixed = Fixed(
             self._program, about, workflow.memory, self._holders, seconds, self._limit, limit, self._pipeline.output
         )
-        return Through(self, fixed, self._executor, self._sink, clock, self._counters, self._order, self._tracer)
+        return Through(
+            self, fixed, self._executor, self._sink, clock, self._counters, self._order, Carrier(copied), self._tracer
+        )
 
     def _run(self, lane: Lane, record: Event, order: bytes | None) -> None:
         if record.headers:
@@ -300,7 +304,7 @@ class Dispatcher(ABC):
         if self._observer is not None:
             name = about.state_machine_name
             self._observer.ended(Ending(name, arn, finish.status, finish.error, about.started, stopped))
-        if len(value) + len(key or b"") + RESULT_OVERHEAD > self._sink.limit:
+        if len(value) + len(key or b"") + OWN_HEADERS_ROOM > self._sink.limit:
             self._refuse_result(lane, Record(*lane.partition, offset, timestamp, key, None), len(value))
             return
         counters.output_bytes += len(value)

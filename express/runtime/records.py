@@ -49,6 +49,12 @@ TRUNCATED = f"{ERRORS}value.truncated"
 CAUSE_LIMIT = 1_024
 """Bytes of a cause that a header holds."""
 
+HEADERS_ROOM = 65_536
+"""More than all headers of a result ever take, copied ones too; what comes nearer to a limit is measured."""
+
+OWN_HEADERS_ROOM = 4_096
+"""The same without copied ones."""
+
 _TRACE = Carrier()
 
 _UUID_BITS = 0xFFFF_FFFF_FFFF

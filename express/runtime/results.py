@@ -7,20 +7,20 @@ batch, or one is full, a result takes the way that all other records take.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
 from express.ports import Block, Partition, Sink
 from express.runtime.lane import Lane
 from express.runtime.records import HEX, HEX_BITS, PLAIN
-from express.wire import NULL, SMALL, VARINTS, HeaderBlock, varint
+from express.wire import NULL, SMALL, VARINTS, HeaderBlock, encode_headers, read_varint, varint
 
 BILLED = DURATION_STEP_MS, MEMORY_STEP_MB
 """What each of these executions is billed: the least there is."""
 
-Put: TypeAlias = Callable[[int, bytes | None, bytes, int], None]
-"""(offset, key, value, when it ended in milliseconds since 1970): append a result."""
+Put: TypeAlias = Callable[[int, bytes | None, bytes, int, Sequence[tuple[str, bytes]]], None]
+"""(offset, key, value, when it ended in milliseconds since 1970, further headers): append a result."""
 
 _HEX_MASK = (1 << HEX_BITS) - 1
 
@@ -56,18 +56,19 @@ def writer(lane: Lane, topic: str, sink: Sink, now_ms: int) -> tuple[Put, Callab
         shared_ms = stopped_ms if started_ms == stopped_ms else -1
         stamp = b"\0" + varint(0 if block is None else stopped_ms - block.since)
 
-    def put(offset: int, key: bytes | None, value: bytes, stopped_ms: int) -> None:
+    def put(offset: int, key: bytes | None, value: bytes, stopped_ms: int, more: Sequence[tuple[str, bytes]]) -> None:
         nonlocal started_ms, count, left
         if stopped_ms != shared_ms or offset >= ceiling:
             share(offset, stopped_ms)
         last, code = digits[offset % 1000], HEX[offset & _HEX_MASK]
+        head, tail = (front, last) if not more else _with(more, front, last)
         if left >= 0:
             keyed = NULL if key is None else VARINTS[len(key)] + key
             try:
                 sizes = VARINTS[count], VARINTS[len(value)]
             except IndexError:  # numbers beyond the table
                 sizes = varint(count), varint(len(value))
-            body = b"".join((stamp, sizes[0], keyed, sizes[1], value, front, last, middle, code, back, last))
+            body = b"".join((stamp, sizes[0], keyed, sizes[1], value, head, last, middle, code, back, tail))
             size = varint(len(body)) if len(body) >= SMALL else VARINTS[len(body)]
             left -= len(size) + len(body)
             if left >= 0:
@@ -78,12 +79,18 @@ def writer(lane: Lane, topic: str, sink: Sink, now_ms: int) -> tuple[Put, Callab
                 return
         close()
         started_ms = stopped_ms
-        headers = HeaderBlock(b"".join((front, last, middle, code, back, last)))
+        headers = HeaderBlock(b"".join((head, last, middle, code, back, tail)))
         sink.append(topic, partition, stopped_ms, key, value, headers)
         begin()
 
     begin()
     return put, close
+
+
+def _with(more: Sequence[tuple[str, bytes]], front: bytes, last: bytes) -> tuple[bytes, bytes]:
+    """The first and the last piece of headers, with more of them: their number stands in the first byte."""
+    number, rest = read_varint(front, 0)
+    return varint(number + len(more)) + front[rest:], last + encode_headers(more)[len(varint(len(more))) :]
 
 
 def _no_block(topic: str, partition: Partition) -> None:

@@ -10,23 +10,21 @@ from typing import NamedTuple
 
 from express.engine import About, Execution
 from express.engine.effects import Finish
-from express.engine.fast import Ended
+from express.engine.fast import Ended, Point, ended
+from express.engine.program import END
 from express.ports import Clock, Ending, Event, Observer, Record, Sink
 from express.runtime import cloudevents
 from express.runtime.counters import Counters
 from express.runtime.dispatch import Dispatcher, bill, result_of
 from express.runtime.envelope import opener
-from express.runtime.executor import Executor, Run
-from express.runtime.headers import TRACEPARENT, TRACESTATE, Carried, Carrier, trace, trace_headers
+from express.runtime.executor import Caller, Executor, Run
+from express.runtime.headers import NOTHING, TRACEPARENT, TRACESTATE, Carried, Carrier, trace, trace_headers
 from express.runtime.lane import Lane
 from express.runtime.payload import Rejected, heap_bytes
 from express.runtime.pipeline import Pipeline
-from express.runtime.records import Naming, record_bytes
+from express.runtime.records import HEADERS_ROOM, Naming, record_bytes
 from express.runtime.routing import Machine, Router
 from express.values import JSON
-
-HEADERS_ROOM = 65_536
-"""More than all headers of a result ever take; a result that comes nearer to the limit is measured."""
 
 
 class RoutedJob(NamedTuple):
@@ -121,13 +119,40 @@ class RoutedDispatcher(Dispatcher):
             run = self._kept(x, self._ended_routed)
             if run is not None:
                 run.item = job
+        self._begun(job, x, run)
+
+    def take_over(
+        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, call: Caller
+    ) -> None:
+        """As it is; what goes on of the record's headers goes on here too."""
+        carried = self._carry(record.headers) if record.headers else NOTHING
+        if carried is NOTHING:
+            super().take_over(lane, record, data, about, began, point, call)
+            return
+        lane.tracker.track(record.offset)
+        self._counters.started += 1
+        machine, value = self.router.default, record.value or b""
+        heap, order = heap_bytes(value, self._width), self._order(record)
+        job = RoutedJob(
+            lane, record.offset, record.timestamp, record.key, len(value), heap, order, machine, lane.naming, carried
+        )
+        if point[0] == END:
+            self._emit_routed(job, ended(about, began, point))
+            return
+        limit = self._pipeline.time_limit
+        self._begun(
+            job, *self._executor.go_on(self._program, data, about, self._ended_routed, began, limit, point, call, job)
+        )
+
+    def _begun(self, job: RoutedJob, x: Execution | Ended, run: Run | None) -> None:
+        """Write the result of an execution that has ended; note whose it is if it waits, and what waits behind it."""
         if run is None:
             self._emit_routed(job, x)
             return
-        lane.runs.add(run)
+        job.lane.runs.add(run)
         self.room.enter(job.heap)
-        if order is not None:
-            lane.waiting.setdefault(order)
+        if job.order is not None:
+            job.lane.waiting.setdefault(job.order)
 
     def _carried(self, record: Event, data: JSON) -> Carried:
         """What goes on of the headers; a CloudEvent may have its trace context among its attributes."""

@@ -1,9 +1,9 @@
 """The short way of a record: from its bytes to its result in one loop, as long as nothing is in the way.
 
-It is for executions on the generated segments that succeed without waiting, of records that are a value and nothing
-else. Whatever is different ends the loop: before anything was done for the record, or handed to the dispatcher at the
-point where it stands. So everything else has one way only. What the loop counts is entered when it ends; nobody can
-have looked in between, for it does not give way.
+It is for executions on the generated segments that succeed without waiting, of records whose value is the input.
+Whatever is different ends the loop: before anything was done for the record, or handed to the dispatcher at the point
+where it stands. So everything else has one way only. What the loop counts is entered when it ends; nobody can have
+looked in between, for it does not give way.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from express.engine import About, Program
 from express.engine.fast import FIRST, NOTHING, Call, Point, drive, transitions
 from express.engine.program import END, Row
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
-from express.ports import GOLDEN, MASK, QUICK_SECONDS, Clock, Direct, Event, Sink, Tracing
+from express.ports import GOLDEN, MASK, QUICK_SECONDS, Clock, Direct, Event, Sink, Tracing, Unreadable
 from express.runtime.calls import JSON_TYPES, Caller
 from express.runtime.counters import Counters
 from express.runtime.executor import Executor
+from express.runtime.headers import NOTHING as NOTHING_CARRIED
+from express.runtime.headers import Carrier, Trace
 from express.runtime.lane import Lane, OrderKey
 from express.runtime.payload import Rejected, admit
 from express.runtime.records import Naming
@@ -34,9 +36,6 @@ STEP_BYTES = MEMORY_STEP_MB * 1_000_000
 KEY_LIMIT = 1_024
 """Records with longer keys take the long way, where the size of a result is looked at more closely."""
 
-RESULT_OVERHEAD = 4_096
-"""More than the headers of a result ever take."""
-
 
 class Seat(msgspec.Struct, gc=False):
     """Who an execution is, told only when somebody asks: an `About` that is mostly never made."""
@@ -45,6 +44,7 @@ class Seat(msgspec.Struct, gc=False):
     offset: int
     started: float
     machine: About
+    trace: Trace | None
 
     @property
     def execution_arn(self) -> str:
@@ -54,7 +54,9 @@ class Seat(msgspec.Struct, gc=False):
     def whole(self) -> About:
         """All there is to be told."""
         arn, name = self.naming.arn(self.offset), self.naming.name(self.offset)
-        return msgspec.structs.replace(self.machine, execution_arn=arn, name=name, started=self.started)
+        return msgspec.structs.replace(
+            self.machine, execution_arn=arn, name=name, started=self.started, trace=self.trace
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.whole(), name)
@@ -91,12 +93,13 @@ class _Turn:
     there was none.
     """
 
-    __slots__ = ("_about", "_executor", "_seconds", "began", "call", "caller", "naming", "offset", "shift")
+    __slots__ = ("_about", "_executor", "_seconds", "began", "call", "caller", "naming", "offset", "shift", "trace")
 
     naming: Naming
     offset: int
     began: float
     shift: float
+    trace: Trace | None
     caller: Caller | None
 
     def __init__(self, executor: Executor, about: About, seconds: float | None) -> None:
@@ -108,7 +111,7 @@ class _Turn:
 
     def seat(self) -> Seat:
         """Who the execution is."""
-        return Seat(self.naming, self.offset, self.began + self.shift, self._about)
+        return Seat(self.naming, self.offset, self.began + self.shift, self._about, self.trace)
 
     def calling(self) -> Caller:
         """The `caller`, now needed."""
@@ -129,7 +132,7 @@ class _Turn:
             if direct is None or tries:
                 return self.calling()(row, payload, counts, tries)
             began = self.began
-            seat = Seat(self.naming, self.offset, began + self.shift, about)
+            seat = Seat(self.naming, self.offset, began + self.shift, about, self.trace)
             try:
                 output = direct(payload, (row, counts, seat, None if seconds is None else began + seconds))
             except (Exception, SystemExit, CancelledError) as error:
@@ -172,9 +175,13 @@ class Through:
         clock: Clock,
         counters: Counters,
         order: OrderKey,
+        carry: Carrier,
         tracer: Tracing | None = None,
     ) -> None:
-        """`tracer`: executions that it samples, and the slowest, are not for the short way."""
+        """`carry` says what goes on of a record's headers.
+
+        `tracer`: executions that it samples, and the slowest, are not for the short way.
+        """
         self._rest = rest
         self._tracer = tracer
         self._fixed = fixed
@@ -182,6 +189,7 @@ class Through:
         self._clock = clock
         self._counters = counters
         self._order = order
+        self._carry = carry
         self._turn = _Turn(executor, fixed.about, fixed.seconds)
         self._allowed = (STEP_BYTES - fixed.memory) // fixed.holders
         """Bytes of input and result that still make an execution of the least memory that is billed."""
@@ -203,7 +211,7 @@ class Through:
         """The loop; an execution that it could not bring to its end."""
         program, _, _, _, _, payload_limit, result_limit, topic = self._fixed
         turn, call, monotonic, allowed = self._turn, self._turn.call, self._clock.monotonic, self._allowed
-        waiting, order, tracer = lane.waiting, self._order, self._tracer
+        waiting, carry, tracer = lane.waiting, self._carry, self._tracer
         segments = program.segments
         enter = segments.enter[program.scope.start]
         sampled, slow = (0, STEP_SECONDS) if tracer is None else (tracer.threshold, min(tracer.slow, STEP_SECONDS))
@@ -216,7 +224,8 @@ class Through:
             if now >= until:
                 break
             key, value, offset = record.key, record.value, record.offset
-            if record.headers or (key and len(key) > KEY_LIMIT) or (waiting and order(record) in waiting):
+            headers = record.headers
+            if (headers or waiting or (key and len(key) > KEY_LIMIT)) and self._is_special(lane, record):
                 break
             if sampled and offset * GOLDEN & MASK < sampled:
                 break
@@ -225,7 +234,8 @@ class Through:
             except Rejected:  # by the dispatcher
                 break
             size = len(value)  # type: ignore[arg-type]  # what has none is not admitted
-            turn.offset, turn.began, turn.caller = offset, now, None
+            trace, more = carry(headers) if headers else NOTHING_CARRIED
+            turn.offset, turn.began, turn.trace, turn.caller = offset, now, trace, None
             point = enter(data, FIRST, NOTHING, 5 * size, call)
             if point[0] != END:
                 point = drive(program, segments, point, call)
@@ -237,7 +247,7 @@ class Through:
             size += len(text)
             if not 0 < len(text) <= result_limit or end - now > slow or size > allowed:
                 return record, data, turn.seat().whole(), now, point, turn.calling()
-            put(offset, key, text, int((end + shift) * 1000))
+            put(offset, key, text, int((end + shift) * 1000), more)
             note(record.timestamp)
             count(point[2])
             move(size)
@@ -246,6 +256,11 @@ class Through:
                 done.slow.append(end - now)
             done.ended = now = end
         return None
+
+    def _is_special(self, lane: Lane, record: Event) -> bool:
+        """Whether a record can't be read, has a long key, or waits behind another."""
+        long = len(record.key or b"") > KEY_LIMIT
+        return long or type(record) is Unreadable or self._order(record) in lane.waiting
 
     def _enter(self, lane: Lane, done: _Done, left: int) -> None:
         """Take what was finished off the lane, count it and note its offsets; `left`: one more is taken off."""

@@ -54,7 +54,12 @@ def handler(data: Any) -> Any:
     return {"seen": data, "lone": "\ud800"} if data.get("bug") else {"seen": data}
 
 
-def drained(segments: bool, ordering: str, *, headers: bool = False) -> tuple[list[Any], list[Any], Any, Any]:
+TRACED = ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+
+def drained(
+    segments: bool, ordering: str, headers: tuple[tuple[str, bytes], ...] = ()
+) -> tuple[list[Any], list[Any], Any, Any]:
     """Results, dead letters, commit and counters of all events, three of each key, without what time adds."""
 
     async def main() -> tuple[list[Any], list[Any], Any, Any]:
@@ -63,7 +68,7 @@ def drained(segments: bool, ordering: str, *, headers: bool = False) -> tuple[li
             machine = msgspec.structs.replace(machine, segments=None)
         rig = Rig(machine, handler, ordering=ordering)
         for n, event in enumerate(EVENTS * 3):
-            more = [("k", b"v")] if headers and n % 2 else []
+            more = list(headers) if n % 2 else []
             rig.put(event, key=b"k%d" % (n % 4) if n % 5 else None, headers=more)
         worker = rig.worker()
         assert (worker.processor._dispatcher.through is not None) == segments
@@ -85,10 +90,10 @@ def shown(records: list[Record]) -> list[Any]:
 
 
 @pytest.mark.parametrize("ordering", ["key", "partition", "none"])
-@pytest.mark.parametrize("headers", [False, True])
-def test_both_ways_write_the_same(ordering: str, headers: bool) -> None:
+@pytest.mark.parametrize("headers", [(), (("k", b"v"),), (TRACED,), (TRACED, ("tracestate", b"a=1"), ("k", b"v"))])
+def test_both_ways_write_the_same(ordering: str, headers: tuple[tuple[str, bytes], ...]) -> None:
     """Results, dead letters, commits and counters are the same with and without the loop."""
-    short, long = drained(True, ordering, headers=headers), drained(False, ordering, headers=headers)
+    short, long = drained(True, ordering, headers), drained(False, ordering, headers)
 
     assert short[0] == long[0]
     assert short[1] == long[1]
@@ -171,8 +176,10 @@ def test_a_run_appends_what_a_record_at_a_time_does(
     for n, (key, size, took) in enumerate(records):
         offset, value = first + 3 * n, b"v" * (size * 40)
         started, now = now, now + took
-        put(offset, key, value, now)
+        more = [("traceparent", b"t" * size)] * (size % 3)
+        put(offset, key, value, now, more)
         headers = naming.result_headers(offset, naming.arn(offset), Finish("SUCCEEDED"), started, now, (100, 64))
+        headers += more
         long.append("out", lane.partition, now, key, value, headers)
     close()
 
