@@ -5,10 +5,11 @@
 Each variant drains the same prepared topic (12 partitions, 300-byte IoT events in batches of 400) in a process of its
 own, in turns; the process's CPU time counts, from its first record to its last commit. `consume` only reads.
 `ceiling` reads, decodes, encodes, writes whole batches through the documented API and commits: a pump without an
-engine. `headed` does that with the nine headers that a result has. `express` runs the six-state workflow w2, with
-limits, metering and metrics on; `exactly_once` the same in transactions. Beside it stands what the broker spent on an
-event meanwhile, where it runs on this machine. Without --kafka a real Apache Kafka is started from its jars (Java 17,
-Maven), with the options its own script has for Java, its logs in TMPDIR.
+engine. `headed` does that with the nine headers that a result has. `hand` calls w2 as written by hand for every event
+besides: a worker for this workflow and nothing else. `express` runs the six-state workflow w2, with limits, metering
+and metrics on; `exactly_once` the same in transactions. Beside it stands what the broker spent on an event meanwhile,
+where it runs on this machine. Without --kafka a real Apache Kafka is started from its jars (Java 17, Maven), with the
+options its own script has for Java, its logs in TMPDIR.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from benchmarks import processes
+from benchmarks import hand, processes
 
 PARTITIONS = 12
 BATCH = 400
 SLICE = 500
 INPUT = "bench.events"
-VARIANTS = ("consume", "ceiling", "headed", "express", "exactly_once")
+VARIANTS = ("consume", "ceiling", "headed", "hand", "express", "exactly_once")
 
 ARN = f"arn:aws:states:us-east-1:123456789012:express:w2:{INPUT}".encode()
 STATUS = ("express.status", b"SUCCEEDED")
@@ -126,9 +127,10 @@ def _consumer(bootstrap: str, group: str) -> AIOKafkaConsumer:
 class Writer:
     """Results in whole batches, one flush in flight: batches, acknowledgements, then offsets."""
 
-    def __init__(self, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer, *, headed: bool) -> None:
+    def __init__(self, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer, *, headed: bool, works: bool) -> None:
         self._producer = producer
         self._headed = headed
+        self._works = works
         self._consumer = consumer
         self._batches: dict[int, Any] = {}
         self._offsets: dict[TopicPartition, int] = {}
@@ -139,7 +141,8 @@ class Writer:
         number = partition.partition
         headers: list[tuple[str, bytes]] = []
         for record in records:
-            value = orjson.dumps(orjson.loads(record.value))
+            event = orjson.loads(record.value)
+            value = orjson.dumps(await hand.w2(event) if self._works else event)
             if self._headed:
                 headers = headers_of(number, record.offset)
             batch = self._batches.get(number)
@@ -187,7 +190,9 @@ def headers_of(partition: int, offset: int) -> list[tuple[str, bytes]]:
     ]
 
 
-async def pump(bootstrap: str, group: str, events: int, *, write: bool, headed: bool = False) -> float:
+async def pump(
+    bootstrap: str, group: str, events: int, *, write: bool, headed: bool = False, works: bool = False
+) -> float:
     """Read everything; `write`: decode, encode, write and commit it too. The CPU seconds that took."""
     consumer = _consumer(bootstrap, group)
     producer = AIOKafkaProducer(
@@ -195,7 +200,7 @@ async def pump(bootstrap: str, group: str, events: int, *, write: bool, headed: 
     )
     await consumer.start()
     await producer.start()
-    writer = Writer(producer, consumer, headed=headed)
+    writer = Writer(producer, consumer, headed=headed, works=works)
     seen, before = 0, 0.0
     while seen < events:
         for partition, records in (await consumer.getmany(timeout_ms=200, max_records=SLICE)).items():
@@ -250,8 +255,9 @@ def _cpu() -> float:
 def child(variant: str, bootstrap: str, run: str, events: int) -> None:
     """One run of one variant; prints its CPU and wall seconds."""
     started = time.perf_counter()
-    if variant in ("consume", "ceiling", "headed"):
-        spent = uvloop.run(pump(bootstrap, run, events, write=variant != "consume", headed=variant == "headed"))
+    if variant in ("consume", "ceiling", "headed", "hand"):
+        how = {"write": variant != "consume", "headed": variant in ("headed", "hand"), "works": variant == "hand"}
+        spent = uvloop.run(pump(bootstrap, run, events, **how))
     else:
         delivery = "exactly_once" if variant == "exactly_once" else "at_least_once"
         spent = uvloop.run(express(bootstrap, run, events, delivery))
@@ -339,6 +345,8 @@ def report(found: Figures, brokers: Figures, file: str | None) -> None:
             row["share_of_ceiling"] = round(ceiling / best["express"], 3)
             if "headed" in best:
                 row["share_of_headed_ceiling"] = round(best["headed"] / best["express"], 3)
+            if "hand" in best:
+                row["x_hand"] = round(best["express"] / best["hand"], 3)
             row["events_per_cpu_second"] = round(1e6 / best["express"])
         if "express" in best and "exactly_once" in best:
             row["exactly_once_share"] = round(best["express"] / best["exactly_once"], 3)

@@ -126,7 +126,7 @@ def _peers(peers: JSON) -> Iterator[str]:
 
 def _pump(pump: JSON) -> Iterator[str]:
     named = {"consume": "read only", "ceiling": "no engine", "headed": "no engine, result headers"}
-    named |= {"express": "express", "exactly_once": "express, exactly once"}
+    named |= {"hand": "W2 by hand, result headers", "express": "express", "exactly_once": "express, exactly once"}
     us = pump.get("us_per_event", {})
     rows = [Bar(label, us[name], ours="express" in label) for name, label in named.items() if name in us]
     if rows:
