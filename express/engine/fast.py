@@ -117,7 +117,8 @@ class Parked(Ended, eq=False):
 
     def end(self, point: Point, finished: Finish) -> Finish:
         """It is over, at `point`."""
-        self.transitions = transitions(point)
+        counts: int = point[2]
+        self.transitions = (counts & _MASK) + (counts >> 32 & _MASK)
         self.finished = finished
         return finished
 
@@ -209,7 +210,8 @@ def begin(program: Program, segments: Segments, data: JSON, bytes_: int, call: C
     if enter is None:
         return (-2 - start, data, FIRST, NOTHING, 5 * bytes_, None)
     point = enter(data, FIRST, NOTHING, 5 * bytes_, call)
-    return point if point[0] == END or (len(point) == 8 and point[6]) else drive(program, segments, point, call)
+    waits = len(point) == 7 or (len(point) == 8 and point[6])
+    return point if waits or point[0] == END else drive(program, segments, point, call)
 
 
 def drive(program: Program, segments: Segments, point: Point, call: Call) -> Point:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import CoroutineType
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ from express.engine.fast import PENDING, Point, attempts, step_key
 from express.engine.program import Program, Row
 from express.errors import RUNTIME, StatesError
 from express.ports import Direct, Integration, TaskContext
-from express.runtime.stepped import Stepped, begun
+from express.runtime.stepped import Stepped, Stepper
 from express.values import JSON
 
 JSON_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
@@ -38,11 +38,19 @@ log = logging.getLogger(__name__)
 class Calls:
     """An integration, and what was found out about its resources."""
 
-    def __init__(self, integration: Integration) -> None:
+    def __init__(self, integration: Integration, told: Callable[[Stepped], None]) -> None:
+        """`told` is called when a handler has ended that was awaited."""
         self._integration = integration
+        self._told = told
+        self._stepper: Stepper | None = None
         self.directs: dict[str, Direct | None] = {}
-        self.loop: asyncio.AbstractEventLoop | None = None
-        """Where handlers are stepped, once one was. Asking for the running loop anew takes a call of the system."""
+
+    @property
+    def stepper(self) -> Stepper:
+        """What steps handlers, on the loop that is running when one is called first: the only one there is."""
+        if self._stepper is None:
+            self._stepper = Stepper(asyncio.get_running_loop(), self._told)
+        return self._stepper
 
     def start(self, task: StartTask, about: About, deadline: float | None) -> JSON | Awaitable[JSON]:
         """What the integration answers; raises StatesError, also for a bug of the integration."""
@@ -107,12 +115,8 @@ class Caller(msgspec.Struct, gc=False):
     def taken(self, output: Awaitable[JSON] | Stepped, row: Row, payload: JSON, counts: int) -> JSON:
         """What comes of a call that did not answer at once: still an answer, a TaskFailed, or PENDING."""
         if type(output) is CoroutineType and row.plan.resource.kind in STEPPED:
-            calls = self.calls
-            loop = calls.loop
-            if loop is None:
-                loop = calls.loop = asyncio.get_running_loop()
             try:
-                output = begun(output, row.name, loop, self)
+                output = (self.calls._stepper or self.calls.stepper).begin(output, row.name, self)
             except (Exception, SystemExit, asyncio.CancelledError) as error:
                 return self.raised(error, row, payload, counts)
             if type(output) is not Stepped:

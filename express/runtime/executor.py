@@ -26,7 +26,7 @@ from express.ports import Direct
 from express.runtime.calls import Caller, described
 from express.runtime.parking import Parking
 from express.runtime.performing import fail
-from express.runtime.runs import Done, Run, around, parked
+from express.runtime.runs import Done, Run, around
 from express.runtime.stepped import Stepped
 from express.values import JSON, dumps
 
@@ -88,7 +88,9 @@ class Executor(Parking):
         point = begin(program, segments, data, size or len(dumps(data)), call)
         if point[0] == END:
             return ended(about, now, point), None
-        return self.go_on(program, data, about, done, now, limit, point, call, item)
+        self.running += 1
+        run = Run(about, now, 0, None, program, data, limit, None, point, done, item)
+        return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
 
     def _submit_table(
         self,
@@ -167,14 +169,11 @@ class Executor(Parking):
         item: Any = None,
     ) -> tuple[Execution | Ended, Run | None]:
         """Take over an execution from where its segments have left it, which called `call`; else as `submit`."""
-        run = parked(program, data, about, began, limit, done, item, point)
         self.running += 1
-        late = call.late
-        if type(late) is Stepped and point[0] >= 0:
-            plan = program.scope.rows[point[0]].plan
-            if plan.timeout is None and plan.heartbeat is None:
-                self._hold(run, late)
-                return run, run
+        run = Run(about, began, 0, None, program, data, limit, None, point, done, item)
+        return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
+
+    def _go_on(self, run: Run, point: Point, call: Caller) -> tuple[Execution | Ended, Run | None]:
         is_over = self._settle(run, point, call) is not None
         return run.x, None if is_over else run
 

@@ -34,12 +34,10 @@ class Parking(Performing):
 
     def _park(self, run: Run, point: Point, call: Caller) -> None:
         """Wait for the one thing that comes next: the end of a Wait or an answer, or else the deadline."""
-        late = call.late
-        if type(late) is Stepped:
-            run.held, run.site = None, point
-            self._hold(run, late)
-            return
         run.rest(point)
+        if self._hold(run, point, call):
+            return
+        late = call.late
         at = run.deadline
         if late is not None:
             call.late = None
@@ -53,37 +51,55 @@ class Parking(Performing):
         due: float = self._clock.monotonic() + seconds
         run.slot = self._wheel.leave(run, due if at is None else min(at, due))
 
-    def _hold(self, run: Run, stepped: Stepped) -> None:
-        """Park an execution behind a handler that is being stepped."""
-        call = stepped.caller
+    def _hold(self, run: Run, point: Point, call: Caller) -> bool:
+        """Park an execution behind a handler that is stepped, if that is all it waits for. Its `site` is `point`."""
+        stepped = call.late
+        if type(stepped) is not Stepped or point[0] < 0:
+            return False
+        plan = run.program.scope.rows[point[0]].plan
+        if plan.timeout is not None or plan.heartbeat is not None:
+            return False
         call.late = None
         run.call = stepped
         stepped.run = run
-        stepped.told = self._told
-        run.slot = among = self._wheel.others(call.deadline)
+        wheel, at = self._wheel, call.deadline
+        run.slot = among = wheel.latest if at is not None and wheel.since <= at < wheel.until else wheel.others(at)
         among.add(run)
+        return True
 
     def _handler_ended(self, stepped: Stepped) -> None:
-        """A handler has ended that an execution waits for between two segments, unless nobody wants it any more."""
+        """A handler has ended that an execution waits for between two segments, unless nobody wants it any more.
+
+        Where nothing else is to be done, as nearly always, this is all that its end takes.
+        """
         run, call, error = stepped.run, stepped.caller, stepped.error
         if run.call is not stepped:
-            self._tasks.discard(stepped)
-            if run.owned is not None and stepped.task.seq in run.owned.tasks:
-                self._answered(run, stepped.task, stepped.value if error is None else failed(stepped.task, error))
+            self._unwanted(run, stepped)
             return
-        if type(run.slot) is not set:
-            self._tasks.discard(stepped)
-        self._unpark(run)
-        run.call = None
-        program, site = run.program, run.site
+        program, site, slot = run.program, run.site, run.slot
         segments = program.segments
-        answer = stepped.value if error is None else failed(call.asked(program, site), error)
-        point = answered(segments, site, answer, call)
-        if point[0] != END:
-            point = drive(program, segments, point, call)
-        finish = self._settle(run, point, call)
+        stepped.run = None
+        point = answered(
+            segments, site, stepped.value if error is None else failed(call.asked(program, site), error), call
+        )
+        if point[0] == END and type(slot) is set and self._callbacks is None and run.owned is None:
+            slot.discard(run)
+            self.running -= 1
+            finish: Finish | None = run.end(point, Finish("SUCCEEDED", point[1]))
+        else:
+            self._tasks.discard(stepped)
+            self._unpark(run)
+            run.call = None
+            finish = self._settle(run, drive(program, segments, point, call), call)
         if finish is not None:
             run.done(run, finish)
+
+    def _unwanted(self, run: Run, stepped: Stepped) -> None:
+        """A handler has ended that an execution on the table waits for, or nobody any more."""
+        self._tasks.discard(stepped)
+        task, error = stepped.task, stepped.error
+        if run.owned is not None and task.seq in run.owned.tasks:
+            self._answered(run, task, stepped.value if error is None else failed(task, error))
 
     def _inflate(self, run: Run, point: Point, call: Caller) -> list[Effect]:
         """Go on on the table; the effects that has."""

@@ -57,7 +57,7 @@ class Performing(ABC):
         `callbacks` is where tasks of STANDARD machines wait for theirs; its entropy makes their tokens.
         """
         self._clock = clock
-        self._calls = Calls(integration)
+        self._calls = Calls(integration, self._handler_ended)
         self._callbacks = callbacks
         self._entropy = entropy or (SystemEntropy() if callbacks is None else callbacks.entropy)
         self._ready: deque[tuple[Run, Event | None]] = deque()
@@ -66,7 +66,6 @@ class Performing(ABC):
         self._wheel = TimerWheel[Run](clock, self._fired)
         self._tasks: set[asyncio.Task[None] | Stepped] = set()
         """Calls that are awaited, but for handlers that an execution is parked behind."""
-        self._told = self._handler_ended
         self.running = 0
         """Executions that were submitted and have not ended."""
 
@@ -209,7 +208,6 @@ class Performing(ABC):
             run.owning().tasks[task.seq] = output, None
             output.run = run
             output.task = task
-            output.told = self._told
             return
         output = cast(Awaitable[JSON], output)
         loop = asyncio.get_running_loop()

@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
-from express.engine import About
 from express.engine.effects import Finish
 from express.engine.execution import Execution
 from express.engine.fast import Ended, Parked, Point
-from express.engine.program import Program
 from express.runtime.stepped import Stepped
 from express.values import JSON
 
@@ -56,13 +54,6 @@ class Run(Parked, eq=False):
 
 
 NOWHERE: Point = ()
-
-
-def parked(
-    program: Program, data: JSON, about: About, started: float, limit: float | None, done: Done, item: Any, at: Point
-) -> Run:
-    """An execution on the segments; `at` is what its `site` is to be, if that is known."""
-    return Run(about, started, 0, None, program, data, limit, None, at, done, item)
 
 
 def around(x: Execution | Ended, done: Done, item: Any) -> Run:

@@ -1,7 +1,7 @@
 """Steps a handler's coroutine: at once as far as it goes without waiting, then whenever what it waits for has come.
 
 An `asyncio.Task` takes a turn of the loop before it begins, and more than 2 µs even for a handler that never waits.
-`Stepped` begins where it is made and is what asyncio's documentation ("Extending") calls a task implementation of
+A `Stepped` begins where it is made and is what asyncio's documentation ("Extending") calls a task implementation of
 one's own: the current task during each step, with a context of its own, cancelled and uncancelled like a Task, so
 that `asyncio.timeout`, `TaskGroup`, anyio and aiohttp work in it. Two things differ: `asyncio.all_tasks()` does not
 list it (that list alone would cost a third as much again), and its end is told in the step in which it comes.
@@ -9,24 +9,35 @@ list it (that list alone would cost a third as much again), and its end is told 
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, CancelledError, Future, get_running_loop
+from asyncio import AbstractEventLoop, CancelledError, Future
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, TextIO
 
+import msgspec
+
 from express.runtime.current import CURRENT
 
-__all__ = ["Stepped", "begun"]
+__all__ = ["Stepped", "Stepper"]
 
 _NOT_YET: Any = object()
 
 
-class Stepped:
-    """A coroutine that is being stepped; `begun` makes them.
+class Stepped(msgspec.Struct, eq=False, weakref=True):
+    """A coroutine that is being stepped; a `Stepper` makes them.
 
-    What is the same for almost all of them stands in the class. `_fut_waiter` and `_must_cancel` are named as in a
-    Task, since anyio looks at them.
+    `_fut_waiter` and `_must_cancel` are named as in a Task, since anyio looks at them.
     """
+
+    _coro: Coroutine[Any, Any, Any]
+    _stepper: Stepper
+    _name: str
+    _context: Context
+    caller: Any
+    run: Any = None
+    task: Any = None
+    """These belong to who is told of its end; nobody is as long as `run` is None."""
 
     value: Any = _NOT_YET
     """What the coroutine returned."""
@@ -34,27 +45,11 @@ class Stepped:
     error: BaseException | None = None
     """What it raised."""
 
-    told: Callable[[Stepped], None] | None = None
-    """Who is told of its end, unless it ends in its first step."""
-
-    run: Any = None
-    task: Any = None
-    """These belong to `told`, and so does `caller`."""
-
     _fut_waiter: Future[Any] | None = None
-    _must_cancel = False
+    _must_cancel: bool = False
     _message: Any = None
-    _cancels = 0
+    _cancels: int = 0
     _end: Future[Any] | None = None
-
-    def __init__(
-        self, coro: Coroutine[Any, Any, Any], loop: AbstractEventLoop, name: str, context: Context, caller: Any
-    ) -> None:
-        self._coro = coro
-        self._loop = loop
-        self._name = name
-        self._context = context
-        self.caller = caller
 
     # What a Task answers -----------------------------------------------------------------------------
 
@@ -68,7 +63,7 @@ class Stepped:
 
     def get_loop(self) -> AbstractEventLoop:
         """Its loop."""
-        return self._loop
+        return self._stepper.loop
 
     def get_name(self) -> str:
         """The state that called."""
@@ -131,7 +126,7 @@ class Stepped:
     def ending(self) -> Future[Any]:
         """A future of its end, for whoever wants more than to be told."""
         if self._end is None:
-            self._end = self._loop.create_future()
+            self._end = self._stepper.loop.create_future()
             if self.done():
                 self._settle(self._end)
         return self._end
@@ -155,11 +150,12 @@ class Stepped:
             if not isinstance(error, CancelledError):
                 error = CancelledError() if self._message is None else CancelledError(self._message)
             self._must_cancel = False
-        self._fut_waiter = None
-        loop = self._loop
+        stepper = self._stepper
+        loop = stepper.loop
         CURRENT[loop] = self
         try:
-            waits = self._coro.send(None) if error is None else self._coro.throw(error)
+            go_on: Any = self._coro.send if error is None else self._coro.throw
+            waits = self._context.run(go_on, error)
         except StopIteration as stop:
             self.value = stop.value
         except KeyboardInterrupt as raised:
@@ -168,8 +164,8 @@ class Stepped:
         except BaseException as raised:
             self.error = raised
         else:
-            if waits is None:  # as `asyncio.sleep(0)` does: the others' turn
-                loop.call_soon(self._step, context=self._context)
+            if waits is None:
+                stepper.yielded(self)
             else:
                 self._wait(waits)
             return
@@ -177,25 +173,26 @@ class Stepped:
             del CURRENT[loop]
         if self._end is not None:
             self._settle(self._end)
-        if self.told is not None:
-            self.told(self)
+        if self.run is not None:
+            stepper.told(self)
 
     def _wait(self, waits: Any) -> None:
         """Go on once a future has ended."""
         if getattr(waits, "_asyncio_future_blocking", None) is not True:
             refused = f"Task got bad yield: {waits!r}"
-        elif waits.get_loop() is not self._loop:
+        elif waits.get_loop() is not self._stepper.loop:
             refused = f"Task {self!r} got Future {waits!r} attached to a different loop"
         else:
             waits._asyncio_future_blocking = False
-            waits.add_done_callback(self._woken, context=self._context)
+            waits.add_done_callback(self._woken, context=self._stepper.context)
             self._fut_waiter = waits
             if self._must_cancel and waits.cancel(msg=self._message):
                 self._must_cancel = False
             return
-        self._loop.call_soon(self._step, RuntimeError(refused), context=self._context)
+        self._stepper.loop.call_soon(self._step, RuntimeError(refused))
 
     def _woken(self, future: Future[Any]) -> None:
+        self._fut_waiter = None
         try:
             future.result()
         except BaseException as error:
@@ -204,35 +201,75 @@ class Stepped:
             self._step()
 
 
-def begun(coro: Coroutine[Any, Any, Any], name: str, loop: AbstractEventLoop | None = None, caller: Any = None) -> Any:
-    """Step a coroutine for the first time: what it returned if it ended, else its `Stepped`.
+def _nobody(_: Stepped) -> None:
+    """Who is told of ends that nobody waits for."""
 
-    Raises what it raised. This may lie within a step of another task. `loop` is the running one.
+
+class Stepper:
+    """Steps the handlers of a loop.
+
+    Those that yield bare, as `asyncio.sleep(0)` does, are stepped together: a call of the loop for each would cost a
+    tenth of a short execution. Each goes on when everybody who was due before it yielded has had its turn, and a turn
+    of the loop later than a Task would if it is not alone.
     """
-    if loop is None:
-        loop = get_running_loop()
-    context = copy_context()
-    stepped = Stepped(coro, loop, name, context, caller)
-    outer = CURRENT.get(loop)
-    CURRENT[loop] = stepped
-    try:
-        waits = context.run(coro.send, None)
-    except StopIteration as stop:
-        stepped.value = stop.value
-    except BaseException as raised:
-        stepped.error = raised
-        raise
-    else:
-        if waits is None:
-            loop.call_soon(stepped._step, context=context)
+
+    def __init__(self, loop: AbstractEventLoop, told: Callable[[Stepped], None] = _nobody) -> None:
+        """`told` is called in the step in which a handler ends, unless that is its first."""
+        self.loop = loop
+        self.told = told
+        self.context = copy_context()
+        """What follows from a handler's end is none of the handler's, nor is it in its context."""
+        self._yielded: deque[Stepped] = deque()
+
+    def begin(self, coro: Coroutine[Any, Any, Any], name: str, caller: Any = None) -> Any:
+        """Step a coroutine for the first time: what it returned if it ended, else its `Stepped`.
+
+        Raises what it raised. This may lie within a step of another task.
+        """
+        loop, context = self.loop, copy_context()
+        stepped = Stepped(coro, self, name, context, caller)
+        outer = CURRENT.get(loop)
+        CURRENT[loop] = stepped
+        try:
+            waits = context.run(coro.send, None)
+        except StopIteration as stop:
+            stepped.value = stop.value
+        except BaseException as raised:
+            stepped.error = raised
+            raise
         else:
-            stepped._wait(waits)
-        return stepped
-    finally:
-        if outer is None:
-            del CURRENT[loop]
+            if waits is None:
+                self.yielded(stepped)
+            else:
+                stepped._wait(waits)
+            return stepped
+        finally:
+            if outer is None:
+                del CURRENT[loop]
+            else:
+                CURRENT[loop] = outer
+            if stepped._end is not None:
+                stepped._settle(stepped._end)
+        return stepped.value
+
+    def yielded(self, stepped: Stepped) -> None:
+        """Let others have their turn, then step on."""
+        if not self._yielded:
+            self.loop.call_soon(self._turn, context=self.context)
+        self._yielded.append(stepped)
+
+    def _turn(self) -> None:
+        """Go on with one at once. Before the second of several yielded, others may have come to be due after us."""
+        yielded, self._yielded = self._yielded, deque()
+        if len(yielded) > 1:
+            self.loop.call_soon(self._go_on, yielded)
         else:
-            CURRENT[loop] = outer
-        if stepped._end is not None:
-            stepped._settle(stepped._end)
-    return stepped.value
+            self._go_on(yielded)
+
+    def _go_on(self, yielded: deque[Stepped]) -> None:
+        try:
+            while yielded:
+                yielded.popleft()._step()
+        finally:
+            if yielded:
+                self.loop.call_soon(self._go_on, yielded)

@@ -35,8 +35,8 @@ class TimerWheel(Generic[Owner]):
         self._slots: dict[int, dict[Owner, int | tuple[int, ...]]] = {}
         self._left: dict[int, tuple[int, list[Owner]]] = {}
         self._coarse: dict[int, set[Owner]] = {}
-        self._latest: set[Owner] = set()
-        self._from = self._to = 0.0
+        self.latest: set[Owner] = set()
+        self.since = self.until = 0.0
         self._endless: set[Owner] = set()
 
     def add(self, owner: Owner, seq: int, at: float) -> int:
@@ -72,15 +72,13 @@ class TimerWheel(Generic[Owner]):
         """
         if at is None:
             return self._endless
-        if self._from <= at < self._to:
-            return self._latest
         number = int(at / COARSE_SECONDS)
         found = self._coarse.get(number)
         if found is None:
             found = self._coarse[number] = set()
             delay = max(0.0, number * COARSE_SECONDS - self._clock.monotonic())
             asyncio.get_running_loop().call_later(delay, self._due_coarse, number)
-        self._from, self._to, self._latest = number * COARSE_SECONDS, (number + 1) * COARSE_SECONDS, found
+        self.since, self.until, self.latest = number * COARSE_SECONDS, (number + 1) * COARSE_SECONDS, found
         return found
 
     def among_others(self) -> Iterator[Owner]:
@@ -115,7 +113,7 @@ class TimerWheel(Generic[Owner]):
                 self._fire(owner, seqs)  # type: ignore[arg-type]  # an int
 
     def _due_coarse(self, number: int) -> None:
-        self._to = self._from
+        self.until = self.since
         for owner in self._coarse.pop(number):
             self._fire(owner, 0)
 

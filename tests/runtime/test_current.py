@@ -22,7 +22,7 @@ def test_without_the_table_the_functions_do_the_same(monkeypatch: pytest.MonkeyP
 
     async def main() -> None:
         outer = asyncio.current_task()
-        one = stepped.begun(handler(), "Call")
+        one = stepped.Stepper(asyncio.get_running_loop()).begin(handler(), "Call")
         assert asyncio.current_task() is outer
         await one.ending()
         assert asyncio.current_task() is outer

@@ -18,12 +18,17 @@ from express.engine import About
 from express.engine.effects import Finish
 from express.errors import StatesError
 from express.runtime.executor import Executor
-from express.runtime.stepped import Stepped, begun
+from express.runtime.stepped import Stepped, Stepper
 from tests.engine.scripts import program, task
 from tests.runtime.test_executor import Call, finished
 from tests.runtime.virtual import clock, run_virtual
 
 Handler = Callable[[], Awaitable[Any]]
+
+
+def begun(coro: Any, name: str) -> Any:
+    """Begin a coroutine on the running loop."""
+    return Stepper(asyncio.get_running_loop()).begin(coro, name)
 
 
 async def end(answer: Any) -> Any:
@@ -33,7 +38,7 @@ async def end(answer: Any) -> Any:
 
 async def whole(handler: Handler) -> Any:
     """Step a handler to its end."""
-    return await end(begun(handler(), "Call"))  # type: ignore[arg-type]  # an `async def`
+    return await end(begun(handler(), "Call"))
 
 
 async def times_out() -> str:
@@ -145,6 +150,76 @@ def test_each_has_a_context_of_its_own() -> None:
         begins = [begun(handler(n), "Call") for n in (1, 2)]
         assert [await end(one) for one in begins] == [1, 2]
         assert variable.get() == 0
+
+    asyncio.run(main())
+
+
+def test_who_yields_gives_way_to_all_that_is_due() -> None:
+    """What a handler has made due before `sleep(0)` runs before it goes on, however many yield in the same turn."""
+    seen: list[str] = []
+
+    async def handler(name: str) -> None:
+        asyncio.get_running_loop().call_soon(seen.append, f"due to {name}")
+        await asyncio.sleep(0)
+        seen.append(name)
+
+    async def main() -> None:
+        stepper = Stepper(asyncio.get_running_loop())
+        begins = [stepper.begin(handler(name), "Call") for name in "abc"]
+        await asyncio.gather(*(one.ending() for one in begins))
+        assert seen == ["due to a", "due to b", "due to c", "a", "b", "c"]
+        seen.clear()
+        await stepper.begin(handler("alone"), "Call").ending()
+        assert seen == ["due to alone", "alone"]
+
+    asyncio.run(main())
+
+
+def test_who_yields_is_stepped_once_in_a_turn() -> None:
+    """Handlers that yield over and over leave every other turn of the loop, at least, to the others."""
+    steps = [0, 0, 0]
+
+    async def handler(n: int) -> None:
+        for _ in range(100):
+            steps[n] += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        stepper = Stepper(asyncio.get_running_loop())
+        begins = [stepper.begin(handler(n), "Call") for n in range(3)]
+        turns = 0
+        while not all(one.done() for one in begins):
+            turns += 1
+            await asyncio.sleep(0)
+            assert max(steps) <= turns + 1
+        assert turns <= 205
+
+    asyncio.run(main())
+
+
+def test_what_goes_wrong_with_one_leaves_the_others() -> None:
+    """Should telling of an end fail, the loop hears of it and everybody who yielded goes on all the same."""
+    told: list[Any] = []
+    heard: list[Any] = []
+
+    async def handler() -> None:
+        await asyncio.sleep(0)
+
+    def tell(stepped: Stepped) -> None:
+        told.append(stepped)
+        raise RuntimeError("ours")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: heard.append(context["exception"]))
+        stepper = Stepper(loop, tell)
+        begins = [stepper.begin(handler(), "Call") for _ in range(3)]
+        for one in begins:
+            one.run = "somebody's"
+        await asyncio.gather(*(one.ending() for one in begins))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (told, len(heard)) == (begins, 3)
 
     asyncio.run(main())
 
