@@ -14,6 +14,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Protocol, TypeAlias, cast
 
 from express.config import Breaker as Settings
@@ -121,7 +122,7 @@ class Gate:
         if self._slots is not None and self._slots.locked() and self.waiting >= self._limit.queue:
             self.refused += 1
             raise StatesError(QUEUE_FULL, f"{self.waiting} calls of {self.name} wait already")
-        return self._call(start, task, context)
+        return (self._tried if self._slots is None else self._queued)(start, task, context)
 
     def report(self) -> dict[str, int]:
         """What its metrics show."""
@@ -143,9 +144,8 @@ class Gate:
                 f"it is tried again in {remaining:.1f} s",
             )
 
-    async def _call(self, start: Start, task: StartTask, context: TaskContext) -> JSON:
-        if self._slots is None:
-            return await self._tried(start, task, context)
+    async def _queued(self, start: Start, task: StartTask, context: TaskContext) -> JSON:
+        assert self._slots is not None, "the caller has looked"
         self.waiting += 1
         try:
             await self._slots.acquire()
@@ -162,7 +162,11 @@ class Gate:
         life, began = self.breaker.enter(), self._monotonic()
         self.running += 1
         try:
-            answer = await self._timed(start, task, context)
+            if self._limit.timeout is None:
+                answer = start(task, context)
+                answer = await answer if inspect.isawaitable(answer) else answer
+            else:
+                answer = await self._timed(start, task, context)
         except StatesError as error:
             self._left(life, error.error)
             raise
@@ -225,10 +229,10 @@ class Gates:
         if not hasattr(performer, "endpoint"):
             return performer.start
         bounded = cast(Bounded, performer)
-        fixed = task.resource.kind in ("lambda", "other")  # the ARN says it all
-        if fixed and bounded.endpoint(task) is None:
-            return performer.start
         start = performer.start
+        if task.resource.kind in ("lambda", "other"):  # the ARN says it all
+            endpoint = bounded.endpoint(task)
+            return start if endpoint is None else partial(self.gate(endpoint).call, start)
 
         def guarded(task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
             name = bounded.endpoint(task)

@@ -51,6 +51,16 @@ class Seat(msgspec.Struct, gc=False):
         """The execution's ARN."""
         return self.naming.arn(self.offset)
 
+    @property
+    def state_machine_name(self) -> str:
+        """The machine's name."""
+        return self.machine.state_machine_name
+
+    @property
+    def account(self) -> int:
+        """Nobody's: attached executions take the long way."""
+        return self.machine.account
+
     def whole(self) -> About:
         """All there is to be told."""
         arn, name = self.naming.arn(self.offset), self.naming.name(self.offset)

@@ -12,6 +12,7 @@ import contextlib
 import difflib
 from collections.abc import Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from express.asl.resources import Resource
 from express.config import Function
@@ -138,16 +139,17 @@ class LocalFunctions:
         return _response(202, "", about.aws_request_id)
 
 
-def candidates(name: str) -> list[str]:
+@lru_cache(4_096)  # names may come from payloads
+def candidates(name: str) -> tuple[str, ...]:
     """The names a function may be registered under, the most exact first.
 
     >>> candidates("arn:aws:lambda:eu-west-1:123456789012:function:score:PROD")[1:]
-    ['arn:aws:lambda:eu-west-1:123456789012:function:score', 'score:PROD', 'score']
+    ('arn:aws:lambda:eu-west-1:123456789012:function:score', 'score:PROD', 'score')
     """
     prefix, marker, rest = name.rpartition("function:")
     short, _, qualifier = rest.partition(":")
     found = [name, f"{prefix}{marker}{short}", f"{short}:{qualifier}" if qualifier else short, short]
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def qualified(name: str, context: TaskContext) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -17,7 +16,12 @@ from express.values import JSON
 def request_id(task: StartTask, execution: TaskContext) -> str:
     """A UUID for one attempt of a task, the same on every replay."""
     text = f"{execution.execution_arn}\0{task.key}\0{task.attempt}"
-    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+    code = hashlib.sha256(text.encode()).hexdigest()
+    return f"{code[:8]}-{code[8:12]}-4{code[13:16]}-{_VARIANT[code[16]]}{code[17:20]}-{code[20:32]}"
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The two bits that say how the rest of a UUID is to be read (RFC 9562, §4.1)."""
 
 
 class ClientContext:
