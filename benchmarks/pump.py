@@ -221,6 +221,7 @@ async def express(bootstrap: str, run: str, events: int, delivery: str) -> float
     """The same through the real parts of a worker. The CPU seconds from the first record to the last commit."""
     from express.config import load
     from express.service.build import build
+    from express.service.measure import settle_garbage
     from express.service.prepare import prepare as job_of
 
     with tempfile.TemporaryDirectory() as folder:
@@ -231,6 +232,7 @@ async def express(bootstrap: str, run: str, events: int, delivery: str) -> float
         text = CONFIG.format(bootstrap=bootstrap, run=run, topic=INPUT, workflow=workflow, delivery=delivery)
         file.write_text(text)
         built = build(job_of(load([str(file)]).config))
+    settle_garbage()  # as a worker does, once it is built
     processor = built.processors[0]
     counters = processor.counters
     running = asyncio.create_task(processor.run())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import aiokafka
@@ -34,7 +35,7 @@ _MAGIC = 2
 COMPRESS: dict[int, Callable[[bytes], bytes]] = {
     1: codec.gzip_encode,
     2: codec.snappy_encode,
-    3: codec.lz4_encode,
+    3: partial(codec.lz4_encode, level=1),  # aiokafka's 9 takes eight times as long for results 6 % smaller
     4: codec.zstd_encode,
 }
 """By the number that stands in the attributes of a batch."""
