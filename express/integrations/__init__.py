@@ -68,7 +68,10 @@ class Integrations:
         performer = self._rows.get(resource_key(resource))
         if not hasattr(performer, "bind"):
             return None
-        return cast(Binding, performer).bind(resource, describe, tally)
+        binding = cast(Binding, performer)
+        if self._gates is not None:
+            return self._gates.bound(binding, resource, describe, tally)
+        return binding.bind(resource, describe, tally)
 
     def unsupported(self, resources: Iterable[Resource]) -> list[str]:
         """The ARNs that no row of the table performs."""

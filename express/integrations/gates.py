@@ -14,7 +14,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from fnmatch import fnmatchcase
-from functools import partial
+from types import CoroutineType
 from typing import Any, Protocol, TypeAlias, cast
 
 from express.config import Breaker as Settings
@@ -22,7 +22,7 @@ from express.config import Limit
 from express.engine.effects import StartTask
 from express.errors import TIMEOUT, StatesError
 from express.integrations.schedule import begin
-from express.ports import Integration, TaskContext
+from express.ports import Binding, Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON
 
 BREAKER_OPEN = "Express.BreakerOpen"
@@ -113,16 +113,19 @@ class Gate:
         self._monotonic = monotonic
         self._last = ""
 
-    def call(self, start: Start, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
-        """A call of the endpoint. Raises StatesError at once where it is not even tried.
+    def call(self, start: Start | Direct, task: Any, context: Any, seconds: float | None) -> Awaitable[JSON]:
+        """A call of the endpoint, `start(task, context)`. Raises StatesError at once where it is not even tried.
 
         Whatever is counted is counted when the call is awaited: one that is cancelled before leaves no trace.
+        `seconds` is the timeout of the state, which may end the call.
         """
         self._check()
-        if self._slots is not None and self._slots.locked() and self.waiting >= self._limit.queue:
+        if self._slots is None:
+            return self._tried(start, task, context, seconds)
+        if self._slots.locked() and self.waiting >= self._limit.queue:
             self.refused += 1
             raise StatesError(QUEUE_FULL, f"{self.waiting} calls of {self.name} wait already")
-        return (self._tried if self._slots is None else self._queued)(start, task, context)
+        return self._queued(self._slots, start, task, context, seconds)
 
     def report(self) -> dict[str, int]:
         """What its metrics show."""
@@ -144,34 +147,36 @@ class Gate:
                 f"it is tried again in {remaining:.1f} s",
             )
 
-    async def _queued(self, start: Start, task: StartTask, context: TaskContext) -> JSON:
-        assert self._slots is not None, "the caller has looked"
+    async def _queued(
+        self, slots: asyncio.Semaphore, start: Start | Direct, task: Any, context: Any, seconds: float | None
+    ) -> JSON:
         self.waiting += 1
         try:
-            await self._slots.acquire()
+            await slots.acquire()
         finally:
             self.waiting -= 1
         begin()
         try:
-            return await self._tried(start, task, context)
+            return await self._tried(start, task, context, seconds)
         finally:
-            self._slots.release()
+            slots.release()
 
-    async def _tried(self, start: Start, task: StartTask, context: TaskContext) -> JSON:
+    async def _tried(self, start: Start | Direct, task: Any, context: Any, seconds: float | None) -> JSON:
         self._check()  # it may have opened while this call waited
         life, began = self.breaker.enter(), self._monotonic()
         self.running += 1
         try:
             if self._limit.timeout is None:
                 answer = start(task, context)
-                answer = await answer if inspect.isawaitable(answer) else answer
+                if type(answer) is CoroutineType or inspect.isawaitable(answer):
+                    answer = await answer
             else:
                 answer = await self._timed(start, task, context)
         except StatesError as error:
             self._left(life, error.error)
             raise
         except asyncio.CancelledError:
-            if task.timeout is not None and self._monotonic() - began >= task.timeout:
+            if seconds is not None and self._monotonic() - began >= seconds:
                 self._left(life, TIMEOUT)  # by the state's own timeout
             else:
                 self.breaker.abandon(life)
@@ -184,7 +189,7 @@ class Gate:
         self._left(life, None)
         return answer
 
-    async def _timed(self, start: Start, task: StartTask, context: TaskContext) -> JSON:
+    async def _timed(self, start: Start | Direct, task: Any, context: Any) -> JSON:
         seconds = self._limit.timeout
         timer = asyncio.timeout(seconds)
         try:
@@ -232,11 +237,39 @@ class Gates:
         start = performer.start
         if task.resource.kind in ("lambda", "other"):  # the ARN says it all
             endpoint = bounded.endpoint(task)
-            return start if endpoint is None else partial(self.gate(endpoint).call, start)
+            if endpoint is None:
+                return start
+            call = self.gate(endpoint).call
+            return lambda task, context: call(start, task, context, task.timeout)
 
         def guarded(task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
             name = bounded.endpoint(task)
-            return start(task, context) if name is None else self.gate(name).call(start, task, context)
+            return start(task, context) if name is None else self.gate(name).call(start, task, context, task.timeout)
+
+        return guarded
+
+    def bound(self, performer: Binding, resource: Any, describe: Describe, tally: Tally | None) -> Direct | None:
+        """The short way to a resource: through its gate, where it has an endpoint."""
+        named = hasattr(performer, "endpoint") and resource.kind in ("lambda", "other")  # the ARN says it all
+        name = cast(Bounded, performer).endpoint(StartTask(1, resource, None, "", "")) if named else None
+        if name is None:
+            return performer.bind(resource, describe, tally)
+        start = performer.bind(resource, describe)
+        if start is None:
+            return None
+        call = self.gate(name).call
+        if tally is None:
+            return lambda payload, site: call(start, payload, site, None)
+        clock = tally.clock
+
+        def guarded(payload: JSON, site: Any) -> Awaitable[JSON]:
+            began = clock()
+            try:
+                answer = call(start, payload, site, None)
+            except StatesError as error:
+                tally.failed(error, began)
+                raise
+            return tally.awaited(answer, began)
 
         return guarded
 

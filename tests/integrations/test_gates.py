@@ -371,6 +371,38 @@ async def test_nobody_listens_and_the_breaker_opens() -> None:
     assert finish.error == BREAKER_OPEN
 
 
+async def test_the_short_way_goes_through_the_gate() -> None:
+    """A local `async def` that fails in a row is left alone on the short way too, and every call is counted."""
+    name = "arn:aws:lambda:us-east-1:123456789012:function:down"
+    functions = LocalFunctions({"down": Function(handler="tests.integrations.test_gates:down")})
+    gates = Gates(settings(errors=["RuntimeError"]), {})
+    measured = MeasuredIntegrations(Integrations(table(functions), gates))
+
+    def describe(payload: JSON, site: Any) -> tuple[StartTask, TaskContext]:
+        return task(name, payload), CONTEXT
+
+    direct = measured.bind(parse_resource(name), describe)
+    assert direct is not None
+    found = []
+    for _ in range(5):
+        try:
+            answer: Any = direct({}, None)
+            await answer
+        except StatesError as error:
+            found.append(error.error)
+
+    assert found == ["RuntimeError"] * 3 + [BREAKER_OPEN] * 2
+    counts = measured.counts["lambda"]
+    assert (counts.scheduled, counts.failed, counts.refused) == (5, 3, 2)
+    assert gates.report()["lambda:down"]["refused"] == 2
+    await functions.close()
+
+
+async def down(event: Any, context: Any) -> None:
+    """A function that is out of order."""
+    raise RuntimeError("out of order")
+
+
 async def test_calls_are_counted_by_service_and_action() -> None:
     """Scheduled, succeeded, failed, timed out, refused; what nothing here performs is `other`."""
     errors = iter([None, "Boom", "States.Timeout"])

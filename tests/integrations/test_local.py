@@ -176,8 +176,8 @@ async def test_inline_answers_at_once(inline: LocalFunctions) -> None:
     assert inline.start(task(LAMBDA + "echo", {"a": 1}), CONTEXT) == {"a": 1}
 
 
-async def test_only_inline_functions_have_a_short_way(inline: LocalFunctions) -> None:
-    """What is awaited, invoked by `lambda:invoke` or not registered goes through `start`."""
+async def test_functions_on_the_loop_have_a_short_way(inline: LocalFunctions) -> None:
+    """What runs in a thread, is invoked by `lambda:invoke` or not registered goes through `start`."""
     integrations = Integrations(table(inline))
     names = [LAMBDA + "echo", LAMBDA + "echo_async", INVOKE, LAMBDA + "unknown", "arn:aws:states:::sns:publish"]
 
@@ -186,9 +186,12 @@ async def test_only_inline_functions_have_a_short_way(inline: LocalFunctions) ->
 
     ways = [integrations.bind(parse_resource(name), describe) for name in names]
 
-    assert [way is not None for way in ways] == [True, False, False, False, False]
+    assert [way is not None for way in ways] == [True, True, False, False, False]
     assert ways[0] is not None
+    assert ways[1] is not None
     assert ways[0]({"a": 1}, None) == {"a": 1}
+    answer: Any = ways[1]({"a": 1}, None)
+    assert await answer == {"a": 1}
 
 
 async def test_invoke_wraps_the_result(inline: LocalFunctions) -> None:

@@ -86,7 +86,9 @@ class LocalFunction:
         return self._bounded(run) if self._slots is not None or self.timeout is not None else run
 
     def bound(self, describe: Describe, tally: Tally | None = None) -> Direct | None:
-        """The short way to a handler that is called inline: one call, no effect, no task."""
+        """The short way to a handler that is called inline or stepped: one call, no effect, no task."""
+        if self.run == self._on_loop:
+            return self._bound_on_loop(describe, tally)
         if self.run != self._inline:
             return None
         handler, timed = self._handler, self.timeout is not None
@@ -132,6 +134,22 @@ class LocalFunction:
             return self._handler(copied(event), context)
         except (Exception, SystemExit) as error:
             raise failure(error, context.aws_request_id) from error
+
+    def _bound_on_loop(self, describe: Describe, tally: Tally | None) -> Direct:
+        handler = self._handler
+
+        async def called(event: JSON, site: Any) -> JSON:
+            context = DirectCall(self, describe, event, site)
+            try:
+                result = await handler(copied(event), context)
+            except (Exception, SystemExit) as error:
+                raise failure(error, context.aws_request_id) from error
+            return marshalled(result, context)
+
+        if tally is None:
+            return called
+        clock, awaited = tally.clock, tally.awaited
+        return lambda event, site: awaited(called(event, site), clock())
 
     async def _on_loop(self, event: JSON, context: LambdaContext) -> JSON:
         return await self._awaited(self._handler(copied(event), context), context)
