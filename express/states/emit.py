@@ -106,6 +106,8 @@ def members(code: Code, value: JSON, point: Point, data: str, depth: int = 0) ->
                 whole = _called(code, compile_template({key: item}, ""), item, data)
                 source = None if whole is None else f"{whole}[{name!r}]"
             part = code.lasting(code.checked(source))
+            path = type(item) is str and item.startswith("$")
+            code.born(point, part, (1, 0) if path else compile_template({key: item}, "").growth)
         made[name] = part
     return made
 
@@ -180,10 +182,10 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, 
     if result_path == "$":
         if result != point.data:
             code.change(point, result, owned=fresh)
-            code.grown(point, growth)
+            code.grown(point, growth, result)
     elif result_path is not None:
         _merge(code, point, result_path, result)
-        code.grown(point, growth, kept=True)
+        code.grown(point, growth, result, kept=True, plus=2 * size(result_path) + 16)
     if getattr(state, "output_path", "$") != "$":
         code.change(point, path(code, state.output_path, point, point.data), owned=False)
     bind(code, point, assigned)
@@ -232,4 +234,4 @@ def bind(code: Code, point: Point, assigned: tuple[str, Growth] | None) -> None:
     else:
         code.add(f"v = {{**v, **{assigned[0]}}}")
         point.bound = True
-    code.grown(point, assigned[1], kept=True)
+    code.grown(point, assigned[1], assigned[0], kept=True)

@@ -10,14 +10,14 @@ from typing import Any
 
 from msgspec import UNSET
 
-from express.expr.growth import Growth, total
+from express.expr.growth import Growth
 from express.expr.jsonata.compile import inner, parsed
 from express.expr.jsonata.emitter import Code as Part
 from express.expr.jsonata.fast import fast_form
 from express.expr.jsonata.growth import value_growth
 from express.expr.jsonata.inline import Inlined, inline
 from express.expr.source import Made, Value, display
-from express.states.segment import Code, NotFused, Point, mentions
+from express.states.segment import CHARACTER, Code, NotFused, Point, mentions
 from express.values import JSON
 
 Given = tuple[str, str] | None
@@ -29,8 +29,7 @@ MOST_PARTS = 32
 SHORT = 500
 """Texts that are longer than this and their constant parts, all of one object's together, are seldom."""
 
-CHARACTER = 6
-"""Most bytes of a character in JSON text: an escape sequence."""
+_NUMBER = (0, 32)
 
 _NAMES = frozenset({"si", "sr", "se", "v"})
 
@@ -73,37 +72,40 @@ def _provide(code: Code, point: Point, *texts: str) -> None:
         point.owned = False
 
 
-def _growth(code: Code, value: JSON, made: Inlined) -> Growth:
-    """How large a template's value may be. Texts that were put together are looked at, and seldom long."""
-    if type(value) is not dict or made.parts is None:
-        return value_growth(value)
-    texts = {name: value_growth(value[name]) for name, part in made.members.items() if _put_together(part, made)}
-    if not texts or not texts.keys() <= value.keys():
-        return value_growth(value)
-    most = SHORT + sum(growth[1] for growth in texts.values() if growth is not None)
-    code.add(f"if {' + '.join(f'len({made.members[name].source})' for name in texts)} > {most}: raise Large")
-    others = value_growth({name: "" if name in texts else item for name, item in value.items()})
-    return total([others], CHARACTER * most)
-
-
-def _put_together(part: Part, made: Inlined) -> bool:
-    """Whether a part is a text that was made here."""
-    return part.kind == "string" and any(line.startswith(f"{part.source} = ") for line in made.statements)
-
-
 def arguments(code: Code, point: Point, value: JSON) -> tuple[Value, Growth]:
     """What Arguments gives, and its growth."""
     made = evaluated(code, point, value)
     point.owned = False
     point.known = {**point.known, **made.read}
-    return _value(code, made), value_growth(value)
+    return _value(code, point, value, made), value_growth(value)
 
 
-def _value(code: Code, made: Inlined) -> Value:
-    """An object in parts, any other value under a name."""
+def _value(code: Code, point: Point, template: JSON, made: Inlined) -> Value:
+    """An object in parts whose sizes are bounded, any other value under a name."""
     if made.parts is None or len(made.parts) > MOST_PARTS:
         return code.named(made.source)
-    return Made({name: code.lasting(source) for name, source in made.parts.items()})
+    parts = Made({name: code.lasting(source) for name, source in made.parts.items()})
+    if type(template) is dict:
+        growths = {name: value_growth(item) for name, item in template.items()}
+        growths |= {name: _NUMBER for name, part in made.members.items() if part.kind in ("integer", "boolean")}
+        growths |= _texts(code, made, growths)
+        for name, part in parts.items():
+            code.born(point, str(part), growths[name])
+    return parts
+
+
+def _texts(code: Code, made: Inlined, growths: dict[str, Growth]) -> dict[str, Growth]:
+    """Texts that were put together here are looked at, and seldom long."""
+    texts = {name: part.source for name, part in made.members.items() if _put_together(part, made)}
+    most = SHORT + sum(growth[1] for name in texts if (growth := growths[name]) is not None)
+    if not texts or not code.short([*texts.values()], most):
+        return {}
+    return dict.fromkeys(texts, (0, CHARACTER * most))
+
+
+def _put_together(part: Part, made: Inlined) -> bool:
+    """Whether a part is a text that was made here."""
+    return part.kind == "string" and any(line.startswith(f"{part.source} = ") for line in made.statements)
 
 
 def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, phase: str = "sr") -> None:
@@ -117,14 +119,15 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, pha
     for made in (output, variables):
         if made is not None:
             point.known = {**point.known, **made.read}
-    parts = _value(code, variables) if variables is not None else None
+    parts = _value(code, point, assign, variables) if variables is not None else None
     if output is not None:
-        code.change(point, _value(code, output), owned=False)
-        code.grown(point, _growth(code, state.output, output))
+        value = _value(code, point, state.output, output)
+        code.change(point, value, owned=False)
+        code.grown(point, value_growth(state.output), value)
         _learn(point, "si", output)
     elif given is not None:
         code.change(point, result, owned=False)
-        code.grown(point, growth)
+        code.grown(point, growth, result)
     if variables is not None and parts is not None:
         _bind(code, point, assign, variables, parts)
 
@@ -138,7 +141,7 @@ def _bind(code: Code, point: Point, assign: dict[str, JSON], made: Inlined, part
     point.variables = Made({**point.variables, **parts})
     if len(point.variables) > MOST_PARTS:
         code.spill(point)
-    code.grown(point, _growth(code, assign, made), kept=True)
+    code.grown(point, value_growth(assign), parts, kept=True)
     point.known = {place: local for place, local in point.known.items() if place[0] != "v" or place[1] not in assign}
     _learn(point, "v", made)
 

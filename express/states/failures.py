@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from express.asl import model
 from express.engine.program import RetryRow
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, STATES_ALL, TASK_FAILED, TIMEOUT
-from express.expr.source import Made, display
+from express.expr.source import Made
 from express.states import emit, emit_jsonata
 from express.states.segment import Code, NotFused, Point
 from express.states.trace import Local
@@ -98,8 +98,7 @@ def _caught(tree: Tree, row: int, state: model.Task, catcher: model.Catcher, poi
     code = tree.code
     code.add("if (w := r.cause) is None and n is not None: w = ''")  # as in recovery: observed
     error = Made({"Error": "n", "Cause": "w"})
-    code.add("b = b + 6 * (len(n) + len(w)) + 32")  # no character takes more than six bytes
-    code.open_region(point, f" + len(dumps({display(error)}))")
+    code.error(point, error)
     mode = tree.f.mode(state)
     if mode:
         emit_jsonata.put(code, catcher, point, error, (1, 0), "se")

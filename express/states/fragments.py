@@ -178,8 +178,9 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
     times = plus = 0
     for branch, scope in zip(state.branches, tree.f.rows[row].plan.branches, strict=True):
         output = code.name("o")
-        child = _child(point, growth)
+        child = code.child(point, growth)
         code.add(f"{child.data} = {name}")
+        code.begun(point, child, display(value))
         leaves = Leaves(f"{output} = {child.data}")
         tree.inner(branch, scope, child, leaves)
         base = leaves.settle(code)
@@ -208,16 +209,16 @@ def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, 
     code.add(f"if {items}.__class__ is not list or len({items}) > {emit.MOST_ITEMS}: raise Large")
     output = code.name("o")
     code.add(f"{output} = []")
-    child = _child(point, (1, 0))
+    child = code.child(point, (1, 0))
     code.add(f"for {child.data} in {items}:")
     code.indent += 1
+    code.begun(point, child, point.data)
     leaves = Leaves(f"{output}.append({child.data})")
     tree.inner(machine, tree.f.rows[row].plan.scope, child, leaves)
     code.indent -= 1
     base = leaves.settle(code)
     code.add(f"c += {base[0] * BELOW + (base[1] + 2) * EVENTS} * len({items})")
-    code.add(f"b += {leaves.plus + 2} * len({items})")
-    code.open_region(point)
+    code.looped(point, leaves.plus + 2, items)
     point.events += 2
     emit.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, mode=mode)
     tree.leave(row, point, state.next, path)
@@ -240,14 +241,6 @@ def _shaped(state: model.Parallel | model.Map) -> Any:
     if state.result_selector is not UNSET:
         raise NotFused
     return state
-
-
-def _child(point: Point, growth: tuple[int, int]) -> Point:
-    """The start of a branch or an iteration."""
-    child = Point(f"d{int(point.data[1:] or 0) + 1}")
-    child.times = point.times * growth[0]
-    child.plus = point.plus * growth[0] + growth[1]
-    return child
 
 
 class Leaves:

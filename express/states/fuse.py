@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import linecache
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
@@ -24,6 +25,7 @@ from express.engine.program import Scope
 from express.expr.source import Emitter
 from express.states import emit
 from express.states.segment import Ask, Code, Large, NotFused, Point
+from express.states.sized import Sized
 from express.states.tree import LONGEST_TAIL, Tree, ended
 
 UNKNOWN = 1 << 62
@@ -42,6 +44,13 @@ _HEADS = {
 }
 """What a segment of each part is given besides the host, and what the table is given to go on with."""
 
+_BEGAN = {
+    "enter": "d0, c0, v0, b0",
+    "resume": "d0, c0, v0, b0, r, t",
+    "failed": "d0, c0, v0, b0, r, p, t",
+}
+"""What the segment that follows the size of the data is given in its place."""
+
 _NAMES: dict[str, Any] = {
     "measured": emit.measured,
     "whole": emit.whole,
@@ -56,18 +65,43 @@ _NAMES: dict[str, Any] = {
 
 def fuse(machine: model.Machine, scope: Scope, *, jsonata: bool, name: str, recorded: bool = False) -> Segments | None:
     """The segments of a machine; None where its first state has no fast form. `recorded`: they keep a history."""
+    name = f"{name} recorded" if recorded else name
     fusing = Fusing(machine, scope, jsonata, recorded)
-    texts = fusing.segments()
-    if (scope.start, "enter") not in texts:
+    namespace = _made(fusing, name)
+    if namespace is None:
         return None
-    source = "\n\n".join(texts.values())
-    filename = f"<express {name}{' recorded' if recorded else ''}>"
+    namespace["larger"] = Larger(lambda: _made(Fusing(machine, scope, jsonata, recorded, Sized), f"{name} sized") or {})
+    enter, resume, failed = (_functions(namespace, scope, part) for part in _HEADS)
+    again = None if recorded else lambda: fuse(machine, scope, jsonata=jsonata, name=name, recorded=True)
+    return Segments(enter, resume, failed, fusing.source, again)
+
+
+def _made(fusing: Fusing, name: str) -> dict[str, Any] | None:
+    """The functions of a machine's segments, by name, and all that they use."""
+    texts = fusing.segments()
+    if (fusing.start, "enter") not in texts:
+        return None
+    fusing.source = source = "\n\n".join(texts.values())
+    filename = f"<express {name}>"
     namespace = {**_NAMES, **fusing.bound, **fusing.emitter.constants}
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - text of our own making, see above
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    enter, resume, failed = (_functions(namespace, scope, part) for part in _HEADS)
-    again = None if recorded else lambda: fuse(machine, scope, jsonata=jsonata, name=name, recorded=True)
-    return Segments(enter, resume, failed, source, again)
+    return namespace
+
+
+class Larger:
+    """The segments that follow the size of the data, made when one of them is first asked for."""
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        """A segment by its name, `enter_0` say; the table's where there is none."""
+        part, _, row = name.partition("_")
+        if part not in _HEADS:
+            raise AttributeError(name)
+        vars(self).update(self._make())
+        return vars(self).setdefault(name, lambda *given: (-2 - int(row), *given[:3], UNKNOWN, None))
 
 
 def _functions(namespace: dict[str, Any], scope: Scope, part: str) -> tuple[Segment | None, ...]:
@@ -77,7 +111,16 @@ def _functions(namespace: dict[str, Any], scope: Scope, part: str) -> tuple[Segm
 class Fusing:
     """One machine on its way to text."""
 
-    def __init__(self, machine: model.Machine, scope: Scope, jsonata: bool, recorded: bool = False) -> None:
+    def __init__(
+        self,
+        machine: model.Machine,
+        scope: Scope,
+        jsonata: bool,
+        recorded: bool = False,
+        code: type[Code] = Code,
+    ) -> None:
+        self.code = code
+        self.source = ""
         self.names = list(machine.states)
         self.states = list(machine.states.values())
         self.index = {name: i for i, name in enumerate(self.names)}
@@ -111,7 +154,7 @@ class Fusing:
         return texts
 
     def _segment(self, row: int, part: str) -> str | None:
-        code = Code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        code = self.code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
         tree = Tree(self, code, ended, origin=(row, part))
         point = Point()
         try:
@@ -125,12 +168,14 @@ class Fusing:
         except NotFused:
             return None
         given, left = _HEADS[part]
+
+        larger = f"return larger.{part}_{row}({_BEGAN[part]}, {self.host})"
         below, inline = self._asked(tree, self.answers)
         text = (
             f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}\n"
-            "    d0 = d; c0 = c; v0 = v\n"
+            "    d0 = d; c0 = c; v0 = v; b0 = b\n"
             "    try:\n"
-            f"{code.text(inline=inline)}\n"
+            f"{code.text(larger, inline=inline)}\n"
             "    except Exception:\n"
             f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, {left})\n"
         )
@@ -180,16 +225,18 @@ class Fusing:
             return None
         below, inline = self._asked(tree, answers - 1)
         late = "".join(f"        {line}\n" for line in ask.point.together("d", "v"))
-        again = "".join(f"        {line}\n" for line in ask.point.together("d0", "v0"))
+        began = ask.point.together("d0", "v0")
+        again = "".join(f"        {line}\n" for line in began)
+        larger = "; ".join((*began, f"return larger.resume_{row}(d0, c0, v0, b0, r, 0, {self.host})"))
         return (
             f"    r = {self._calling(row)}\n"
             "    if r is PENDING or r.__class__ is TaskFailed:\n"
             f"{late}"
             f"        if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
             f"        return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
-            "    d0 = d; c0 = c; v0 = v\n"
+            "    d0 = d; c0 = c; v0 = v; b0 = b\n"
             "    try:\n"
-            f"{tree.code.text(inline=inline)}\n"
+            f"{tree.code.text(larger, inline=inline)}\n"
             "    except Exception:\n"
             f"{again}"
             f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, r, 0)\n"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import re
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from express.engine.fast import BELOW, EVENTS
 from express.expr.growth import Growth
 from express.expr.jsonata.emitter import Known
-from express.expr.source import MARK, Emitter, Made, Reads, Value, display, is_scalar
+from express.expr.source import MARK, Emitter, Made, Reads, Value, display, is_local, is_scalar
 from express.states.trace import Details, Grown, Local, paths, template_of
-from express.values import PAYLOAD_LIMIT
+from express.values import PAYLOAD_LIMIT, size
 
 REGION = 16
 """A bound that may have grown by more than this factor is computed anew."""
@@ -22,12 +23,19 @@ _ONCE = re.compile(r"[jkotx]_?\w+|None|True|False")
 """The names that are set once: temporaries and constants. Others (`d`, `v`, `r`, `si` …) change."""
 
 
+CHARACTER = 6
+"""Most bytes of a character in JSON text: an escape sequence."""
+
+TOO_LARGE = "\x02"
+"""Stands for what is done where data may be too large for an estimate; `repr` never lets it through."""
+
+
 class NotFused(Exception):
     """This state, or this machine, has no fast form."""
 
 
 class Large(Exception):
-    """Data that may be over the limit: the table looks closer."""
+    """Something a segment does not expect, or data over the limit: the table looks closer."""
 
 
 def extended(base: str, fields: Made) -> str:
@@ -51,7 +59,8 @@ class Point:
     most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds. `fields`
     are members that the data has got and that are still in locals, in the hope that nobody asks for all of it, and
     `made` says that it has no others; `variables` are those that were assigned and are still in locals. `reads`: what
-    of the data is in locals, by path; `input`: the name `si` has all of the data.
+    of the data is in locals, by path; `sizes`: the locals that have the size of others; `input`: the name `si` has all
+    of the data.
     `version` is the local that keeps the data as it is now, `assigned` the one with the variables that the state has
     just assigned, `trace` the history events since the segment's start. `known`: what JSONata has in local names.
     """
@@ -69,6 +78,8 @@ class Point:
         "owned",
         "plus",
         "reads",
+        "region",
+        "sizes",
         "steps",
         "times",
         "trace",
@@ -83,11 +94,13 @@ class Point:
         self.made = False
         self.input = False
         self.reads: Reads = {}
+        self.sizes: Mapping[str, str] = {}
         self.variables = Made()
         self.bound = False
         self.steps = 0
         self.below = 0
         self.events = 0
+        self.region: Region | None = None
         self.times = 1
         self.plus = 0
         self.version: str | None = "d0"
@@ -107,6 +120,7 @@ class Point:
         point.version = self.version
         point.known = self.known
         point.reads = {path: local for path, local in self.reads.items() if path[0] != "r"}
+        point.sizes = {name: size for name, size in self.sizes.items() if name != "r"}
         return point
 
     def together(self, data: str, variables: str) -> list[str]:
@@ -140,17 +154,13 @@ class Point:
 
 
 class Region:
-    """A stretch of text under one bound: the largest growths in it say up to where `b` needs no look.
+    """A stretch of text under one bound: the largest growths in it say up to where `b` needs no look."""
 
-    `look` is text of the size of all that is there: the data, the variables, the answer that a segment begins with.
-    """
+    __slots__ = ("growths", "indent", "line")
 
-    __slots__ = ("growths", "indent", "line", "look")
-
-    def __init__(self, line: int, indent: int, look: str) -> None:
+    def __init__(self, line: int, indent: int) -> None:
         self.line = line
         self.indent = indent
-        self.look = look
         self.growths: list[tuple[int, int]] = [(1, 0)]
 
     def most(self) -> int:
@@ -187,11 +197,13 @@ class Code:
         self.regions: list[Region] = []
         self.asks: list[Ask] = []
         self._names = 0
+        self._born: dict[str, tuple[Region | None, int, int]] = {}
 
     def follow(self) -> Code:
         """The text after a task's answer, in the same function: its names are others."""
-        code = Code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        code = type(self)(self.bound, self.emitter, self.assigned, recorded=self.recorded)
         code._names = self._names
+        code._born = self._born
         return code
 
     def add(self, text: str) -> None:
@@ -316,17 +328,57 @@ class Code:
 
     # The size of the data -------------------------------------------------------------------------------
 
-    def open_region(self, point: Point, more: str = "") -> None:
-        """Begin a region: its check is put in when its growths are known. `more` is text of what else is there."""
-        self.regions.append(Region(len(self.lines), self.indent, self.size_of(point) + more))
+    def answer(self, point: Point) -> None:
+        """A segment begins with a task's answer."""
+        self.add("b = b + len(dumps(r))")
+        self.open_region(point)
+
+    def error(self, point: Point, error: Made) -> None:
+        """A failure has become an error output, of two texts."""
+        lengths = " + ".join(f"len({display(text)})" for text in error.values())
+        self.add(f"b = b + {CHARACTER} * ({lengths}) + 32")
+        self.open_region(point)
+
+    def short(self, texts: list[str], most: int) -> bool:
+        """Texts are not estimated but looked at: together they have so many characters at most."""
+        self.add(f"if {' + '.join(f'len({text})' for text in texts)} > {most}:")
+        self.indent += 1
+        self.add(TOO_LARGE)
+        self.indent -= 1
+        return True
+
+    def child(self, point: Point, growth: tuple[int, int]) -> Point:
+        """The start of a branch or an iteration."""
+        child = Point(f"d{int(point.data[1:] or 0) + 1}")
+        child.region = point.region
+        child.times = point.times * growth[0]
+        child.plus = point.plus * growth[0] + growth[1]
+        return child
+
+    def begun(self, point: Point, child: Point, payload: str) -> None:
+        """A branch or an iteration begins, with `payload` or a part of it for its data."""
+
+    def looped(self, point: Point, plus: int, items: str) -> None:
+        """So many bytes more may have come to the data for each item."""
+        self.add(f"b += {plus} * len({items})")
+        self.open_region(point)
+
+    def open_region(self, point: Point) -> None:
+        """Begin a region: its check is put in when its growths are known."""
+        point.region = Region(len(self.lines), self.indent)
+        self.regions.append(point.region)
         self.lines.append("")
 
     def note(self, point: Point) -> None:
         """What the data may have become here."""
-        self.regions[-1].growths.append((point.times, point.plus))
+        assert point.region is not None, "every segment begins with one"
+        point.region.growths.append((point.times, point.plus))
 
-    def grown(self, point: Point, growth: Growth, *, kept: bool = False) -> None:
-        """The data has become what `growth` says; `kept`: the old data is still part of it."""
+    def grown(self, point: Point, growth: Growth, value: Value, *, kept: bool = False, plus: int = 8) -> None:
+        """The data has become `value`, as large as `growth` says; `kept`: the old data is still part of it.
+
+        `plus`: what its place takes.
+        """
         if growth is None:
             if point.data != "d":
                 raise NotFused
@@ -335,13 +387,42 @@ class Code:
             self.open_region(point)
             return
         before = (point.times, point.plus)
-        times, plus = before[0] * growth[0], before[1] * growth[0] + growth[1] + 8
+        parts = self._parts(point, value)
+        if parts is None:
+            parts = before[0] * growth[0], before[1] * growth[0] + growth[1]
+        times, plus = parts[0], parts[1] + plus
         if kept or self.variables:
             times, plus = times + before[0], plus + before[1]
         point.times, point.plus = max(times, 1), plus
         self.note(point)
         if point.times > REGION and point.data == "d":
             self.settle(point)
+
+    def born(self, point: Point, name: str, growth: Growth) -> None:
+        """A local has a value as large as `growth` says, unless it is known to have had it before."""
+        if growth is not None and name not in self._born:
+            bound = point.times * growth[0], point.plus * growth[0] + growth[1]
+            self._born[name] = (point.region, *bound)
+
+    def _parts(self, point: Point, value: Value) -> tuple[int, int] | None:
+        """How large an object is whose parts were bounded when they were read; None where one was not.
+
+        What was read before the bound was computed anew is part of what it was computed from, once.
+        """
+        if isinstance(value, Made):
+            times, plus = 0, 2
+            for name, item in value.items():
+                part = self._parts(point, item)
+                if part is None:
+                    return None
+                times, plus = times + part[0], plus + part[1] + size(name) + 2
+            return times, plus
+        if not is_local(value):
+            return (0, size(literal_eval(value))) if is_scalar(value) else None
+        if value not in self._born:
+            return None
+        region, times, plus = self._born[value]
+        return (times, plus) if region is point.region else (min(times, 1), 0 if times else plus)
 
     def settle(self, point: Point) -> None:
         """Compute the bound, so that what follows is relative to it."""
@@ -391,8 +472,12 @@ class Code:
 
     # The end --------------------------------------------------------------------------------------------
 
-    def text(self, *, inline: bool = False) -> str:
-        """All lines, with the checks of the regions in their places. `inline`: the one task's answer follows below."""
+    def text(self, larger: str, *, inline: bool = False) -> str:
+        """All lines, with the checks of the regions in their places.
+
+        `larger`: text that goes on where an estimate is exceeded.
+        `inline`: the one task's answer follows below.
+        """
         lines = list(self.lines)
         for ask in self.asks:
             point, margin = ask.point, "    " * ask.indent
@@ -402,11 +487,8 @@ class Code:
             lines[ask.line] = "\n".join(margin + line for line in text)
         for region in self.regions:
             margin = "    " * region.indent
-            most = region.most()
-            lines[region.line] = (
-                f"{margin}if b > {most}:\n{margin}    b = {region.look}\n{margin}    if b > {most}: raise Large"
-            )
-        return "\n".join(lines)
+            lines[region.line] = f"{margin}if b > {region.most()}:\n{margin}    {TOO_LARGE}"
+        return "\n".join(lines).replace(TOO_LARGE, larger)
 
 
 def is_lasting(source: str) -> bool:

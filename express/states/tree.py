@@ -159,9 +159,7 @@ class Tree:
 
     def _answered(self, row: int, state: model.Task, point: Point, mode: bool) -> None:
         code, plan = self.code, self.f.rows[row].plan
-        code.add("z = len(dumps(r))")
-        code.add("b = b + z")
-        code.open_region(point, " + z")
+        code.answer(point)
         code.event(point, f"{plan.prefix}Succeeded", {**plan.labels, "output": Local("r")})
         if mode or state.result_selector is UNSET:
             emit.put(code, state, point, "r", (1, 0), fresh=False, mode=mode)
