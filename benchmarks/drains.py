@@ -95,7 +95,8 @@ class Look(NamedTuple):
 def drain(bootstrap: str, run: str, workers: int, events: int) -> dict[str, float]:
     """Events per second of wall time; microseconds of CPU per event of the workers and of the broker, as far as known.
 
-    `busy` is the share of the time in which the machine's processors had something to do, whatever it was.
+    `busy` is the share of the time in which the machine's processors had something to do, `ours` the share in which
+    that was workers and broker: where the two are apart, other work has disturbed them.
     """
     broker = processes.listener(bootstrap)
     until = time.monotonic() + PATIENCE
@@ -127,8 +128,11 @@ def _between(began: Look, ended: Look) -> dict[str, float]:
     for name, before, after in (("cpu_us", began.workers, ended.workers), ("broker_us", began.broker, ended.broker)):
         if before is not None and after is not None:
             found[name] = (after - before) / done * 1e6
+    processors = os.cpu_count() or 1
     if began.idle is not None and ended.idle is not None:
-        found["busy"] = 1 - (ended.idle - began.idle) / seconds / (os.cpu_count() or 1)
+        found["busy"] = 1 - (ended.idle - began.idle) / seconds / processors
+    if "broker_us" in found and "cpu_us" in found:
+        found["ours"] = (found["cpu_us"] + found["broker_us"]) * found["per_second"] / 1e6 / processors
     return found
 
 

@@ -9,7 +9,8 @@
 - states: machines of 5 to 5,000 Pass states: CPU per state, compile time, beside ten states by hand.
 - workers: `express run` with one and two workers drains topics of W2 events filled beforehand, through a real Kafka on
   the same machine, which a first run has warmed; events per second of wall time while all workers are at work, CPU per
-  event of all workers and of the broker, and how busy the processors were. TMPDIR says where Kafka keeps its logs.
+  event of all workers and of the broker; how busy the processors were, and with these. TMPDIR says where Kafka's logs
+  are.
 - `--soak 10000000`: one worker over so many events, its resident bytes on the way. Takes minutes; not in the others.
 
 CPU time of the process unless it says otherwise; the best of several rounds, and their median.
