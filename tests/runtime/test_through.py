@@ -100,6 +100,25 @@ def test_both_ways_write_the_same(ordering: str, headers: tuple[tuple[str, bytes
     assert short[2:] == long[2:]
 
 
+def test_where_all_executions_wait_the_loop_is_left_alone() -> None:
+    """Records whose executions all wait take the long way, but for a few; those that end at once go through again."""
+
+    async def main() -> None:
+        rig = Rig(program(task(), {"Type": "Pass"}), handler)
+        for n in range(200):
+            rig.put({"later": n < 100, "n": n})
+        worker = rig.worker()
+        through = worker.processor._dispatcher.through
+        assert through is not None
+        loop, turns = through._loop, []
+        through._loop = lambda *some: turns.append(None) or loop(*some)  # type: ignore[func-returns-value,method-assign]
+        await until(lambda: len(rig.results) == 200)
+        await rig.stop()
+        assert 2 <= len(turns) <= 15
+
+    run_virtual(main())
+
+
 def test_order_of_a_key_holds_across_both_ways() -> None:
     """Records behind one that waits do not overtake it on the short way."""
 
