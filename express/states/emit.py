@@ -107,7 +107,7 @@ def members(code: Code, value: JSON, point: Point, data: str, depth: int = 0) ->
                 source = None if whole is None else f"{whole}[{name!r}]"
             part = code.lasting(code.checked(source))
             path = type(item) is str and item.startswith("$")
-            code.born(point, part, (1, 0) if path else compile_template({key: item}, "").growth)
+            code.bounds.born(point, part, (1, 0) if path else compile_template({key: item}, "").growth)
         made[name] = part
     return made
 

@@ -17,7 +17,8 @@ from express.expr.jsonata.fast import fast_form
 from express.expr.jsonata.growth import value_growth
 from express.expr.jsonata.inline import Inlined, inline
 from express.expr.source import Made, Value, display
-from express.states.segment import CHARACTER, Code, NotFused, Point, mentions
+from express.states.segment import CHARACTER, Code, NotFused, Point
+from express.states.texts import mentions
 from express.values import JSON
 
 Given = tuple[str, str] | None
@@ -90,7 +91,7 @@ def _value(code: Code, point: Point, template: JSON, made: Inlined) -> Value:
         growths |= {name: _NUMBER for name, part in made.members.items() if part.kind in ("integer", "boolean")}
         growths |= _texts(code, made, growths)
         for name, part in parts.items():
-            code.born(point, str(part), growths[name])
+            code.bounds.born(point, str(part), growths[name])
     return parts
 
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import copy
-import re
-from ast import literal_eval
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from express.engine.fast import BELOW, EVENTS
 from express.expr.growth import Growth
 from express.expr.jsonata.emitter import Known
-from express.expr.source import MARK, Emitter, Made, Reads, Value, display, is_local, is_scalar
+from express.expr.source import MARK, Emitter, Made, Reads, Value, display
+from express.states.bounds import Bounds
+from express.states.texts import extended, is_lasting
 from express.states.trace import Details, Grown, Local, paths, template_of
-from express.values import PAYLOAD_LIMIT, size
+from express.values import PAYLOAD_LIMIT
 
 REGION = 16
 """A bound that may have grown by more than this factor is computed anew."""
-
-
-_ONCE = re.compile(r"[jkotx]_?\w+|None|True|False")
-"""The names that are set once: temporaries and constants. Others (`d`, `v`, `r`, `si` …) change."""
 
 
 CHARACTER = 6
@@ -38,20 +34,6 @@ class Large(Exception):
     """Something a segment does not expect, or data over the limit: the table looks closer."""
 
 
-def extended(base: str, fields: Made) -> str:
-    """Text of an object with more members.
-
-    >>> extended("d", Made(a="x1"))
-    "{**d, 'a': x1}"
-    """
-    return f"{{**{base}, {display(fields)[1:-1]}}}"
-
-
-def mentions(text: str, name: str) -> bool:
-    """Whether a name may be read in a text; a string that holds the word counts, too."""
-    return re.search(rf"\b{name}\b", text) is not None
-
-
 class Point:
     """Where the text stands: names, and what is known since the segment's start.
 
@@ -60,9 +42,9 @@ class Point:
     are members that the data has got and that are still in locals, in the hope that nobody asks for all of it, and
     `made` says that it has no others; `variables` are those that were assigned and are still in locals. `reads`: what
     of the data is in locals, by path; `sizes`: the locals that have the size of others; `input`: the name `si` has all
-    of the data.
-    `version` is the local that keeps the data as it is now, `assigned` the one with the variables that the state has
-    just assigned, `trace` the history events since the segment's start. `known`: what JSONata has in local names.
+    of the data. `version` is the local that keeps the data as it is now, `assigned` the one with the variables that
+    the state has just assigned, `trace` the history events since the segment's start. `known`: what JSONata has in
+    local names.
     """
 
     __slots__ = (
@@ -197,13 +179,13 @@ class Code:
         self.regions: list[Region] = []
         self.asks: list[Ask] = []
         self._names = 0
-        self._born: dict[str, tuple[Region | None, int, int]] = {}
+        self.bounds = Bounds()
 
     def follow(self) -> Code:
         """The text after a task's answer, in the same function: its names are others."""
         code = type(self)(self.bound, self.emitter, self.assigned, recorded=self.recorded)
         code._names = self._names
-        code._born = self._born
+        code.bounds = self.bounds
         return code
 
     def add(self, text: str) -> None:
@@ -387,9 +369,11 @@ class Code:
             self.open_region(point)
             return
         before = (point.times, point.plus)
-        parts = self._parts(point, value)
+        parts = self.bounds.parts(point, value)
         if parts is None:
             parts = before[0] * growth[0], before[1] * growth[0] + growth[1]
+        else:
+            parts = parts[0] - self.bounds.apart(point, value), parts[1]
         times, plus = parts[0], parts[1] + plus
         if kept or self.variables:
             times, plus = times + before[0], plus + before[1]
@@ -397,32 +381,6 @@ class Code:
         self.note(point)
         if point.times > REGION and point.data == "d":
             self.settle(point)
-
-    def born(self, point: Point, name: str, growth: Growth) -> None:
-        """A local has a value as large as `growth` says, unless it is known to have had it before."""
-        if growth is not None and name not in self._born:
-            bound = point.times * growth[0], point.plus * growth[0] + growth[1]
-            self._born[name] = (point.region, *bound)
-
-    def _parts(self, point: Point, value: Value) -> tuple[int, int] | None:
-        """How large an object is whose parts were bounded when they were read; None where one was not.
-
-        What was read before the bound was computed anew is part of what it was computed from, once.
-        """
-        if isinstance(value, Made):
-            times, plus = 0, 2
-            for name, item in value.items():
-                part = self._parts(point, item)
-                if part is None:
-                    return None
-                times, plus = times + part[0], plus + part[1] + size(name) + 2
-            return times, plus
-        if not is_local(value):
-            return (0, size(literal_eval(value))) if is_scalar(value) else None
-        if value not in self._born:
-            return None
-        region, times, plus = self._born[value]
-        return (times, plus) if region is point.region else (min(times, 1), 0 if times else plus)
 
     def settle(self, point: Point) -> None:
         """Compute the bound, so that what follows is relative to it."""
@@ -489,12 +447,3 @@ class Code:
             margin = "    " * region.indent
             lines[region.line] = f"{margin}if b > {region.most()}:\n{margin}    {TOO_LARGE}"
         return "\n".join(lines).replace(TOO_LARGE, larger)
-
-
-def is_lasting(source: str) -> bool:
-    """Whether a text is a local that is set once, or a scalar.
-
-    >>> is_lasting("t_1"), is_lasting("'word'"), is_lasting("d"), is_lasting("d['x']"), is_lasting("[]")
-    (True, True, False, False, False)
-    """
-    return _ONCE.fullmatch(source) is not None if source.isidentifier() else is_scalar(source)

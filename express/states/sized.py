@@ -11,7 +11,8 @@ from ast import literal_eval
 
 from express.expr.growth import Growth
 from express.expr.source import Made, Value, is_local
-from express.states.segment import Code, Point, is_lasting
+from express.states.segment import Code, Point
+from express.states.texts import is_lasting
 from express.values import PAYLOAD_LIMIT, size
 
 
