@@ -11,6 +11,7 @@ The definition enters the text only by `repr` of JSON scalars and as bound names
 from __future__ import annotations
 
 import linecache
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -44,12 +45,11 @@ _HEADS = {
 }
 """What a segment of each part is given besides the host, and what the table is given to go on with."""
 
-_BEGAN = {
-    "enter": "d0, c0, v0, b0",
-    "resume": "d0, c0, v0, b0, r, t",
-    "failed": "d0, c0, v0, b0, r, p, t",
-}
-"""What the segment that follows the size of the data is given in its place."""
+_MORE = {"enter": "", "resume": ", r, t", "failed": ", r, p, t"}
+"""What a segment that follows the size of the data is given besides data, counts, variables and bound."""
+
+_CHANGED = re.compile(r"\s*([dcvb])(?:\[.*\])? \+?= ")
+"""A line that changes one of a segment's arguments. The way to a task does so, too, and cannot fail any more."""
 
 _NAMES: dict[str, Any] = {
     "measured": emit.measured,
@@ -102,6 +102,18 @@ class Larger:
             raise AttributeError(name)
         vars(self).update(self._make())
         return vars(self).setdefault(name, lambda *given: (-2 - int(row), *given[:3], UNKNOWN, None))
+
+
+def _began(code: Code) -> list[str]:
+    """The names of the data, counts, variables and bound that a text began with: copies where it changes them."""
+    changed = {match[1] for line in code.lines if (match := _CHANGED.match(line))}
+    return [f"{name}0" if name in changed or (name == "d" and code.recorded) else name for name in "dcvb"]
+
+
+def _kept(names: list[str]) -> str:
+    """The line that makes the copies."""
+    copies = "; ".join(f"{name} = {name[0]}" for name in names if len(name) > 1)
+    return f"    {copies}\n" if copies else ""
 
 
 def _functions(namespace: dict[str, Any], scope: Scope, part: str) -> tuple[Segment | None, ...]:
@@ -168,16 +180,16 @@ class Fusing:
         except NotFused:
             return None
         given, left = _HEADS[part]
-
-        larger = f"return larger.{part}_{row}({_BEGAN[part]}, {self.host})"
+        d, c, v, b = began = _began(code)
+        larger = f"return larger.{part}_{row}({d}, {c}, {v}, {b}{_MORE[part]}, {self.host})"
         below, inline = self._asked(tree, self.answers)
         text = (
             f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}\n"
-            "    d0 = d; c0 = c; v0 = v; b0 = b\n"
+            f"{_kept(began)}"
             "    try:\n"
             f"{code.text(larger, inline=inline)}\n"
             "    except Exception:\n"
-            f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, {left})\n"
+            f"        return ({-2 - row}, {d}, {c}, {v}, {UNKNOWN}, {left})\n"
         )
         return self.emitter.complete(text + below)
 
@@ -225,21 +237,22 @@ class Fusing:
             return None
         below, inline = self._asked(tree, answers - 1)
         late = "".join(f"        {line}\n" for line in ask.point.together("d", "v"))
-        began = ask.point.together("d0", "v0")
-        again = "".join(f"        {line}\n" for line in began)
-        larger = "; ".join((*began, f"return larger.resume_{row}(d0, c0, v0, b0, r, 0, {self.host})"))
+        d, c, v, b = began = _began(tree.code)
+        whole = ask.point.together(d, v)
+        again = "".join(f"        {line}\n" for line in whole)
+        larger = "; ".join((*whole, f"return larger.resume_{row}({d}, {c}, {v}, {b}, r, 0, {self.host})"))
         return (
             f"    r = {self._calling(row)}\n"
             "    if r is PENDING or r.__class__ is TaskFailed:\n"
             f"{late}"
             f"        if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
             f"        return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
-            "    d0 = d; c0 = c; v0 = v; b0 = b\n"
+            f"{_kept(began)}"
             "    try:\n"
             f"{tree.code.text(larger, inline=inline)}\n"
             "    except Exception:\n"
             f"{again}"
-            f"        return ({-2 - row}, d0, c0, v0, {UNKNOWN}, r, 0)\n"
+            f"        return ({-2 - row}, {d}, {c}, {v}, {UNKNOWN}, r, 0)\n"
         ) + below
 
     def mode(self, state: model.State) -> bool:

@@ -260,7 +260,8 @@ class Code:
 
     def hold(self, point: Point, name: str, value: Value) -> None:
         """The data gets a member: as a local, until somebody wants all of the data."""
-        if not point.fields and not point.made:
+        looked_into = any(path[0] == point.data and type(path[1]) is str for path in point.reads)
+        if not (point.fields or point.made or looked_into):
             self.add(f"if {point.data}.__class__ is not dict: raise Large")
         if isinstance(value, str):
             value = self.lasting(value)
