@@ -46,14 +46,15 @@ def fill(bootstrap: str, events: int) -> None:
 
 
 @contextmanager
-def configured(bootstrap: str, run: str, topic: str = pump.INPUT) -> Iterator[Path]:
+def configured(bootstrap: str, run: str, topic: str = pump.INPUT, compression: str | None = None) -> Iterator[Path]:
     """A configuration of W2 for a group of its own."""
     with tempfile.TemporaryDirectory() as folder:
         workflow, file = Path(folder, "w2.asl.json"), Path(folder, "express.toml")
         content = json.loads((ROOT / "benchmarks/workloads/w2.json").read_text())
         workflow.write_text(json.dumps(content["definition"]))
         values = {"bootstrap": bootstrap, "run": run, "topic": topic, "workflow": workflow}
-        file.write_text(pump.CONFIG.format(**values, delivery="at_least_once"))
+        client = f'[kafka.client]\n"compression.type" = "{compression}"\n' if compression else ""
+        file.write_text(pump.CONFIG.format(**values, delivery="at_least_once") + client)
         yield file
 
 
@@ -92,7 +93,7 @@ class Look(NamedTuple):
     idle: float | None
 
 
-def drain(bootstrap: str, run: str, workers: int, events: int) -> dict[str, float]:
+def drain(bootstrap: str, run: str, workers: int, events: int, compression: str | None = None) -> dict[str, float]:
     """Events per second of wall time; microseconds of CPU per event of the workers and of the broker, as far as known.
 
     `busy` is the share of the time in which the machine's processors had something to do, `ours` the share in which
@@ -100,7 +101,8 @@ def drain(bootstrap: str, run: str, workers: int, events: int) -> dict[str, floa
     """
     broker = processes.listener(bootstrap)
     until = time.monotonic() + PATIENCE
-    with Ends(bootstrap) as ends, configured(bootstrap, run) as file, running(file, workers) as process:
+    told = configured(bootstrap, run, compression=compression)
+    with Ends(bootstrap) as ends, told as file, running(file, workers) as process:
         first = ends.results()
 
         def look(share: float) -> Look:

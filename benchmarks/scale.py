@@ -11,6 +11,7 @@
   the same machine, which a first run has warmed; events per second of wall time while all workers are at work, CPU per
   event of all workers and of the broker; how busy the processors were, and with these. TMPDIR says where Kafka's logs
   are.
+- compressed: the same, with results compressed by lz4, which costs workers nothing and spares the broker most bytes.
 - `--soak 10000000`: one worker over so many events, its resident bytes on the way. Takes minutes; not in the others.
 
 CPU time of the process unless it says otherwise; the best of several rounds, and their median.
@@ -206,7 +207,7 @@ _NAMES = [f"s{number}" for number in range(10)]
 # The command ----------------------------------------------------------------------------------------------
 
 
-def workers(quick: bool, kafka: str | None) -> dict[str, Any]:
+def workers(quick: bool, kafka: str | None, compression: str | None = None) -> dict[str, Any]:
     """One and two workers, in turns; the fastest run of each counts."""
     events, rounds = (200_000, 1) if quick else (1_200_000, 3)
     found: dict[int, list[Row]] = {count: [] for count in WORKERS}
@@ -215,7 +216,8 @@ def workers(quick: bool, kafka: str | None) -> dict[str, Any]:
         drains.drain(bootstrap, f"warm-{time.time_ns()}", 1, events)
         for number in range(rounds):
             for count in WORKERS:
-                found[count].append(drains.drain(bootstrap, f"{count}-{number}-{time.time_ns()}", count, events))
+                run = f"{count}-{number}-{time.time_ns()}"
+                found[count].append(drains.drain(bootstrap, run, count, events, compression))
     rows: dict[str, Any] = {}
     for count, runs in found.items():
         best = max(runs, key=lambda run: run["per_second"])
@@ -231,12 +233,12 @@ def shown(found: dict[str, Any]) -> Iterable[str]:
         columns: list[str] = []
         for name, row in rows.items():
             if not isinstance(row, dict):
-                yield f"{part:10}{name} {row}"
+                yield f"{part:12}{name} {row}"
                 continue
             if list(row) != columns:
                 columns = list(row)
-                yield f"{part:10}{'':>9}" + "".join(f"{column:>21}" for column in columns)
-            yield f"{'':10}{int(name):9,}" + "".join(f"{row[column]:21,.3f}" for column in columns)
+                yield f"{part:12}{'':>9}" + "".join(f"{column:>21}" for column in columns)
+            yield f"{'':12}{int(name):9,}" + "".join(f"{row[column]:21,.3f}" for column in columns)
 
 
 def main() -> None:
@@ -246,6 +248,7 @@ def main() -> None:
         "payload": lambda: payload(options.quick),
         "states": lambda: machines(options.quick),
         "workers": lambda: workers(options.quick, options.kafka),
+        "compressed": lambda: workers(options.quick, options.kafka, "lz4"),
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, at most 100,000 parked")
