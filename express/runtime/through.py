@@ -233,7 +233,8 @@ class Through:
 
     def _loop(self, lane: Lane, until: float, done: _Done) -> tuple[Any, ...] | None:
         """The loop; an execution that it could not bring to its end."""
-        program, _, _, _, _, payload_limit, result_limit, topic = self._fixed
+        fixed = self._fixed
+        program, payload_limit, result_limit = fixed.program, fixed.payload_limit, fixed.result_limit
         turn, call, monotonic, allowed = self._turn, self._turn.call, self._clock.monotonic, self._allowed
         waiting, carry, tracer = lane.waiting, self._carry, self._tracer
         segments = program.segments
@@ -242,7 +243,7 @@ class Through:
         done.began = done.ended = now = monotonic()
         shift = turn.shift = self._clock.wall() - now
         turn.naming = lane.naming
-        put, done.close = writer(lane, topic, self._sink, int((now + shift) * 1000))
+        put, done.close = writer(lane, fixed.topic, self._sink, int((now + shift) * 1000))
         note, count, move, write = (row.append for row in (done.stamps, done.packs, done.moved, done.written))
         for record in lane.held:
             if now >= until:

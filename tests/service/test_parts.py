@@ -16,7 +16,8 @@ from express.config.quantities import Duration, Size
 from express.docs.samples import shipped
 from express.errors import StatesError
 from express.integrations import Gates, Integrations, LocalFunctions, table
-from express.ports import TaskContext
+from express.ports import QUICK_SECONDS, TaskContext
+from express.runtime.counters import LATENCY_BOUNDS_MS
 from express.service.job import Job
 from express.service.measure import LoopWatch, MeasuredIntegrations, resident_bytes
 from express.service.workflows import called_functions, compile_callable, machine_name
@@ -100,6 +101,36 @@ async def test_tasks_are_measured() -> None:
     assert (counts.succeeded, counts.failed, counts.cancelled) == (2, 1, 1)
     assert sum(counts.duration_ms.counts) == 4
     await local.close()
+
+
+async def test_the_short_way_is_measured_too() -> None:
+    """Bound calls are counted as they end, and once however often the counts are read."""
+    names = {"echo": "echo", "echo-async": "echo_async", "declined": "declined"}
+    local = LocalFunctions(
+        {n: Function(handler=f"tests.integrations.handlers:{h}", mode="inline") for n, h in names.items()}
+    )
+    measured = MeasuredIntegrations(Integrations(table(local)))
+
+    def call(name: str) -> Any:
+        wanted = task(LAMBDA + name, 1)
+        direct = measured.bind(wanted.resource, lambda payload, site: (wanted, TaskContext(EXECUTION, "m", 1e12)))
+        assert direct is not None
+        return direct(1, None)
+
+    assert [call("echo"), call("echo"), await call("echo-async")] == [1, 1, 1]
+    with pytest.raises(StatesError):
+        call("declined")
+
+    for _ in range(2):
+        counts = measured.counts["lambda"]
+        assert (counts.scheduled, counts.succeeded, counts.failed) == (4, 3, 1)
+        assert sum(counts.duration_ms.counts) == 4
+    await local.close()
+
+
+def test_what_is_quick_is_in_the_first_bucket() -> None:
+    """Calls and executions that are added up are all within the bound of the first bucket."""
+    assert LATENCY_BOUNDS_MS[0] == QUICK_SECONDS * 1000
 
 
 @pytest.mark.parametrize("mode", ["thread", "process", "slot", "gate"])
