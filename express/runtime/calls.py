@@ -64,8 +64,8 @@ class Calls:
             raise StatesError(failed.error, failed.cause) from bug
 
     def direct(self, row: Row) -> Direct | None:
-        """The short way to what a Task calls, for its first try; None where there is none."""
-        if row.plan.timeout is not None:
+        """The short way to what a Task calls, for its first try; None where there is none, or the task is timed."""
+        if row.plan.timed:
             return None
         resource = row.plan.resource
         return self.directs[resource.arn] if resource.arn in self.directs else self.bind(resource)
@@ -95,16 +95,15 @@ class Caller(msgspec.Struct, gc=False):
         plan = row.plan
         resource = plan.resource
         direct = None
-        if not tries and plan.timeout is None:
+        if not tries and not plan.timed:
             directs = self.calls.directs
             direct = directs[resource.arn] if resource.arn in directs else self.calls.bind(resource)
         try:
             if direct is not None:
                 output = direct(payload, (row, counts, self.about, self.deadline))
             else:
-                timeout = None if plan.timeout is None else plan.timeout(None)
                 attempt = sum(attempts(tries)) if tries else 0
-                task = StartTask(1, resource, payload, row.name, step_key(row, counts), attempt, timeout)
+                task = StartTask(1, resource, payload, row.name, step_key(row, counts), attempt, *plan.seconds())
                 output = self.calls.start(task, self.about, self.deadline)
             if type(output) in JSON_TYPES:
                 return output

@@ -27,7 +27,7 @@ class Parking(Performing):
             return self._end(run, run.end(point, Finish("SUCCEEDED", point[1])))
         if point[0] >= 0:
             row = run.program.scope.rows[point[0]]
-            if row.kind == "Wait" or len(point) == 8 or (row.plan.timeout is None and row.plan.heartbeat is None):
+            if row.kind == "Wait" or len(point) == 8 or not row.plan.timed:
                 self._park(run, point, call)
                 return None
         return self._perform(run, self._inflate(run, point, call), INLINE_ANSWERS // 8)
@@ -56,8 +56,7 @@ class Parking(Performing):
         stepped = call.late
         if type(stepped) is not Stepped or point[0] < 0:
             return False
-        plan = run.program.scope.rows[point[0]].plan
-        if plan.timeout is not None or plan.heartbeat is not None:
+        if run.program.scope.rows[point[0]].plan.timed:
             return False
         call.late = None
         run.call = stepped

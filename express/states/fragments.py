@@ -16,6 +16,7 @@ from express.engine.fast import BELOW, EVENTS
 from express.expr.growth import constant
 from express.expr.source import Reads, Value, display
 from express.states import emit, emit_jsonata
+from express.states.context import looks_back
 from express.states.segment import Code, NotFused, Point
 from express.states.trace import Grown, Local
 
@@ -73,7 +74,7 @@ def _fail(tree: Tree, row: int, state: model.Fail, point: Point, path: tuple[int
 
 
 def _wait(tree: Tree, row: int, state: model.Wait, point: Point, path: tuple[int, ...], mode: bool) -> None:
-    if point.data != "d" or type(state.seconds) is not int or state.seconds <= 0:
+    if point.data != "d" or type(state.seconds) is not int or state.seconds <= 0 or looks_back(state, mode):
         raise NotFused
     passed(state)
     tree.wanted(row, "resume")
@@ -87,6 +88,8 @@ def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int
     timed = type(state.timeout_seconds) in (int, type(UNSET)) and type(state.heartbeat_seconds) in (int, type(UNSET))
     paths = isinstance(state.timeout_seconds_path, str) or isinstance(state.heartbeat_seconds_path, str)
     if point.data != "d" or plan.resource.pattern or state.credentials is not UNSET or paths or not timed:
+        raise NotFused
+    if looks_back(state, mode):
         raise NotFused
     value, _ = emit.payload(tree.code, state, point, state.parameters, mode=mode)
     name = value if isinstance(value, str) else tree.code.named(display(value))

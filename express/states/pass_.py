@@ -21,9 +21,9 @@ class PassPlan(msgspec.Struct, frozen=True):
 
 
 def lower(state: model.Pass, low: Lowering) -> Row:
-    """A row that copies its input, or its literal `Result`."""
+    """A row that copies its input, or its literal `Result`; a JSONata state has no `Result` (W0114)."""
     payload = compile_payload(low, state.input_path, state.parameters, UNSET)
-    if state.result is not UNSET:
+    if state.result is not UNSET and not low.jsonata:
         payload = _literal(state.result, payload if state.input_path != "$" or state.parameters is not UNSET else None)
     plan = PassPlan(payload, compile_leave(low, state, result=False), _growth(state, low, payload))
     return Row(name=low.name, kind="Pass", enter=_enter, plan=plan, next=low.following(state))

@@ -37,6 +37,8 @@ from express.values import JSON
 
 Seconds: TypeAlias = Callable[[Frame], float | None]
 
+_NO_FRAME: Any = None
+
 
 class TaskPlan:
     """A compiled Task: what to send, how long to wait, and how the history tells it."""
@@ -51,6 +53,7 @@ class TaskPlan:
         "payload",
         "prefix",
         "resource",
+        "timed",
         "timeout",
     )
 
@@ -70,12 +73,18 @@ class TaskPlan:
         self.leave = leave
         self.timeout = timeout
         self.heartbeat = heartbeat
+        self.timed = timeout is not None or heartbeat is not None
         self.credentials = credentials
         self.merged = merged
         self.prefix = {"lambda": "LambdaFunction", "activity": "Activity"}.get(resource.kind, "Task")
         self.labels: dict[str, JSON] = (
             {} if self.prefix != "Task" else {"resourceType": resource.resource_type, "resource": resource.resource}
         )
+
+    def seconds(self) -> tuple[float | None, float | None]:
+        """TimeoutSeconds and HeartbeatSeconds of a task that segments call: literals, which look at no frame."""
+        timeout, heartbeat = self.timeout, self.heartbeat
+        return timeout and timeout(_NO_FRAME), heartbeat and heartbeat(_NO_FRAME)
 
     # What the engine's loop calls ---------------------------------------------------------------------
 

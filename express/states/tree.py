@@ -27,9 +27,6 @@ DEEPEST = 24
 CHAIN = 16
 """Segments call each other from task to task in runs of at most so many; then `drive` has its turn."""
 
-_NO_FRAME: Any = None
-"""Seconds that are literals do not look at their frame."""
-
 Leaf: TypeAlias = Callable[[Code, Point], None]
 
 
@@ -125,8 +122,7 @@ class Tree:
 
     def scheduled(self, plan: TaskPlan, point: Point, payload: Local | Grown) -> None:
         """TaskScheduled and TaskStarted, or their Lambda and activity forms."""
-        seconds = [None if field is None else field(_NO_FRAME) for field in (plan.timeout, plan.heartbeat)]
-        self.code.event(point, f"{plan.prefix}Scheduled", plan.scheduled(payload, *seconds))
+        self.code.event(point, f"{plan.prefix}Scheduled", plan.scheduled(payload, *plan.seconds()))
         self.code.event(point, f"{plan.prefix}Started", dict(plan.labels))
 
     def ask(self, row: int, point: Point, payload: str) -> None:

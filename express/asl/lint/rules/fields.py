@@ -108,8 +108,9 @@ FIELDS: dict[str, Rule] = {
         code="SCHEMA_VALIDATION_FAILED",
         severity="WARNING",
         disputed=True,
-        cause="A JSONata Pass state has Output in place of Result. In a state with End some engines ignore Result "
-        "silently, and definitions written for them carry it; AWS refuses it. Elsewhere it is E0103.",
+        cause="A JSONata Pass state has Output in place of Result, and AWS refuses Result. In a state with End some "
+        "engines ignore it silently, and definitions written for them carry it: here it is ignored, too, and the "
+        "state's output is that of Output, or its input. Elsewhere it is E0103.",
         bad='{"Type": "Pass", "QueryLanguage": "JSONata", "Result": "end", "End": true}',
         good='{"Type": "Pass", "QueryLanguage": "JSONata", "Output": "end", "End": true}',
         spec="asl.md §3",

@@ -1,0 +1,113 @@
+"""The segments come to what the rows come to, as the runtime runs them: time moves, answers are late, come twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from express.compiler import compile_definition
+from tests.reference.tiers import Case, compare, run
+from tests.reference.world import Reply
+
+TASK: dict[str, Any] = {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f"}
+WAIT: dict[str, Any] = {"Type": "Wait", "Seconds": 5}
+ENTERED = "2027-01-15T08:00:00.000Z"
+CATCH = [{"ErrorEquals": ["States.ALL"], "Next": "S1"}]
+
+
+def machine(*states: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """States S0, S1 … one after the other."""
+    last = len(states) - 1
+    on = [{"Next": f"S{i + 1}"} if i < last else {"End": True} for i in range(len(states))]
+    return {"StartAt": "S0", "States": {f"S{i}": {**state, **on[i]} for i, state in enumerate(states)}, **more}
+
+
+def output(case: Case) -> Any:
+    """What a case gives on the segments; the rows must agree."""
+    assert compare(case).wrong is None
+    return run(compile_definition(case.definition), case).output
+
+
+LATE = [Reply(output={"r": 1}, after=5.0)]
+BUSY = [Reply(output={"r": 1}, busy=5.0)]
+
+
+@pytest.mark.parametrize("replies", [LATE, BUSY], ids=["late", "busy"])
+@pytest.mark.parametrize(
+    ("state", "path"),
+    [
+        ({**TASK, "ResultSelector": {"t.$": "$$.State.EnteredTime"}}, ("t",)),
+        ({**TASK, "OutputPath": "$$.State.EnteredTime"}, ()),
+        ({**TASK, "Assign": {"t.$": "$$.State.EnteredTime"}}, ("v", "t")),
+        ({**TASK, "ResultSelector": {"c.$": "$$"}}, ("c", "State", "EnteredTime")),
+        ({**TASK, "QueryLanguage": "JSONata", "Output": "{% $states.context.State.EnteredTime %}"}, ()),
+        ({**TASK, "QueryLanguage": "JSONata", "Output": "{% $states %}"}, ("context", "State", "EnteredTime")),
+        ({**TASK, "QueryLanguage": "JSONata", "Output": {"n": ["{% $now() %}"]}}, ("n", 0)),
+        ({**TASK, "QueryLanguage": "JSONata", "Output": "{% ($f := $now; $f()) %}"}, ()),
+        ({**TASK, "QueryLanguage": "JSONata", "Output": "{% $fromMillis($millis()) %}"}, ()),
+        ({**TASK, "QueryLanguage": "JSONata", "Assign": {"t": "{% $now() %}"}}, ("v", "t")),
+        ({**WAIT, "OutputPath": "$$.State.EnteredTime"}, ()),
+        ({**WAIT, "Assign": {"t.$": "$$.State.EnteredTime"}}, ("v", "t")),
+        ({**WAIT, "QueryLanguage": "JSONata", "Output": "{% $now() %}"}, ()),
+        ({**WAIT, "QueryLanguage": "JSONata", "Output": "{% $states.context.State.EnteredTime %}"}, ()),
+    ],
+)  # fmt: skip
+def test_the_time_of_entry_after_an_answer(state: dict[str, Any], path: tuple[Any, ...], replies: list[Reply]) -> None:
+    """The Context object's EnteredTime, and the time in JSONata, are those of the state's entry, not its answer's."""
+    show = {"Type": "Pass", "Parameters": {"v": {"t.$": "$t"}}} if "Assign" in state else {"Type": "Pass"}
+    found = output(Case(machine(state, show), {"a": 1}, {"S0": replies}))
+    for step in path:
+        found = found[step]
+    assert found == ENTERED
+
+
+@pytest.mark.parametrize("place", ["Catch", "Retry"])
+def test_the_time_of_entry_after_a_failure(place: str) -> None:
+    """Neither a failure nor an attempt once more changes when a state was entered."""
+    handler = {"ErrorEquals": ["States.ALL"], "Next": "S1", "Assign": {"t.$": "$$.State.EnteredTime"}}
+    retry = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 2}] if place == "Retry" else []
+    state = {**TASK, "Catch": [handler], "Retry": retry}
+    case = Case(
+        machine(state, {"Type": "Pass", "Parameters": {"t.$": "$t"}}),
+        {},
+        {"S0": [Reply(error="Boom", cause="why", after=2.0)]},
+    )
+    assert output(case) == {"t": ENTERED}
+
+
+def test_the_time_of_entry_of_a_later_state() -> None:
+    """Each state has its own, also where the tasks before it were answered at once and took their time."""
+    look = {**TASK, "QueryLanguage": "JSONata", "Output": "{% $append($states.input, $now()) %}"}
+    replies = {name: [Reply(output=0, busy=3.0)] for name in ("S0", "S1", "S2")}
+    found = output(Case(machine(look, look, look), [], replies))
+    assert [text[17:19] for text in found] == ["00", "03", "06"]
+
+
+@pytest.mark.parametrize("resource", ["custom:thing", TASK["Resource"], "arn:aws:states:::sqs:sendMessage"])
+def test_a_heartbeat_of_any_resource(resource: str) -> None:
+    """HeartbeatSeconds is told to what performs the task, and missed or kept alike, whatever the resource is."""
+    state = {"Type": "Task", "Resource": resource, "HeartbeatSeconds": 2}
+    case = Case(machine(state), {}, {"S0": [Reply(silent=True)]})
+    assert compare(case).wrong is None
+    ran = run(compile_definition(case.definition), case)
+    assert (ran.status, ran.error, ran.calls[0].heartbeat) == ("FAILED", "States.Timeout", 2)
+    kept = Case(machine(state), {}, {"S0": [Reply(output="done", after=5.0, beats=(1.5, 3.0, 4.5))]})
+    assert output(kept) == "done"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"), [({"Result": "end"}, {"a": 1}), ({"Result": "end", "Output": "{% 1 + 1 %}"}, 2)]
+)
+def test_result_of_a_jsonata_state_is_ignored(fields: dict[str, Any], wanted: Any) -> None:
+    """A JSONata Pass has no Result: where it is only warned about (W0114) the output is Output, or the input."""
+    assert output(Case(machine({"Type": "Pass", **fields}, QueryLanguage="JSONata"), {"a": 1})) == wanted
+
+
+def test_an_answer_that_comes_after_its_timeout() -> None:
+    """It changes nothing: neither the retry that runs meanwhile nor the state after it takes it for its own."""
+    retry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1, "IntervalSeconds": 1}]
+    late, second = Reply(output="late", after=5.0, stubborn=True), Reply(output="second", after=1.5)
+    states = machine({**TASK, "TimeoutSeconds": 2, "Retry": retry}, {**TASK, "ResultPath": "$.x"})
+    case = Case(states, {}, {"S0": [late, Reply(output={"of": "retry"}, after=1.0)], "S1": [second]})
+    assert output(case) == {"of": "retry", "x": "second"}

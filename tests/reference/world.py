@@ -1,0 +1,223 @@
+"""The world of a tier comparison: an executor in virtual time, and tasks that answer at once, late, twice, or never."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+import uuid
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+
+from express.engine import deliver
+from express.engine.effects import Effect, StartTask
+from express.engine.events import Event, Heartbeat, TaskFailed, TaskSucceeded
+from express.engine.fast import Point, transitions
+from express.errors import StatesError
+from express.ports import TaskContext
+from express.runtime.calls import Caller
+from express.runtime.executor import Executor
+from express.runtime.runs import Run
+
+JSON = Any
+MONOTONIC = 1_000.0
+WALL = 1_800_000_000.0
+
+
+class Endless(Exception):
+    """An example that does not end, or nothing is under way any more."""
+
+
+class Loop(asyncio.BaseEventLoop):
+    """A loop and a Clock in one: where nothing is ready, the clock jumps to the next timer."""
+
+    _ready: Any
+    _scheduled: list[asyncio.TimerHandle]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = self
+        self.now = MONOTONIC
+        self.turns = 0
+        self.failures: list[str] = []
+        self.set_exception_handler(lambda loop, context: self.failures.append(str(context)))
+
+    def time(self) -> float:
+        """Virtual seconds."""
+        return self.now
+
+    monotonic = time
+
+    def wall(self) -> float:
+        """Virtual seconds since 1970."""
+        return WALL + self.now - MONOTONIC
+
+    def _run_once(self) -> None:
+        ready, scheduled = self._ready, self._scheduled
+        if not ready and not self._stopping:  # type: ignore[attr-defined]
+            if not scheduled:
+                raise Endless("everything waits and no timer is set")
+            self.now = max(self.now, scheduled[0].when())
+        while scheduled and scheduled[0].when() <= self.now:
+            handle = heapq.heappop(scheduled)
+            handle._scheduled = False  # type: ignore[attr-defined]
+            if not handle._cancelled:
+                ready.append(handle)
+        self.turns += 1
+        if self.turns > 5_000:
+            raise Endless("too many turns")
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Cancelled timers leave the heap when their time comes."""
+
+    def _process_events(self, event_list: object) -> None:
+        """There are no sockets."""
+
+    def _write_to_self(self) -> None:
+        """There are no threads."""
+
+
+class Chance:
+    """Chance and identities from a seed."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+        self.random = self._random.random
+
+    def uuid(self) -> str:
+        """A version-4 UUID."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def token(self, key: str) -> str:
+        """A task token, made of the attempt's key."""
+        return f"token:{key}"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What one call meets with.
+
+    `busy` are the seconds that the call itself takes (the clock moves while the engine stands), `after` those until
+    its answer comes, by a coroutine, or with `task` by a future. `stubborn`: it does not end when it is given up, and
+    answers all the same. `silent`: no answer ever. `beats`: heartbeats, so many seconds after the call each.
+    """
+
+    output: JSON = None
+    error: str | None = None
+    cause: str | None = None
+    busy: float = 0.0
+    after: float | None = None
+    task: bool = False
+    stubborn: bool = False
+    silent: bool = False
+    beats: tuple[float, ...] = ()
+
+
+class Called(msgspec.Struct, frozen=True):
+    """One call as a task sees it."""
+
+    at: float
+    state: str
+    resource: str
+    input: JSON
+    key: str
+    attempt: int
+    timeout: float | None
+    heartbeat: float | None
+    token: str | None
+    credentials: JSON
+    execution: str
+    deadline: float
+
+
+class Tasks:
+    """The integration: answers by the name of the state, call by call; the last answer repeats."""
+
+    def __init__(self, replies: dict[str, list[Reply]], loop: Loop) -> None:
+        self._replies = replies
+        self._loop = loop
+        self._counts: dict[str, int] = {}
+        self.calls: list[Called] = []
+        self.run: Run | None = None
+        self.executor: Executor | None = None
+
+    def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
+        """Take a call."""
+        self.calls.append(_seen(task, context, self._loop.now))
+        replies = self._replies.get(task.state) or [Reply(output=task.input)]
+        number = self._counts[task.state] = self._counts.get(task.state, -1) + 1
+        reply = replies[min(number, len(replies) - 1)]
+        self._loop.now += reply.busy
+        for beat in reply.beats:
+            self._loop.call_later(beat, self._beat, task.seq)
+        if reply.after is None and not reply.silent:
+            return _given(reply)
+        answer = self._answer(reply)
+        return asyncio.ensure_future(answer) if reply.task else answer
+
+    def _beat(self, seq: int) -> None:
+        if self.executor is not None and self.run is not None and self.run.x.finished is None:
+            self.executor.tell(self.run, Heartbeat(seq))
+
+    async def _answer(self, reply: Reply) -> JSON:
+        until = self._loop.now + (1e9 if reply.silent else reply.after or 0.0)
+        while True:
+            try:
+                await asyncio.sleep(until - self._loop.now)
+            except asyncio.CancelledError:
+                if not reply.stubborn or reply.silent:
+                    raise
+            else:
+                return _given(reply)
+
+
+def _given(reply: Reply) -> JSON:
+    if reply.error is not None:
+        raise StatesError(reply.error, reply.cause)
+    return reply.output
+
+
+def _seen(task: StartTask, context: TaskContext, now: float) -> Called:
+    return Called(
+        now - MONOTONIC,
+        task.state,
+        task.resource.arn,
+        task.input,
+        task.key,
+        task.attempt,
+        task.timeout,
+        task.heartbeat,
+        task.token,
+        task.credentials,
+        context.execution_arn,
+        context.deadline,
+    )
+
+
+class Twice(Executor):
+    """An executor whose answers all come twice, and that knows how many states it has left to segments.
+
+    The second time must change nothing.
+    """
+
+    on_segments: int | None = None
+    """States that segments had entered when the table took over; None as long as it has not."""
+
+    def _deliver(self, x: Any, event: Event | None) -> list[Effect]:
+        effects = super()._deliver(x, event)
+        if isinstance(event, TaskSucceeded | TaskFailed):
+            before = (x.transitions, x.events, x.finished)
+            again = deliver(x, event, self._clock.monotonic())
+            assert not again, f"an answer that came twice led to {again}"
+            assert before == (x.transitions, x.events, x.finished), "an answer that came twice changed something"
+        return effects
+
+    def _inflate(self, run: Run, point: Point, call: Caller) -> list[Effect]:
+        if self.on_segments is None:
+            self.on_segments = transitions(point)
+        return super()._inflate(run, point, call)
