@@ -247,10 +247,9 @@ class _Builder:
             sources = list(zip(merged.data, merged.place.members, strict=True))
         for data, place in sources:
             inner = place.members
-            for name in data if type(data) is dict and type(inner) is dict else ():
-                if name not in into:
-                    into[name] = data[name]
-                    members[name] = inner[name]
+            if type(data) is dict and type(inner) is dict:
+                into |= {name: value for name, value in data.items() if name not in into}
+                members |= {name: where for name, where in inner.items() if name not in members}
 
     def _tagged(self, built: _Built, tag: str) -> _Built:
         """A value with a tag of CloudFormation: its function in a template, else a placeholder."""
