@@ -20,6 +20,9 @@ Members: TypeAlias = dict[str, Any]
 
 Result = TypeVar("Result")
 
+INTEGRATION = ":states:"
+"""A part of the ARN of every service integration, whose parameters are held against the service's model."""
+
 BIG_DEFINITION = 32_768
 """Characters from which on a definition is judged in a thread: the loop has others to serve."""
 
@@ -40,8 +43,9 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     activity_wait: float = 60.0
 
     async def judge(self, definition: str, act: Callable[[], Result]) -> Result:
-        """Do something that takes as long as the definition is large."""
-        return act() if len(definition) < BIG_DEFINITION else await asyncio.to_thread(act)
+        """Do something that takes as long as the definition is large, or as a service's model that it must read."""
+        quick = len(definition) < BIG_DEFINITION and INTEGRATION not in definition
+        return act() if quick else await asyncio.to_thread(act)
 
 
 Action: TypeAlias = Callable[[Api, Members], Awaitable[JSON]]

@@ -15,7 +15,7 @@ from express.asl.positions import Position, Scanned
 from express.asl.scan import not_utf8, scan
 from express.asl.scan_yaml import scan_yaml
 from express.errors import DefinitionError, Diagnostic
-from express.states.checks import EXPR_CHECKS
+from express.integrations.parameters import CHECKS
 
 ASL_ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml")
 """Files that a folder is searched for whatever they hold."""
@@ -23,7 +23,9 @@ ASL_ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml")
 OTHER_ENDINGS = (".json", ".yaml", ".yml")
 """Files that are taken from a folder when they look like a definition or a template that holds one."""
 
-_ABOUT_NAMES = frozenset({"E0102", "E0103", "E0104", "W0114", "W0410", "W0507", "W0706", "E1001", "E1002", "W1004"})
+_ABOUT_NAMES = frozenset(
+    {"E0102", "E0103", "E0104", "W0114", "W0410", "W0507", "W0706", "E0806", "E1001", "E1002", "W1004"}
+)
 """Rules about a field's name rather than its value."""
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "cdk.out"})
@@ -119,7 +121,7 @@ def _judge(file: str, scanned: Scanned, machine: Embedded, options: Options) -> 
     findings = machine.problems or lint(
         machine.data,
         type=options.type or machine.type or "STANDARD",
-        checks=EXPR_CHECKS,
+        checks=CHECKS,
         placeholders=options.placeholders,
         strict=options.strict,
     )

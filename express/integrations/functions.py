@@ -116,7 +116,8 @@ class Functions:
 
     async def _at_aws(self, request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, Any]:
         call = self._calls.invoke_call()
-        parameters = shapes.request(call.input, {**request, "Payload": dumps(request.get("Payload", {})).decode()})
+        given = {**request, "Payload": dumps(request.get("Payload", {})).decode()}
+        parameters = shapes.request(call.input, given, call.spelling)
         parameters.setdefault("ClientContext", client_context(task, context))
         answer = await self._calls.send(call, parameters, self._calls.role(task, context))
         about = answer.pop("ResponseMetadata", {})

@@ -70,7 +70,7 @@ def test_every_stage_of_a_task_is_shown() -> None:
         "Type": "Task",
         "Resource": LAMBDA,
         "InputPath": "$.in",
-        "Parameters": {"id.$": "States.UUID()", "x.$": "$.x"},
+        "Parameters": {"FunctionName": "f", "Payload": {"id.$": "States.UUID()", "x.$": "$.x"}},
         "ResultSelector": {"r.$": "$.y"},
         "ResultPath": "$.out",
         "OutputPath": "$.out",
@@ -82,7 +82,8 @@ def test_every_stage_of_a_task_is_shown() -> None:
 
     stages = answer["inspectionData"]
     assert stages["afterInputPath"] == {"x": 1}
-    assert stages["afterParameters"] == {"id": stages["afterParameters"]["id"], "x": 1}
+    made = stages["afterParameters"]["Payload"]["id"]
+    assert stages["afterParameters"] == {"FunctionName": "f", "Payload": {"id": made, "x": 1}}
     assert stages["result"] == {"y": 2}
     assert stages["afterResultSelector"] == {"r": 2}
     assert stages["afterResultPath"] == {"in": {"x": 1}, "out": {"r": 2}}
@@ -130,10 +131,10 @@ def test_a_task_without_a_mock_is_performed() -> None:
         calls.append((task.resource.arn, task.input))
         return TaskSucceeded(task.seq, 7)
 
-    state = {"Type": "Task", "Resource": LAMBDA, "Parameters": {"n.$": "$.n"}, "End": True}
+    state = {"Type": "Task", "Resource": LAMBDA, "Parameters": {"Payload.$": "$.n"}, "End": True}
     answer = ask(state, {"n": 1}, roleArn=ROLE, perform=perform)
 
-    assert calls == [(LAMBDA, {"n": 1})]
+    assert calls == [(LAMBDA, {"Payload": 1})]
     assert answer["output"] == 7
 
 

@@ -193,6 +193,24 @@ async def test_parameters_are_checked_before_anything_is_sent(aws: AwsCalls) -> 
     )
 
 
+async def test_sdk_calls_speak_the_java_sdks_names_both_ways(aws: AwsCalls) -> None:
+    """DynamoDB takes and gives Bool and Nul; RDS takes DbInstanceIdentifier and gives DbInstances, DbInstanceArn."""
+    flags = {"id": {"S": "9"}, "ok": {"Bool": True}, "gone": {"Nul": True}, "set": {"Ss": ["a"]}}
+    await aws.start(task("aws-sdk:dynamodb:putItem", {"TableName": "orders", "Item": flags}), CONTEXT)
+    key = {"TableName": "orders", "Key": {"id": {"S": "9"}}}
+    read = await aws.start(task("aws-sdk:dynamodb:getItem", key), CONTEXT)
+    optimized = await aws.start(task("dynamodb:getItem", key), CONTEXT)
+    database = {"DbInstanceIdentifier": "d", "DbInstanceClass": "db.t3.micro", "Engine": "mysql", "AllocatedStorage": 5}
+    await aws.start(task("aws-sdk:rds:createDBInstance", database), CONTEXT)
+    found = await aws.start(task("aws-sdk:rds:describeDBInstances", {"DbInstanceIdentifier": "d"}), CONTEXT)
+    error = await failure(aws, "aws-sdk:rds:describeDBInstances", {"DBInstanceIdentifier": "d"})
+
+    assert read["Item"] == flags
+    assert optimized["Item"]["ok"] == {"BOOL": True}
+    assert found["DbInstances"][0]["DbInstanceArn"].endswith(":db:d")
+    assert 'The field "DBInstanceIdentifier" is not supported by Step Functions' in str(error.cause)
+
+
 async def test_clusters_of_emr(aws: AwsCalls) -> None:
     """EMR's simpler requests: a ClusterId, one step; the service's lists are made and taken apart here."""
     instances = {"MasterInstanceType": "m5.xlarge", "InstanceCount": 1, "KeepJobFlowAliveWhenNoSteps": True}

@@ -17,7 +17,7 @@ from express.errors import StatesError
 from express.integrations import Integrations, LocalFunctions, Outside, table
 from express.integrations.aws import AwsCalls, watching
 from express.integrations.aws.jobs import JOBS, Job, outcome
-from express.integrations.aws.names import member
+from express.integrations.aws.names import optimized_member
 from express.ports import Submitted
 from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
@@ -258,7 +258,7 @@ def test_jobs_fit_the_services_models(name: str) -> None:
     response = _Anything()
     for operation, asks in ((row.describe, row.asks), (row.stop, row.stops)):
         if operation:
-            members = {member(key) for key in call.model.operation_model(operation).input_shape.members}
+            members = {optimized_member("", key) for key in call.model.operation_model(operation).input_shape.members}
             assert set(asks(response, response)) <= members  # type: ignore[arg-type] # which has every member
     shape = call.model.operation_model(row.describe).output_shape
     assert _has(shape, row), "the state is where the row says"
@@ -284,7 +284,7 @@ def _has(shape: Any, row: Job) -> bool:
 
 def _leads(shape: Any, names: list[str]) -> bool:
     for name in names:
-        members = {member(key): inner for key, inner in getattr(shape, "members", {}).items()}
+        members = {optimized_member("", key): inner for key, inner in getattr(shape, "members", {}).items()}
         if name not in members:
             return False
         shape = members[name]

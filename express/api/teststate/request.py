@@ -17,7 +17,7 @@ from express.asl.lint import lint
 from express.asl.resources import Resource, parse_resource
 from express.asl.scan import scan
 from express.errors import ApiError, DefinitionError, Diagnostic
-from express.states.checks import EXPR_CHECKS
+from express.integrations.parameters import CHECKS
 from express.values import JSON
 
 STATE = "StateName"
@@ -104,9 +104,9 @@ def _find(request: dict[str, Any]) -> tuple[dict[str, JSON], bool]:
         raise invalid_definition(lint(definition))
     name = request.get("stateName")
     if name is None:
-        _refuse(lint(_alone(definition, None), checks=EXPR_CHECKS, strict=True))
+        _refuse(lint(_alone(definition, None), checks=CHECKS, strict=True))
         return definition, False
-    _refuse(lint(definition, checks=EXPR_CHECKS, strict=True), alone=False)
+    _refuse(lint(definition, checks=CHECKS, strict=True), alone=False)
     state = next((found for key, found in _states(definition) if key == name), None)
     if state is None:
         raise validation("State not found in definition")

@@ -4,7 +4,7 @@ The models are botocore's data files, read by its loader and only when a mock as
 extra. Without it a mock that names no mode is taken as it is, and one that names STRICT or PRESENT is refused with
 the remedy: a check that somebody asked for is never left out silently.
 
-Step Functions writes member names with a capital first letter; unknown members are no error (recorded).
+Members are named as in definitions (`integrations.aws.names`); unknown members are no error, as AWS answers.
 """
 
 from __future__ import annotations
@@ -15,37 +15,11 @@ from typing import Any, TypeAlias
 
 from express.api.errors import validation
 from express.asl.resources import Resource
+from express.integrations.aws.names import Spelling, folder, optimized_member, sdk_member
+from express.integrations.aws.optimized import AS_ANSWERED, FORMS
 from express.values import JSON
 
 Shapes: TypeAlias = dict[str, dict[str, Any]]
-
-SERVICES = {
-    "states": "stepfunctions",
-    "sfn": "stepfunctions",
-    "cloudwatchlogs": "logs",
-    "cognitoidentityprovider": "cognito-idp",
-    "cognitoidentity": "cognito-identity",
-    "eventbridge": "events",
-    "elasticmapreduce": "emr",
-    "applicationautoscaling": "application-autoscaling",
-    "configservice": "config",
-    "databasemigration": "dms",
-    "directory": "ds",
-    "efs": "efs",
-    "elasticloadbalancingv2": "elbv2",
-    "elasticsearch": "es",
-    "iotdataplane": "iot-data",
-    "lexruntimev2": "lexv2-runtime",
-    "marketplacemetering": "meteringmarketplace",
-    "mturk": "mturk",
-    "ses": "ses",
-    "sesv2": "sesv2",
-    "servicecatalog": "servicecatalog",
-    "ssm": "ssm",
-    "timestreamquery": "timestream-query",
-    "timestreamwrite": "timestream-write",
-}
-"""Step Functions' names of services (the Java SDK's) where botocore's differ by more than hyphens."""
 
 _NUMBERS = ("integer", "long", "float", "double")
 _WORDS = {
@@ -75,11 +49,11 @@ def check_result(resource: Resource, result: JSON, mode: str | None) -> None:
                 "or set fieldValidationMode to NONE"
             )
         return
-    found = output_shape(resource.service, resource.action)
+    found = output_shape(resource)
     if found is not None:
-        shapes, shape = found
+        shapes, shape, spelling = found
         free = _PAYLOADS.get((resource.service, resource.action)) if resource.kind == "optimized" else None
-        _Check(shapes, strict=mode != "PRESENT", free=free).value(result, shape, "")
+        _Check(shapes, spelling, strict=mode != "PRESENT", free=free).value(result, shape, "")
 
 
 @lru_cache(maxsize=1)
@@ -92,30 +66,32 @@ def available() -> bool:
     return True
 
 
-@lru_cache(maxsize=64)
-def output_shape(service: str, action: str) -> tuple[Shapes, str] | None:
-    """The shapes of a service and the name of an action's output shape; None where there is no such model."""
-    from botocore.exceptions import DataNotFoundError
+@lru_cache(maxsize=16)
+def output_shape(resource: Resource) -> tuple[Shapes, str, Spelling] | None:
+    """Return the shapes of a service, the name of an action's output shape, their spelling; None without a model."""
     from botocore.loaders import Loader
 
-    loader = Loader()
-    name = SERVICES.get(service, service)
-    known = {key.replace("-", ""): key for key in loader.list_available_services("service-2")}
-    try:
-        model = loader.load_service_model(known.get(name, name), "service-2")
-    except DataNotFoundError:
+    if resource.kind == "sdk":
+        service, action, spelling = folder(resource.service), resource.action, sdk_member
+    else:
+        form = FORMS.get(f"{resource.service}:{resource.action}")
+        service = form.folder if form is not None and form.after in AS_ANSWERED else None
+        action, spelling = resource.action, optimized_member
+    if service is None:
         return None
+    model = Loader().load_service_model(service, "service-2")
     operation = model["operations"].get(action[:1].upper() + action[1:])
     if operation is None or "output" not in operation:
         return None
-    return model["shapes"], operation["output"]["shape"]
+    return model["shapes"], operation["output"]["shape"], spelling
 
 
 class _Check:
     """One walk over a result. `strict`: required members must be there; `free`: a member that may be anything."""
 
-    def __init__(self, shapes: Shapes, *, strict: bool, free: str | None) -> None:
+    def __init__(self, shapes: Shapes, spelling: Spelling, *, strict: bool, free: str | None) -> None:
         self._shapes = shapes
+        self._spelling = spelling
         self._strict = strict
         self._free = free
 
@@ -131,8 +107,10 @@ class _Check:
         wanted, words = _WORDS.get(kind, (object, ""))
         if type(value) is not wanted and wanted is not object:
             raise _refused(f"Field '{field}' must be {words}")
+        if kind == "structure":
+            self._structure(value, name, field)
+            return
         inner: dict[str, Callable[[Any, dict[str, Any], str], None]] = {
-            "structure": self._structure,
             "list": self._list,
             "map": self._map,
             "string": self._text,
@@ -141,11 +119,12 @@ class _Check:
         if kind in inner:
             inner[kind](value, shape, field)
 
-    def _structure(self, value: dict[str, JSON], shape: dict[str, Any], field: str) -> None:
-        members = {name[:1].upper() + name[1:]: name for name in shape["members"]}
+    def _structure(self, value: dict[str, JSON], structure: str, field: str) -> None:
+        shape = self._shapes[structure]
+        members = {self._spelling(structure, name): name for name in shape["members"]}
         if self._strict:
             for name in shape.get("required", ()):
-                shown = name[:1].upper() + name[1:]
+                shown = self._spelling(structure, name)
                 if shown not in value:
                     raise _refused(f"Required field '{shown}' is missing")
         for shown, part in value.items():

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
+from express.asl.resources import Resource
 from express.errors import ExpressionError
+from express.values import JSON
 
 
 class PathFacts(msgspec.Struct, frozen=True):
@@ -48,8 +50,22 @@ class JsonataProblem(ExpressionError):
         super().__init__(message)
 
 
+UnknownMember = tuple[str, str, Collection[str]]
+"""JSON pointer of the object below the parameters, the field that it may not have, the names that it may."""
+
+
+def plain(field: str) -> str:
+    """Return the name of a field without the `.$` that marks a path or an intrinsic call."""
+    return field.removesuffix(".$")
+
+
+def any_member(resource: Resource, parameters: JSON) -> Iterable[UnknownMember]:
+    """Find nothing: no service's model is at hand."""
+    return ()
+
+
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
-    """The three expression languages. Each raises ExpressionError for what it can't compile."""
+    """The three expression languages, each of which raises ExpressionError for what it can't compile; parameters."""
 
     path: Callable[[str], PathFacts]
     intrinsic: Callable[[str], tuple[PathFacts, ...]]
@@ -57,6 +73,8 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     jsonata: Callable[[str], JsonataFacts]
     functions: frozenset[str] = frozenset()
     """Names of the intrinsic functions, for "did you mean"."""
+    members: Callable[[Resource, JSON], Iterable[UnknownMember]] = any_member
+    """The names in a Task's parameters that its resource does not take."""
 
 
 _PATH = re.compile(r"\$(?:\$|[^\W\d]\w*)?(?=[.\[]|\Z)")

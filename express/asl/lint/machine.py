@@ -6,6 +6,7 @@ from express.asl.lint.fieldcheck import Field, at_most_one, check_fields, one_of
 from express.asl.lint.fields import AT_MOST_ONE, FIELDS, ONE_OF, REQUIRED, TYPES
 from express.asl.lint.report import Nested, Report, View, below
 from express.asl.lint.scopes import Scope
+from express.asl.lint.tasks import members
 from express.asl.lint.transitions import check_transitions
 from express.asl.lint.values import anything, comment, expect, integer, one_of, text
 from express.values import JSON
@@ -146,6 +147,7 @@ def check_state(view: View) -> None:
         at_most_one(view, data, location, group)
     if kind == "Task":
         _check_heartbeat(view)
+        members(view)
 
 
 def _no_type(view: View, kind: JSON) -> None:

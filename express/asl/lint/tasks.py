@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from express.asl.lint.checks import plain
 from express.asl.lint.jsonata import jsonata_text
-from express.asl.lint.report import View
+from express.asl.lint.report import View, below
 from express.asl.lint.templates import object_template
 from express.asl.lint.values import expect
 from express.asl.resources import DATASET_ACTIONS, OPTIMIZED, SDK_REFUSED, Resource, parse_resource
@@ -134,6 +135,23 @@ _KINDS = {
     "express": _express_own,
     "other": _other,
 }
+
+
+def members(view: View) -> None:
+    """Note each name in the parameters of a Task that its resource does not take."""
+    field, arn = "Arguments" if view.jsonata else "Parameters", view.data.get("Resource")
+    given = view.data.get(field)
+    if type(arn) is not str or type(given) is not dict:
+        return
+    for pointer, name, valid in view.report.checks.members(parse_resource(arn), given):
+        place = below(view.location, f"/{field}{pointer}")
+        view.add(
+            "E0806",
+            place,
+            f'The field "{plain(name)}" is not supported by Step Functions',
+            hint=view.report.nearest(plain(name), valid),
+            at=below(place, f"/{name}"),
+        )
 
 
 def _is_for_aws(view: View) -> bool:

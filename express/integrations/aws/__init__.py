@@ -109,13 +109,13 @@ class AwsCalls:
     async def perform(self, call: Call, task: StartTask, context: TaskContext) -> JSON:
         """Send one request, and shape its answer."""
         request = call.form.before(task.input, task, context) if type(task.input) is dict else task.input
-        parameters = shapes.request(call.input, request)
+        parameters = shapes.request(call.input, request, call.spelling)
         if call.token and call.token not in parameters:
             parameters[call.token] = identifier(task, context)
         answer = await self.send(call, parameters, self.role(task, context))
         about = answer.pop("ResponseMetadata", {})
         await read_streams(answer, call)
-        result: dict[str, JSON] = shapes.response(call.output, answer) if call.output is not None else {}
+        result: dict[str, JSON] = shapes.response(call.output, answer, call.spelling) if call.output is not None else {}
         result = call.form.after(result, request)
         return {**result, **metadata(about)} if call.form.metadata else result
 

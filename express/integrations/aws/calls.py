@@ -35,6 +35,7 @@ class Call(msgspec.Struct, frozen=True):
     input: Any
     output: Any
     naming: Naming
+    spelling: names.Spelling
     form: Form
     token: str
 
@@ -51,12 +52,12 @@ def find(resource: Resource, settings: Aws) -> Call:
     name = f"{resource.service}:{resource.action}"
     if resource.kind == "optimized":
         form = _form(name)
-        folder, naming = form.folder, optimized_naming(resource.service)
+        folder, naming, spelling = form.folder, optimized_naming(resource.service), names.optimized_member
     else:
         folder = _folder(resource.service)
         form = Form(folder, SDK_BEFORE.get(f"{folder}:{resource.action}", as_it_is), metadata=False)
-        naming = sdk_naming(service_model(folder).metadata["serviceId"])
-    call = _call(resource, folder, naming, form)
+        naming, spelling = sdk_naming(service_model(folder).metadata["serviceId"]), names.sdk_member
+    call = _call(resource, folder, naming, spelling, form)
     check_allowed(name, settings)
     return call
 
@@ -87,7 +88,7 @@ def _near(name: str, known: Any) -> str:
     return near if near.startswith("did") else "services are named as the Java SDK names them, in lower case"
 
 
-def _call(resource: Resource, folder: str, naming: Naming, form: Form) -> Call:
+def _call(resource: Resource, folder: str, naming: Naming, spelling: names.Spelling, form: Form) -> Call:
     from botocore import xform_name
 
     model = service_model(folder)
@@ -111,6 +112,7 @@ def _call(resource: Resource, folder: str, naming: Naming, form: Form) -> Call:
         input=shape.input_shape,
         output=shape.output_shape,
         naming=naming,
+        spelling=spelling,
         form=form,
         token=shape.idempotent_members[0] if shape.idempotent_members else "",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from express.config import Aws
@@ -25,7 +25,11 @@ def loader() -> Any:
     return Loader()
 
 
-@cache
+MOST_MODELS = 32
+"""Models of services that are kept: the largest takes some 40 MB."""
+
+
+@lru_cache(maxsize=MOST_MODELS)
 def service_model(folder: str) -> Any:
     """A service's model."""
     from botocore.model import ServiceModel

@@ -1,14 +1,15 @@
-"""How Step Functions names AWS services, actions and errors, against how botocore does.
+"""How Step Functions names AWS services, actions, members and errors, against how botocore does.
 
-Step Functions speaks the names of the Java SDK. Those follow from each model's `serviceId` by the SDK's rules for
-class names, so they are derived here; nothing is listed but what no rule gives.
+Step Functions speaks the names of the Java SDK (2.x). Those follow from each model by the SDK's rules for the names of
+classes and methods, so they are derived here; nothing is listed but what no rule gives.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 SERVICE_WORD = "service"
 
@@ -88,13 +89,61 @@ def exception(shape: str) -> str:
     return name if name.endswith("Exception") else f"{name}Exception"
 
 
-def member(name: str) -> str:
-    """A member of a request or a response in Step Functions' spelling.
+Spelling: TypeAlias = Callable[[str, str], str]
+"""Shape and member as the service's model names them → the member's name in a definition."""
 
-    >>> member("stateMachineArn")
-    'StateMachineArn'
+
+def optimized_member(shape: str, name: str) -> str:
+    """Return the name of a member in a definition that calls an optimized integration: the API's, capitalized.
+
+    >>> optimized_member("StartExecutionInput", "stateMachineArn"), optimized_member("AttributeValue", "BOOL")
+    ('StateMachineArn', 'BOOL')
     """
     return name[:1].upper() + name[1:]
+
+
+_FIRST_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]")
+"""The capitals that a name begins with, but for the one that begins the word after an acronym."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+RENAMED = {("AttributeValue", "NULL"): "Nul"}
+"""(shape, member) → the name that the Java SDK gives where its rules would give a keyword of Java's."""
+
+_KEYWORDS = _words(
+    "abstract assert boolean break byte case catch char class const continue default do double else enum extends "
+    "false final finally float for goto if implements import instanceof int interface long native new null package "
+    "private protected public return short static strictfp super switch synchronized this throw throws transient true "
+    "try void volatile while"
+)
+_METHODS = _words(
+    "equals finalize getClass hashCode notify notifyAll toString wait builder sdkFields toBuilder "
+    "overrideConfiguration sdkHttpResponse"
+)
+"""Methods that every class of the Java SDK has already."""
+
+
+def sdk_member(shape: str, name: str) -> str:
+    """Return the name of a member in a definition that makes an SDK call: the Java SDK's method, capitalized.
+
+    Only the first word changes: an acronym there becomes one word with one capital. Names that Java keeps for itself
+    end in Value.
+
+    >>> [sdk_member("", name) for name in ("stateMachineArn", "DBInstanceIdentifier", "SSEKMSKeyId", "BOOL", "RoleARN")]
+    ['StateMachineArn', 'DbInstanceIdentifier', 'SsekmsKeyId', 'Bool', 'RoleARN']
+    >>> sdk_member("AttributeValue", "NULL"), sdk_member("Predicate", "Equals"), sdk_member("Filter", "Default")
+    ('Nul', 'EqualsValue', 'DefaultValue')
+    """
+    renamed = RENAMED.get((shape, name))
+    if renamed is not None:
+        return renamed
+    method = _FIRST_WORD.sub(lambda found: found[0].lower(), name, count=1) if name[:1].isupper() else name
+    if method.lower() in _KEYWORDS or method in _METHODS:
+        method += "Value"
+    return method[:1].upper() + method[1:]
 
 
 @cache

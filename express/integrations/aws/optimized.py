@@ -31,13 +31,17 @@ def _unchanged(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str, J
 
 
 class Form(msgspec.Struct, frozen=True):
-    """One optimized action. `operation`: what the service calls it, where that is not the same."""
+    """One optimized action. `operation`: what the service calls it, where that is not the same.
+
+    `besides`: members of the request that the service's own operation does not have.
+    """
 
     folder: str
     before: Before = as_it_is
     after: After = _unchanged
     metadata: bool = True
     operation: str = ""
+    besides: tuple[str, ...] = ()
 
 
 def deduplicated(request: dict[str, JSON], task: StartTask, context: TaskContext) -> dict[str, JSON]:
@@ -141,7 +145,7 @@ FORMS: dict[str, Form] = {
         "createEndpoint createEndpointConfig createModel updateEndpoint createHyperParameterTuningJob "
         "createLabelingJob createProcessingJob createTrainingJob createTransformJob",
     ),
-    "bedrock:invokeModel": Form("bedrock-runtime", after=_parsed_body),
+    "bedrock:invokeModel": Form("bedrock-runtime", after=_parsed_body, besides=("Input", "Output")),
     "bedrock:createModelCustomizationJob": Form("bedrock"),
     **_forms("athena", "athena", "startQueryExecution stopQueryExecution getQueryExecution getQueryResults"),
     "batch:submitJob": Form("batch"),
@@ -157,12 +161,18 @@ FORMS: dict[str, Form] = {
         "createCluster deleteCluster createFargateProfile deleteFargateProfile createNodegroup deleteNodegroup",
     ),
     "elasticmapreduce:createCluster": Form("emr", after=_cluster, operation="RunJobFlow"),
-    "elasticmapreduce:terminateCluster": Form("emr", _FLOWS, operation="TerminateJobFlows"),
-    "elasticmapreduce:addStep": Form("emr", _STEP, _step, operation="AddJobFlowSteps"),
+    "elasticmapreduce:terminateCluster": Form("emr", _FLOWS, operation="TerminateJobFlows", besides=("ClusterId",)),
+    "elasticmapreduce:addStep": Form("emr", _STEP, _step, operation="AddJobFlowSteps", besides=("ClusterId", "Step")),
     "elasticmapreduce:cancelStep": Form(
-        "emr", _moved({"StepId": "StepIds"}, ("StepId",)), _cancelled, operation="CancelSteps"
+        "emr",
+        _moved({"StepId": "StepIds"}, ("StepId",)),
+        _cancelled,
+        operation="CancelSteps",
+        besides=("StepId",),
     ),
-    "elasticmapreduce:setClusterTerminationProtection": Form("emr", _FLOWS, operation="SetTerminationProtection"),
+    "elasticmapreduce:setClusterTerminationProtection": Form(
+        "emr", _FLOWS, operation="SetTerminationProtection", besides=("ClusterId",)
+    ),
     **_forms("emr-containers", "emr-containers", "createVirtualCluster deleteVirtualCluster startJobRun"),
     **_forms(
         "emr-serverless",
@@ -193,6 +203,10 @@ ELSEWHERE: dict[str, str] = {
     ),
 }
 """Optimized actions that are not performed here, and what does the same."""
+
+
+AS_ANSWERED = (_unchanged, delivered, _job)
+"""What makes a result that still has the form of the service's answer."""
 
 
 def metadata(answer: dict[str, Any]) -> dict[str, JSON]:

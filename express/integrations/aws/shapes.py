@@ -1,7 +1,7 @@
 """JSON of a task ↔ parameters of a service, by the service's own shapes.
 
-Requests are PascalCase on every level, whatever the service's casing is; what the model has no member for, or another
-type, is refused in Step Functions' words before anything is sent (spec/integrations.md §4).
+Members are named as Step Functions names them (`names.Spelling`) on every level, in requests and in results; what the
+model has no member for, or another type, is refused in Step Functions' words before anything is sent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from express.errors import RUNTIME, StatesError
-from express.integrations.aws.names import member
+from express.integrations.aws.names import Spelling, optimized_member
 from express.values import JSON, dumps, text
 
 DOCUMENTS = frozenset({"Payload", "Detail", "MessageBody", "Message", "Input", "Body"})
@@ -21,14 +21,14 @@ DOCUMENTS = frozenset({"Payload", "Detail", "MessageBody", "Message", "Input", "
 _NUMBERS = {"integer": (int,), "long": (int,), "float": (int, float), "double": (int, float)}
 
 
-def request(shape: Any, value: JSON) -> dict[str, Any]:
-    """The parameters that botocore wants for a task's input. Raises StatesError with every mistake."""
-    problems: list[str] = []
+def request(shape: Any, value: JSON, spelling: Spelling) -> dict[str, Any]:
+    """Return the parameters that botocore wants for a task's input. Raises StatesError with every mistake."""
     if type(value) is not dict:
-        problems.append("The Parameters must be an object")
-    made = _structure(shape, value, problems) if not problems and shape is not None else {}
-    if problems:
-        raise refused(value, problems)
+        raise refused(value, ["The Parameters must be an object"])
+    reading = _Request(spelling)
+    made: dict[str, Any] = reading.structure(shape, value) if shape is not None else {}
+    if reading.problems:
+        raise refused(value, reading.problems)
     return made
 
 
@@ -38,19 +38,88 @@ def refused(value: JSON, problems: list[str]) -> StatesError:
     return StatesError(RUNTIME, f"The Parameters '{text(value)}' could not be used to start the Task: [{listed}]")
 
 
-def _structure(shape: Any, value: dict[str, JSON], problems: list[str]) -> dict[str, Any]:
-    members = _members(shape)
-    made = {}
-    for key, item in value.items():
-        found = members.get(key)
-        if found is None:
-            problems.append(f'The field "{key}" is not supported by Step Functions')
-        elif item is not None:
-            name, inner = found
-            made[name] = _convert(inner, item, key, problems)
-    missing = [name for name in shape.required_members if name not in made and not _generated(shape, name)]
-    problems.extend(f'The field "{member(name)}" is required but was missing' for name in missing)
+def members(shape: Any, spelling: Spelling) -> dict[str, tuple[str, Any]]:
+    """Return a structure's members by the names a definition has: the model's name, and the shape.
+
+    Optimized integrations take the model's own names as well: `"RetryStrategy": {"attempts": 5}` stands in AWS's
+    documentation of Batch.
+    """
+    known: dict[Spelling, dict[str, tuple[str, Any]]] = shape.__dict__.setdefault("_express_members", {})
+    made = known.get(spelling)
+    if made is None:
+        pairs = [(name, (name, inner)) for name, inner in shape.members.items()]
+        spelled = [(spelling(shape.name, name), found) for name, found in pairs]
+        made = known[spelling] = dict([*pairs, *spelled] if spelling is optimized_member else spelled)
     return made
+
+
+class _Request:
+    """One walk over a task's input, along the input shape of its operation; `problems` is every mistake in it."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self.problems: list[str] = []
+        self._spelling = spelling
+
+    def structure(self, shape: Any, value: dict[str, JSON]) -> dict[str, Any]:
+        """Return the members of an object as the model names them."""
+        known = members(shape, self._spelling)
+        made = {}
+        for key, item in value.items():
+            found = known.get(key)
+            if found is None:
+                self.problems.append(f'The field "{key}" is not supported by Step Functions')
+            elif item is not None:
+                name, inner = found
+                made[name] = self._convert(inner, item, key)
+        for name in shape.required_members:
+            if name not in made and not _generated(shape, name):
+                self.problems.append(f'The field "{self._spelling(shape.name, name)}" is required but was missing')
+        return made
+
+    def _convert(self, shape: Any, value: JSON, field: str) -> Any:
+        return _CONVERT[shape.type_name](self, shape, value, field)
+
+    def _wrong(self, field: str, what: str) -> None:
+        self.problems.append(f"The value for the field '{field}' must be {what}")
+
+    def nested(self, shape: Any, value: JSON, field: str) -> Any:
+        if type(value) is dict:
+            return value if shape.is_document_type else self.structure(shape, value)
+        if not shape.is_document_type:
+            self._wrong(field, "an OBJECT")
+        return value
+
+    def list(self, shape: Any, value: JSON, field: str) -> Any:
+        if type(value) is not list:
+            return self._wrong(field, "an ARRAY")
+        return [self._convert(shape.member, item, field) for item in value]
+
+    def map(self, shape: Any, value: JSON, field: str) -> Any:
+        if type(value) is not dict:
+            return self._wrong(field, "an OBJECT")
+        return {key: self._convert(shape.value, item, key) for key, item in value.items() if item is not None}
+
+    def string(self, shape: Any, value: JSON, field: str) -> Any:
+        if type(value) is str:
+            return value
+        if field in DOCUMENTS and type(value) in (dict, list):
+            return text(value)
+        return self._wrong(field, "a STRING")
+
+    def blob(self, shape: Any, value: JSON, field: str) -> Any:
+        return value.encode() if type(value) is str else dumps(value)
+
+    def boolean(self, shape: Any, value: JSON, field: str) -> Any:
+        return value if type(value) is bool else self._wrong(field, "a BOOLEAN")
+
+    def number(self, shape: Any, value: JSON, field: str) -> Any:
+        kinds = _NUMBERS[shape.type_name]
+        if type(value) is float and float not in kinds and value.is_integer():
+            return int(value)
+        return value if type(value) in kinds else self._wrong(field, "a NUMBER")
+
+    def timestamp(self, shape: Any, value: JSON, field: str) -> Any:
+        return value if type(value) in (str, int, float) else self._wrong(field, "a STRING")
 
 
 def _generated(shape: Any, name: str) -> bool:
@@ -58,93 +127,34 @@ def _generated(shape: Any, name: str) -> bool:
     return bool(shape.members[name].metadata.get("idempotencyToken"))
 
 
-def _members(shape: Any) -> dict[str, tuple[str, Any]]:
-    made: dict[str, tuple[str, Any]] | None = shape.__dict__.get("_express_members")
-    if made is None:
-        made = {member(name): (name, inner) for name, inner in shape.members.items()}
-        shape.__dict__["_express_members"] = made
-    return made
-
-
-def _convert(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    return _CONVERT[shape.type_name](shape, value, field, problems)
-
-
-def _wrong(field: str, what: str, problems: list[str]) -> None:
-    problems.append(f"The value for the field '{field}' must be {what}")
-
-
-def _nested(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    if type(value) is dict:
-        return value if shape.is_document_type else _structure(shape, value, problems)
-    if not shape.is_document_type:
-        _wrong(field, "an OBJECT", problems)
-    return value
-
-
-def _list(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    if type(value) is not list:
-        return _wrong(field, "an ARRAY", problems)
-    return [_convert(shape.member, item, field, problems) for item in value]
-
-
-def _map(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    if type(value) is not dict:
-        return _wrong(field, "an OBJECT", problems)
-    return {key: _convert(shape.value, item, key, problems) for key, item in value.items() if item is not None}
-
-
-def _string(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    if type(value) is str:
-        return value
-    if field in DOCUMENTS and type(value) in (dict, list):
-        return text(value)
-    return _wrong(field, "a STRING", problems)
-
-
-def _blob(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    return value.encode() if type(value) is str else dumps(value)
-
-
-def _boolean(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    return value if type(value) is bool else _wrong(field, "a BOOLEAN", problems)
-
-
-def _number(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    kinds = _NUMBERS[shape.type_name]
-    if type(value) is float and float not in kinds and value.is_integer():
-        return int(value)
-    return value if type(value) in kinds else _wrong(field, "a NUMBER", problems)
-
-
-def _timestamp(shape: Any, value: JSON, field: str, problems: list[str]) -> Any:
-    return value if type(value) in (str, int, float) else _wrong(field, "a STRING", problems)
-
-
-_CONVERT: dict[str, Callable[[Any, JSON, str, list[str]], Any]] = {
-    "structure": _nested,
-    "list": _list,
-    "map": _map,
-    "string": _string,
-    "character": _string,
-    "blob": _blob,
-    "boolean": _boolean,
-    "timestamp": _timestamp,
-    **dict.fromkeys(_NUMBERS, _number),
+_CONVERT: dict[str, Callable[[_Request, Any, JSON, str], Any]] = {
+    "structure": _Request.nested,
+    "list": _Request.list,
+    "map": _Request.map,
+    "string": _Request.string,
+    "character": _Request.string,
+    "blob": _Request.blob,
+    "boolean": _Request.boolean,
+    "timestamp": _Request.timestamp,
+    **dict.fromkeys(_NUMBERS, _Request.number),
 }
 
 
-def response(shape: Any, value: Any) -> JSON:
-    """A service's answer as a task result: PascalCase members, ISO timestamps, blobs as text or Base64."""
+def response(shape: Any, value: Any, spelling: Spelling) -> JSON:
+    """Return a service's answer as a task result: ISO timestamps, blobs as text or Base64."""
     if isinstance(value, dict):
         if shape.type_name == "map":
-            return {key: response(shape.value, item) for key, item in value.items()}
+            return {key: response(shape.value, item, spelling) for key, item in value.items()}
         if shape.is_document_type:
             return value
-        members = shape.members
-        return {member(name): response(members[name], item) for name, item in value.items() if name in members}
+        inner = shape.members
+        return {
+            spelling(shape.name, name): response(inner[name], item, spelling)
+            for name, item in value.items()
+            if name in inner
+        }
     if isinstance(value, list):
-        return [response(shape.member, item) for item in value] if shape.type_name == "list" else value
+        return [response(shape.member, item, spelling) for item in value] if shape.type_name == "list" else value
     if isinstance(value, bytes | bytearray):
         return blob(bytes(value))
     if isinstance(value, datetime):

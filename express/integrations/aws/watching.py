@@ -72,10 +72,11 @@ class Jobs:
     async def ask(self, call: Call, operation: str, request: Request, role: str) -> Request:
         """Another call of the job's service, in Step Functions' spelling."""
         asked = other(call, operation)
-        parameters = shapes.request(asked.input, {name: value for name, value in request.items() if value is not None})
+        given = {name: value for name, value in request.items() if value is not None}
+        parameters = shapes.request(asked.input, given, asked.spelling)
         answer = await self._calls.send(asked, parameters, role)
         answer.pop("ResponseMetadata", None)
-        made: Any = {} if asked.output is None else shapes.response(asked.output, answer)
+        made: Any = {} if asked.output is None else shapes.response(asked.output, answer, asked.spelling)
         return dates(made) if call.service == "states" else made
 
     def stop(self, stopping: Callable[[], Awaitable[None]], name: str) -> None:

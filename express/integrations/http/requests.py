@@ -23,6 +23,18 @@ _REFUSED = """
     proxy-connection range referer server set-cookie set-cookie2 te trailer transfer-encoding upgrade user-agent via
     warning www-authenticate
 """
+MEMBERS = (
+    "ApiEndpoint",
+    "Method",
+    "Authentication",
+    "InvocationConfig",
+    "Headers",
+    "QueryParameters",
+    "RequestBody",
+    "Transform",
+)
+"""Members of the parameters of `http:invoke`."""
+
 REFUSED_HEADERS = frozenset(_REFUSED.split())
 REFUSED_PREFIXES = ("x-forwarded-", "x-amz-", "x-amzn-", "proxy-", "sec-")
 

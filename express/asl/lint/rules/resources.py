@@ -3,6 +3,7 @@
 from express.asl.lint.rules.rule import Rule
 
 _TASK = '{{"Type": "Task", "Resource": "{}", "End": true}}'
+_CALL = '{{"Type": "Task", "Resource": "{}", "Parameters": {}, "End": true}}'
 _MAP = (
     '{{"Type": "Map", "ItemProcessor": {{"ProcessorConfig": {{"Mode": {}}}, "StartAt": "A", '
     '"States": {{"A": {{"Type": "Succeed"}}}}}}, "End": true}}'
@@ -49,6 +50,16 @@ RESOURCES: dict[str, Rule] = {
         good='{"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", '
         '"Credentials": {"RoleArn": "arn:aws:iam::123456789012:role/caller"}, "End": true}',
         spec="asl.md §11",
+    ),
+    "E0806": Rule(
+        title="Parameter that the resource does not take",
+        cause="The service's API has no such member. Optimized integrations name members as the API does; SDK calls "
+        "(aws-sdk:…) as the Java SDK does, with a capital: an acronym at the beginning is one word "
+        "(DbInstanceIdentifier, SsekmsKeyId, Bool). Names are compared with the models of botocore, the extra `aws`; "
+        "without it they are not.",
+        bad=_CALL.format("arn:aws:states:::http:invoke", '{"ApiEndpoint": "https://example.com", "Verb": "GET"}'),
+        good=_CALL.format("arn:aws:states:::http:invoke", '{"ApiEndpoint": "https://example.com", "Method": "GET"}'),
+        spec="Developer Guide, Learning to use AWS service SDK integrations in Step Functions",
     ),
 }
 

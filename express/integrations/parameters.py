@@ -1,0 +1,99 @@
+"""Names in a Task's Parameters or Arguments, held against what the resource takes, before anything runs.
+
+What a name may be comes from botocore's models (the `aws` extra; without it names of AWS services are not checked) and
+from the members of the integrations that AWS documents apart. Values are not looked at: they are mostly not known yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import msgspec
+
+from express.asl.lint.checks import UnknownMember, plain
+from express.asl.resources import Resource
+from express.integrations import apigateway, nested, produce
+from express.integrations.aws.calls import available
+from express.integrations.aws.clients import service_model
+from express.integrations.aws.names import Spelling, folder, optimized_member, sdk_member
+from express.integrations.aws.optimized import FORMS
+from express.integrations.aws.shapes import members
+from express.integrations.http import requests
+from express.states.checks import EXPR_CHECKS
+from express.values import JSON
+
+DOCUMENTED: dict[str, Collection[str]] = {
+    "http:invoke": requests.MEMBERS,
+    "apigateway:invoke": apigateway.MEMBERS,
+    "states:startExecution": nested.MEMBERS,
+    "kafka:produce": produce.MEMBERS,
+}
+"""Integrations whose members no model of a service has."""
+
+KINDS = ("optimized", "http", "sdk", "express")
+"""Kinds of resources whose parameters are members: a function's own ARN takes any JSON."""
+
+_STRUCTURES = ("structure", "list", "map")
+
+
+def unknown_members(resource: Resource, parameters: JSON) -> Iterator[UnknownMember]:
+    """Yield each name in a template of parameters that the resource has no member for."""
+    if type(parameters) is not dict or resource.kind not in KINDS:
+        return
+    valid = DOCUMENTED.get(f"{resource.service}:{resource.action}") if resource.kind != "sdk" else None
+    if valid is not None:
+        yield from (("", key, valid) for key in parameters if plain(key) not in valid)
+        return
+    found = _input(resource) if available() else None
+    if found is not None:
+        yield from _walk(*found, parameters, "")
+
+
+def _input(resource: Resource) -> tuple[Any, Spelling, Collection[str]] | None:
+    """Return the input shape of a resource, how its members are named, and what is taken besides."""
+    besides: Collection[str] = ()
+    if resource.kind == "sdk":
+        service, operation, spelling = folder(resource.service), resource.action, sdk_member
+    else:
+        form = FORMS.get(f"{resource.service}:{resource.action}")
+        if form is None:
+            return None
+        service, operation, spelling = form.folder, form.operation or resource.action, optimized_member
+        besides = form.besides
+    if service is None:
+        return None
+    model, name = service_model(service), operation[:1].upper() + operation[1:]
+    if name not in model.operation_names:
+        return None
+    shape = model.operation_model(name).input_shape
+    return None if shape is None else (shape, spelling, besides)
+
+
+def _walk(shape: Any, spelling: Spelling, besides: Collection[str], value: JSON, at: str) -> Iterator[UnknownMember]:
+    if type(value) is dict:
+        yield from _object(shape, spelling, besides, value, at)
+    elif type(value) is list and shape.type_name == "list" and shape.member.type_name in _STRUCTURES:
+        for index, item in enumerate(value):
+            yield from _walk(shape.member, spelling, (), item, f"{at}[{index}]")
+
+
+def _object(
+    shape: Any, spelling: Spelling, besides: Collection[str], value: dict[str, JSON], at: str
+) -> Iterator[UnknownMember]:
+    if shape.type_name == "map":
+        inner = dict.fromkeys(map(plain, value), shape.value)
+    elif shape.type_name == "structure" and not shape.is_document_type:
+        inner = {name: member for name, (_, member) in members(shape, spelling).items()}
+    else:
+        return
+    for key, item in value.items():
+        name = plain(key)
+        if name in inner:
+            yield from _walk(inner[name], spelling, (), item, f"{at}/{key}")
+        elif name not in besides:
+            yield at, key, [*inner, *besides]
+
+
+CHECKS = msgspec.structs.replace(EXPR_CHECKS, members=unknown_members)
+"""All that lint asks: the expression languages, and the members of the services that tasks call."""
