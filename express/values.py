@@ -48,6 +48,16 @@ def is_number(value: JSON) -> bool:
     return kind is int or kind is float
 
 
+def parsed_bytes(text: bytes) -> int:
+    """About how much memory the value of a JSON text takes once parsed, from its bytes alone.
+
+    Calibrated to be too high rather than too low: an empty object in an array takes 64 bytes and a place in
+    the array, a short string 56, a number 24 to 32.
+    """
+    brackets = text.count(b"[") + text.count(b"{")
+    return 2 * len(text) + 96 * brackets + 64 * (text.count(b",") + text.count(b":"))
+
+
 def equal(a: JSON, b: JSON) -> bool:
     """Deep equality: 1 and 1.0 are equal, True and 1 are not.
 

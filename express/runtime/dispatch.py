@@ -130,6 +130,7 @@ class Dispatcher(ABC):
             if self._attached is not None:
                 self._attached.forget(run.x.about.account, self._executor)
             self.room.leave(run.item.heap)
+            _release(run.x)
         self._counters.aborted += len(lane.runs)
         self._counters.abandoned += len(lane.runs)
         lane.runs.clear()
@@ -208,13 +209,14 @@ class Dispatcher(ABC):
     def _record(self, offset: int) -> History | None:
         """A history for executions that are to be traces whatever becomes of them."""
         tracer = self._tracer
-        return History() if tracer is not None and offset * GOLDEN & MASK < tracer.threshold else None
+        wanted = tracer is not None and offset * GOLDEN & MASK < tracer.threshold
+        return History(self.room.grow) if wanted else None
 
     def _trace(self, x: Execution | Ended, finish: Finish, seconds: float, partition: Partition, offset: int) -> None:
         """Hand an ended execution to the tracer if it is one to be told."""
         tracer = self._tracer
         assert tracer is not None, "the caller has looked"
-        history = x.history if isinstance(x, Execution) else None
+        history = _release(x)
         if history is not None or finish.status != "SUCCEEDED" or seconds > tracer.slow:
             tracer.ended(x.about, finish, seconds, history, partition, offset)
 
@@ -383,6 +385,14 @@ def bill(elapsed: float, used: int, counters: Counters) -> tuple[int, int]:
     ms = DURATION_STEP_MS if elapsed <= DURATION_STEP_MS / 1000 else billed_duration_ms(elapsed)
     mb = MEMORY_STEP_MB if used <= MEMORY_STEP_MB * 1_000_000 else counters.count_memory(used)
     return ms, mb
+
+
+def _release(x: Execution | Ended) -> History | None:
+    """The history of an execution that is over, no longer counted as in flight."""
+    history = x.history if isinstance(x, Execution) else None
+    if history is not None:
+        history.release()
+    return history
 
 
 def _clean(text: str | None) -> str | None:

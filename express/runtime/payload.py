@@ -17,7 +17,7 @@ from orjson import JSONDecodeError
 
 from express.engine.program import Width
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, ExpressError
-from express.values import JSON, PAYLOAD_LIMIT, loads
+from express.values import JSON, PAYLOAD_LIMIT, loads, parsed_bytes
 
 DEPTH_LIMIT = 200
 NODE_LIMIT = 50_000
@@ -79,14 +79,12 @@ def admit(value: bytes | None, limit: int = PAYLOAD_LIMIT) -> JSON:
 def heap_bytes(value: bytes, width: Width = ALONE) -> int:
     """About how much memory the parsed `value` and an execution over it take, from its bytes alone.
 
-    Calibrated to be too high rather than too low: an empty object in an array takes 64 bytes and a place in
-    the array, a short string 56, a number 24 to 32. Branches and iterations under way take CHILD_BYTES each;
-    there are no more iterations than the value may have items, as long as no task makes more of them.
+    Branches and iterations under way take CHILD_BYTES each; there are no more iterations than the value may have
+    items, as long as no task makes more of them.
     """
-    brackets, commas = value.count(b"[") + value.count(b"{"), value.count(b",")
-    heap = 2_048 + 2 * len(value) + 96 * brackets + 64 * (commas + value.count(b":"))
+    heap = 2_048 + parsed_bytes(value)
     if width.children:
-        heap += CHILD_BYTES * min(width.children, max(width.holders, commas + 1))
+        heap += CHILD_BYTES * min(width.children, max(width.holders, value.count(b",") + 1))
     return heap
 
 

@@ -124,6 +124,7 @@ class ApiServer:
 
     async def _close(self) -> None:
         await self._executor.close()
+        self.executions.close()
         await self.integration.close()
         if self._topics is not None:
             await self._topics.stop()

@@ -426,7 +426,7 @@ class Code:
         if not point.trace:
             return
         template, slots = template_of(point.trace)
-        self.add(f"h.added.append(({', '.join((self.emitter.bind(template), 'h.now', *slots))}))")
+        self.add(f"h.take(({', '.join((self.emitter.bind(template), 'h.now', *slots))}))")
         point.trace = ()
 
     # The end --------------------------------------------------------------------------------------------

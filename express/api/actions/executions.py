@@ -5,6 +5,7 @@ AWS can't be asked about Express executions. Here the ring answers, unless the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -144,14 +145,18 @@ def _wanted(execution: Started | Ended, arn: Arn, request: Members) -> bool:
 async def get_execution_history(api: Api, request: Members) -> Members:
     """The events of a running or kept execution, as Standard executions have them."""
     found = _find(api, request["executionArn"])
-    logged = orjson.loads(found.history) if isinstance(found, Ended) else api.executions.events(found)
+    logged = _events(found) if isinstance(found, Ended) else api.executions.events(found)
     backwards = bool(request.get("reverseOrder"))
     if backwards:
-        logged.reverse()
+        logged = logged[::-1]
     sign = -1 if backwards else 1
     page, more = api.pages.page("GetExecutionHistory", request, logged, lambda event: sign * int(event["id"]))
     include = request.get("includeExecutionData", True)
     return {"events": [history_event(event, include_data=include) for event in page], **more}
+
+
+def _events(ended: Ended) -> Sequence[dict[str, JSON]]:
+    return orjson.loads(ended.history) if isinstance(ended.history, bytes) else ended.history
 
 
 # Acting -----------------------------------------------------------------------------------------------
