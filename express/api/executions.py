@@ -13,11 +13,13 @@ import orjson
 
 from express.api.arns import check_name
 from express.api.chance import uuid4_text
+from express.api.errors import validation
 from express.api.registry import Registry, Target
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
 from express.engine.fast import Ended as AtOnce
-from express.errors import RUNTIME, ApiError, SinkError
+from express.errors import RUNTIME, ApiError, ConfigError, SinkError
+from express.integrations.mocks import MockedExecutions
 from express.ports import GOLDEN, MASK, Clock, Ending, Headers, LogSink, Observer, Partition
 from express.runtime.executor import Executor, Run
 from express.runtime.headers import trace as trace_context
@@ -76,6 +78,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     data: JSON = msgspec.field(default_factory=dict)
     trace_header: str | None = None
     sync: bool = False
+    test_case: str = ""
+    """The test case of the server's mock file that answers the tasks; empty: none."""
 
 
 class Started:
@@ -131,6 +135,7 @@ class Executions:
         include_data: bool = False,
         queue: Queue | None = None,
         topics: Mapping[str, str] | None = None,
+        mocks: MockedExecutions | None = None,
     ) -> None:
         """`ring` None: no execution can be looked at. `include_data`: keep payloads whatever a machine says.
 
@@ -149,6 +154,7 @@ class Executions:
         self._include_data = include_data
         self._queue = queue
         self._topics = topics or {}
+        self._mocks = mocks
 
     def is_queued(self, target: Target) -> bool:
         """Whether asynchronous executions of a machine are run by the workers that drain its topic."""
@@ -197,6 +203,8 @@ class Executions:
             code = "ThrottlingException" if request.sync else "ExecutionLimitExceeded"
             raise ApiError(code, f"{RUNNING_LIMIT} executions are running")
         started = Started(request, self._registry.program(request.target), self._about(request))
+        if request.test_case:
+            self._mock(started.about, request.test_case)
         wanted = self.ring is not None or request.target.log_level != "OFF"
         if self._tracer is not None:
             self._number += 1
@@ -221,6 +229,15 @@ class Executions:
         """Count the histories of what runs; whether they may take more."""
         self._recorded += growth
         return self._recorded < RECORDED_BYTES
+
+    def _mock(self, about: About, case: str) -> None:
+        """Have the tasks of an execution answered from the server's mock file. Raises ApiError."""
+        if self._mocks is None:
+            raise validation(f"The server has no mock file for the test case {case}: start it with --mock FILE")
+        try:
+            self._mocks.begin(about.execution_arn, about.state_machine_name, case)
+        except ConfigError as error:
+            raise validation(str(error)) from error
 
     def stop(self, started: Started, error: str | None, cause: str | None) -> None:
         """End a running execution as ABORTED."""
@@ -282,6 +299,8 @@ class Executions:
         if isinstance(started.x, Execution) and started.x.history is not None:
             started.x.history.release()
         about = started.about
+        if self._mocks is not None:
+            self._mocks.end(about.execution_arn)
         if self.ring is not None:
             self.ring.offer(
                 failed=finish.status != "SUCCEEDED",

@@ -16,7 +16,7 @@ from express.config import choose
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
 from express.integrations.local.marshal import copied, failure, marshalled
-from express.integrations.mocks import TestCase
+from express.integrations.mocks import Invocations, TestCase
 from express.ports import TaskContext
 from express.values import JSON
 
@@ -76,6 +76,7 @@ class Mocks:
         """`real` performs what nothing is written for."""
         self._table = table
         self._case = case
+        self._invocations = Invocations()
         self._real = real
         self.calls: list[Call] = []
 
@@ -84,7 +85,7 @@ class Mocks:
         call = _call(task, context)
         self.calls.append(call)
         if task.state in self._case:
-            return self._case[task.state].start(task.attempt)
+            return self._case[task.state].start(self._invocations.next(context.execution_arn, task.state))
         for name in (task.state, task.resource.arn):
             if name in self._table:
                 return _answer(self._table[name], call)
