@@ -21,7 +21,7 @@ from express.runtime.counters import Counters
 from express.runtime.executor import Executor
 from express.runtime.flusher import Flusher
 from express.runtime.intake import SLICE_RECORDS, Intake
-from express.runtime.lane import Lane, running
+from express.runtime.lane import NEVER, Lane, running
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import Naming
 from express.runtime.routed import dispatcher_kind
@@ -264,9 +264,12 @@ class Processor:
         bounds = await self._source.bounds(partitions)
         for partition in partitions:
             first, end = bounds[partition]
-            position = self._beginning(partition, committed.get(partition), first, end)
+            stored = committed.get(partition)
+            position = self._beginning(partition, stored, first, end)
             naming = Naming(self.pipeline.workflow.execution_prefix, partition)
-            self._lanes[partition] = Lane(partition, naming, position, self.pipeline.concurrency_per_partition)
+            limit = self.pipeline.concurrency_per_partition
+            # A partition without a commit gets one at once: whoever scales by the lag would never see it at 0.
+            self._lanes[partition] = Lane(partition, naming, position, limit, NEVER if stored is None else None)
             self._source.seek(partition, max(first, position.offset))
 
     def _beginning(self, partition: Partition, committed: Position | None, first: int, end: int) -> Position:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,10 @@ def test_toml_mistake_has_its_line(file: Path) -> None:
         (client('session_timeout_ms = "30s"'), "a number of milliseconds above 0, not '30s'"),
         (client("heartbeat.interval.ms = 45000"), "has to be less than session_timeout_ms"),
         (client("rebalance_timeout_ms = 35000"), "have to be less than kafka.client.rebalance_timeout_ms, 35s"),
+        (client('auto.offset.reset = "latest"'), "records that came before the first commit are lost"),
+        (client("transaction_timeout_ms = 60000"), "express.toml:5: kafka.client.transaction_timeout_ms: is not set"),
+        (client("sesion.timeout.ms = 1"), "no client knows the property 'sesion_timeout_ms'; did you mean"),
+        (client('linger.ms = "soon"'), "must be a number of milliseconds from 0"),
         (client("max_poll_interval_ms = 30000"), "have to be less than kafka.client.max_poll_interval_ms, 30s"),
         (
             ("[functions]", '[workers]\nrebalance_drain = "5m"\n[functions]'),
@@ -225,6 +230,41 @@ def test_rules_between_keys(file: Path, change: tuple[str, str], message: str) -
 
     assert message in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("^iot.*", "patterns are not understood, list the topics by name"),
+        ("iot.*", "patterns are not understood"),
+        ("a,b", "write a list with one name in each string"),
+        ("", "one has 1 to 249 of A-Z"),
+        (".", "is neither '.' nor '..'"),
+        ("bestellungen für alle", "one has 1 to 249 of A-Z"),
+        ("x" * 250, "one has 1 to 249 of A-Z"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('topics = ["iot.events"]', "topics = [NAME]", "pipelines[0].topics[0]"),
+        ('output = "iot.results"', "output = NAME", "pipelines[0].output"),
+        ('dead_letter = "iot.dead"', "dead_letter = NAME", "pipelines[0].dead_letter"),
+        ("[functions]", '[kafka]\nproduce = ["fine", NAME]\n[functions]', "kafka.produce[1]"),
+        ("[functions]", "[execution_log]\ntopic = NAME\n[functions]", "execution_log.topic"),
+        ("[functions]", "[api]\nlog_topic = NAME\n[functions]", "api.log_topic"),
+    ],
+)
+def test_a_name_that_no_topic_can_have(file: Path, old: str, new: str, key: str, name: str, reason: str) -> None:
+    """It is refused with its place: a client would wait for such a topic, or subscribe to none, and say nothing."""
+    if not name and key.startswith(("execution_log", "api")):
+        return  # none is wanted
+    text = GOOD if "[kafka]\n" not in new else GOOD.replace('[kafka]\ngroup = "lab"\n', "")
+    assert old in text
+    message = refused(file, text.replace(old, new.replace("NAME", json.dumps(name))))
+
+    assert f"{key}: " in message
+    assert reason in message
 
 
 def test_times_of_the_group_that_fit(file: Path) -> None:
