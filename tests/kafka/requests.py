@@ -65,6 +65,8 @@ from express.devbroker.messages.records import (
 from express.devbroker.messages.transactions import (
     AddOffsetsToTxnRequest,
     AddPartitionsToTxnRequest,
+    DescribeProducersRequest,
+    DescribeTransactionsRequest,
     EndTxnRequest,
     InitProducerIdRequest,
     InitProducerIdResponse,
@@ -339,6 +341,8 @@ def sample(kind: type[Message], topic: str) -> Message:
             topics=[MorePartitions(name=topic, count=2, assignments=[[1]])], timeout_ms=1000, validate_only=True
         ),
         DeleteGroupsRequest(groups=["missing"]),
+        DescribeProducersRequest(topics=[partition]),
+        DescribeTransactionsRequest(transactional_ids=["versions"]),
         IncrementalAlterConfigsRequest(
             resources=[
                 AlteredResource(

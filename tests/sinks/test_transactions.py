@@ -34,8 +34,8 @@ class Setup:
     async def opened(self) -> AsyncIterator[KafkaTransactions]:
         sink = self.sink()
         await sink.start()
-        await sink.open([self.origin])
         try:
+            await sink.open([self.origin])
             yield sink
         finally:
             await sink.stop()
