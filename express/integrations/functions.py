@@ -83,6 +83,10 @@ class Functions:
         request = {"FunctionName": name, "Payload": task.input} if direct else task.input
         return self._invoke(place, request, direct, task, context)
 
+    def is_local(self, name: str) -> bool:
+        """Whether a function is registered in this process."""
+        return self._place(name) is None
+
     def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
         """The short way, for functions that are registered here."""
         if resource.kind == "optimized" or self._place(resource.arn) is not None:

@@ -36,6 +36,9 @@ from express.values import JSON, dumps, loads
 
 STARTED = "2026-01-01T00:00:00Z"
 
+TICKS = 1_000_000
+"""Timers are due to the microsecond here; a worker's are sorted into hundredths of a second."""
+
 
 def run(
     definition: str | FilePath | Mapping[str, JSON],
@@ -182,8 +185,13 @@ class _Wanted(msgspec.Struct, kw_only=True):
         self._add_callables(local, clock)
         outside = Outside(self.config, local)
         inner = Integrations(table(local, outside), Gates(self.config.breaker, self.config.limits))
-        mocks = Mocks(self.mocks, self.case, lambda task, context: self._real(inner, outside, task, context, clock))
-        executor = Executor(clock, mocks, _Chance(self.seed))
+        mocks = Mocks(
+            self.mocks,
+            self.case,
+            lambda task, context: self._real(inner, outside, task, context, clock),
+            clock.waited,
+        )
+        executor = Executor(clock, mocks, _Chance(self.seed), ticks=TICKS)
         try:
             return await self._executed(executor, mocks, clock)
         finally:
@@ -205,13 +213,14 @@ class _Wanted(msgspec.Struct, kw_only=True):
             self.program, data, about, done, limit=limit, size=len(self.payload), history=history
         )
         if waiting is not None:
+            clock.watch(lambda: waiting.x.transitions)
             await ended.wait()
             x = waiting.x
         finish = x.finished
         assert finish is not None
         if x.bug is not None:
             raise x.bug
-        return self._result(finish, history, mocks, clock.monotonic() - began, x.transitions)
+        return self._result(finish, history, mocks, round(clock.monotonic() - began, 6), x.transitions)
 
     def _about(self, clock: VirtualLoop) -> About:
         workflow, execution = self.workflow, "test"
@@ -266,7 +275,10 @@ class _Wanted(msgspec.Struct, kw_only=True):
             self.unmocked.append(line)
             raise StatesError("Express.Unmocked", line)
         answer = inner.start(task, context)
-        return _waited(answer, clock) if isinstance(answer, Awaitable) else answer
+        if not isinstance(answer, Awaitable):
+            return answer
+        name = _function(task)
+        return _later(clock.waited(answer, outside=not name or not outside.functions.is_local(name)))
 
 
 def _refusal(inner: Integrations, outside: Outside, task: StartTask) -> str | None:
@@ -275,18 +287,24 @@ def _refusal(inner: Integrations, outside: Outside, task: StartTask) -> str | No
     refusals = inner.refusals([resource])
     if refusals:
         return refusals[0]
-    name = resource.arn if resource.kind in ("lambda", "other") else ""
-    if resource.kind == "optimized" and resource.service == "lambda" and isinstance(task.input, dict):
-        name = str(task.input.get("FunctionName"))
+    name = _function(task)
     if name and not outside.functions.knows(name):
         near = outside.functions.nearest(name)
         return f"no function is registered for {name!r}" + (f"; did you mean {near!r}?" if near else "")
     return None
 
 
-async def _waited(answer: Awaitable[JSON], clock: VirtualLoop) -> JSON:
-    with clock.calling():
-        return await answer
+def _function(task: StartTask) -> str:
+    """The name of the function that a task calls; empty if it calls something else."""
+    resource = task.resource
+    if resource.kind == "optimized" and resource.service == "lambda" and isinstance(task.input, dict):
+        return str(task.input.get("FunctionName"))
+    return resource.arn if resource.kind in ("lambda", "other") else ""
+
+
+async def _later(answer: Awaitable[JSON]) -> JSON:
+    """As a coroutine, which is what functions answer in a worker."""
+    return await answer
 
 
 __all__ = ["Deadlock", "run"]
