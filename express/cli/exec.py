@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +90,8 @@ def _input(given: str) -> JSON:
     except OSError as error:
         raise ConfigError(f"the input {given[1:]} can't be read: {error.strerror}") from error
     except ValueError as error:
-        raise click.UsageError(f"the input is not JSON: {error}") from error
+        hint = f". {given} is a file: write -i @{given}" if os.path.isfile(given) else ""
+        raise click.UsageError(f"the input is not JSON: {error}{hint}") from error
 
 
 def _show_trace(name: str, record: History) -> None:

@@ -6,6 +6,7 @@ Order, the last wins: defaults of the structs, files in the order given, the pro
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -22,6 +23,9 @@ PREFIX = "EXPRESS_"
 PYPROJECT = "pyproject.toml"
 OWN_TABLE = ("tool", "express")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_YAML = re.compile(r"(?:\s*(?:#.*|---.*)?\n)*[A-Za-z_][\w.-]*:(?:\s|$)")
+"""What a text in YAML begins with: a key, a colon and white space, behind comments and the mark of a document."""
+
 _LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
 
@@ -62,7 +66,7 @@ class Tree:
         for key, value in data.items():
             here = (*path, key)
             if isinstance(value, dict) and isinstance(into.get(key), dict):
-                self._merge(into[key], value, here, lines, file)
+                self._merge(into[key], value, here, _with_inner(value, here, lines), file)
             else:
                 self._forget(here)
                 into[key] = value
@@ -72,8 +76,8 @@ class Tree:
         if path in lines:
             self.origins[path] = f"{file}:{lines[path]}"
             self.folders[path] = file.parent
-        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for key, item in items:
+            lines = _with_inner(value, path, lines)
+        for key, item in _items(value):
             self._record(item, (*path, key), lines, file)
 
     def _forget(self, path: KeyPath) -> None:
@@ -100,6 +104,16 @@ class Tree:
         self._forget(path)
         into[step] = text if wants_text(path) else _value(text)
         self.origins[path] = origin
+
+
+def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+
+
+def _with_inner(value: Any, path: KeyPath, lines: Mapping[KeyPath, int]) -> Mapping[KeyPath, int]:
+    """Return `lines` with the members of an array or inline table, which stand on the line where it begins."""
+    missing = [(*path, key) for key, _ in _items(value) if (*path, key) not in lines]
+    return {**lines, **dict.fromkeys(missing, lines[path])} if missing and path in lines else lines
 
 
 def _step(into: Any, key: str, origin: str) -> str | int:
@@ -135,11 +149,23 @@ def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], d
     except tomllib.TOMLDecodeError as error:
         place = _LINE.search(str(error))
         line = f":{place[1]}" if place else ""
-        raise ConfigError(f"{file}{line}: {_LINE.sub('', str(error))}") from error
+        raise ConfigError(f"{file}{line}: {_LINE.sub('', str(error))}{_other_format(text)}") from error
     lines = key_lines(text)
     if file.name == PYPROJECT:
         data, lines = _own_table(data, lines, file)
     return _filled(data, environ, file), lines
+
+
+def _other_format(text: str) -> str:
+    """Return what to say of a text that is not TOML because it is JSON or YAML."""
+    try:
+        is_json = isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        is_json = False
+    if not is_json and _YAML.match(text) is None:
+        return ""
+    kind = "JSON" if is_json else "YAML"
+    return f'. It looks like {kind}: a configuration is TOML, [kafka] and bootstrap_servers = "host:9092" below it'
 
 
 def _own_table(

@@ -67,7 +67,7 @@ class NestedExecutions:
             return None
         near = self._machines.nearest(arn)
         hint = f"; did you mean {near!r}?" if near else ""
-        return f"there is no state machine {arn!r} in this process{hint}, and at AWS {elsewhere}"
+        return f"there is no state machine {arn!r} in this process{hint}; one of AWS can't be called: {elsewhere}"
 
     def endpoint(self, task: StartTask) -> str | None:
         """The service at AWS; None for what runs here."""

@@ -88,8 +88,18 @@ def unperformed(program: Program, text: bytes, functions: Callables, integration
 
 
 def _unregistered(name: str, functions: Callables) -> str:
-    near = functions.nearest(name)
-    return f"no function is registered for {name!r}" + (f"; did you mean {near!r}?" if near else "")
+    return unregistered(name, functions.nearest(name))
+
+
+def unregistered(name: str, near: str | None) -> str:
+    """Return the sentence about a function that a definition calls and nobody has registered."""
+    if near:
+        return f"no function is registered for {name!r}; did you mean {near!r}?"
+    short = name.rpartition(":function:")[2].partition(":")[0]
+    return (
+        f"no function is registered for {name!r}: register one in the configuration, [functions.{short}] with "
+        f'handler = "module:function", or on the command line, --function {short}=module:function'
+    )
 
 
 def called_functions(program: Program, text: bytes) -> list[str]:

@@ -27,7 +27,7 @@ from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import TaskContext
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Workflow
-from express.service.workflows import machine_name, read_definition
+from express.service.workflows import machine_name, read_definition, unregistered
 from express.testing import coverage
 from express.testing.mocks import Mock, Mocks, check
 from express.testing.result import RECENT, Path, Result, Unmocked
@@ -289,8 +289,7 @@ def _refusal(inner: Integrations, outside: Outside, task: StartTask) -> str | No
         return refusals[0]
     name = _function(task)
     if name and not outside.functions.knows(name):
-        near = outside.functions.nearest(name)
-        return f"no function is registered for {name!r}" + (f"; did you mean {near!r}?" if near else "")
+        return unregistered(name, outside.functions.nearest(name))
     return None
 
 
