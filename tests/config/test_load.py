@@ -353,3 +353,41 @@ def test_lines_agree_with_the_text(entries: Sequence[tuple[list[str], str]]) -> 
     found = key_lines("\n".join(lines))
 
     assert {path: found[path] for path in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[pipelines]\nname = 'x'\n", "pipelines: it is a list of tables: write [[pipelines]] instead of [pipelines]"),
+        ("[[kafka]]\ngroup = 'x'\n", "kafka: it is one table: write [kafka] instead of [[kafka]]"),
+        ("[api.principals]\nname = 'x'\n", "write [[api.principals]] instead of [api.principals]"),
+        ('{"kafka": {"group": "x"}}', "It looks like JSON: a configuration is TOML"),
+        ("[1]\n", "unknown key"),
+        ("# mine\n---\nkafka:\n  group: x\n", "It looks like YAML: a configuration is TOML"),
+        ("kafka.group = x\n", "express.toml:1"),
+    ],
+)
+def test_a_configuration_of_another_shape_or_format_says_what_to_write(tmp_path: Path, text: str, said: str) -> None:
+    """A list written as a table, a table as a list, JSON and YAML are told apart from other mistakes."""
+    (tmp_path / "express.toml").write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        load([tmp_path / "express.toml"], environ={})
+
+    assert said in str(raised.value)
+    assert ("It looks like" in str(raised.value)) == ("It looks like" in said)
+
+
+def test_members_of_inline_tables_come_from_the_line_they_stand_on(tmp_path: Path) -> None:
+    """An inline table, also one that lies over another, and one in an array."""
+    first = "[kafka]\nclient = { 'client.id' = 'x', 'session.timeout.ms' = 10000 }\n"
+    second = "[kafka]\nclient = { 'session.timeout.ms' = 20000, 'heartbeat.interval.ms' = 1000 }\n"
+    (tmp_path / "a.toml").write_text(first)
+    (tmp_path / "b.toml").write_text(second)
+    loaded = load([tmp_path / "a.toml", tmp_path / "b.toml"], environ={})
+    origins = {path[2:]: loaded.origin(path) for path, _ in flat(loaded.config) if path[:2] == ("kafka", "client")}
+
+    assert {name: Path(origin).name for (name,), origin in origins.items()} == {
+        "client.id": "a.toml:2",
+        "session.timeout.ms": "b.toml:2",
+        "heartbeat.interval.ms": "b.toml:2",
+    }
