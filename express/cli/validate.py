@@ -11,7 +11,7 @@ import rich_click as click
 
 from express.asl.lint import MachineType
 from express.cli import EXIT_FINDINGS, EXIT_USAGE
-from express.cli.diagnosis import Finding, NoSuchFile, Options, diagnose, find_files
+from express.cli.diagnosis import STDIN, Finding, NoSuchFile, Options, diagnose, find_files
 from express.cli.rendering import FORMATS
 
 
@@ -31,6 +31,7 @@ from express.cli.rendering import FORMATS
     default=True,
     help="Let texts such as ${Name} stand for what a deployment tool fills in.",
 )
+@click.option("-s", "--substitute", "given", multiple=True, metavar="NAME=VALUE", help="What ${NAME} of a template is.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -41,15 +42,18 @@ def command(
     warnings: bool,
     strict: bool,
     placeholders: bool,
+    given: tuple[str, ...],
 ) -> None:
     """Find every mistake in state machine definitions.
 
     FILE is a file, a pattern such as 'workflows/**/*.asl.json', a folder, or - for the standard input. Definitions
-    are JSON or YAML; those inside CloudFormation, SAM and Serverless templates are found too.
+    are JSON or YAML; those of CloudFormation, SAM, CDK, Terraform and Serverless files are read as `express deploy`
+    reads them, with the files that they name. What can't be seen is named as not checked (W0008), which fails nothing.
 
     Exit codes: 0 no errors; 1 errors found; 2 wrong usage. `express explain CODE` says more about a code.
     """
-    options = Options(type=machine_type, strict=strict, placeholders=placeholders, warnings=warnings)
+    values = dict(entry.partition("=")[::2] for entry in given)
+    options = Options(type=machine_type, strict=strict, placeholders=placeholders, warnings=warnings, given=values)
     findings: list[Finding] = []
     try:
         names = find_files(files)
@@ -69,7 +73,7 @@ def _read(name: str) -> bytes:
 
 
 def _shown(name: str) -> str:
-    return "<stdin>" if name == "-" else os.path.normpath(name)
+    return STDIN if name == "-" else os.path.normpath(name)
 
 
 def _write(text: str) -> None:
