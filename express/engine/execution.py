@@ -7,12 +7,12 @@ expressions that run in it. Nothing here decides; `advance` and `recovery` do.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from express.engine.effects import Cancel, Effect, Finish, StartTimer
+from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
 from express.engine.history import History
 from express.engine.program import Program, Row, Rows, Step
 from express.values import JSON, format_timestamp
@@ -57,8 +57,15 @@ class About(msgspec.Struct, frozen=True, gc=False):
     account: int = 0
 
 
+Prepare: TypeAlias = Callable[[StartTask, About, float | None], StartTask]
+"""(a call to be made, execution, deadline) → the same with what its host has prepared of its parameters.
+
+Raises StatesError where no request can be made of them.
+"""
+
+
 class Execution:
-    """One run of a program. Changed only by `start`, `deliver` and `advance`."""
+    """One run of a program. Changed only by `start`, `deliver` and `advance`. `prepare` is the host's, if any."""
 
     __slots__ = (
         "about",
@@ -73,6 +80,7 @@ class Execution:
         "input",
         "now",
         "pending",
+        "prepare",
         "program",
         "ready",
         "seq",
@@ -89,6 +97,7 @@ class Execution:
         entropy: Entropy,
         history: History | None,
         deadline: float | None,
+        prepare: Prepare | None = None,
     ) -> None:
         self.program = program
         self.input = data
@@ -98,6 +107,7 @@ class Execution:
         self.entropy = entropy
         self.history = history
         self.deadline = deadline
+        self.prepare = prepare
         self.effects: list[Effect] = []
         self.pending: dict[int, tuple[Frame | None, int]] = {}
         self.ready: deque[tuple[Frame, Step]] = deque()

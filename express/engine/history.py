@@ -154,6 +154,10 @@ class History:
             self.added = log
         return self.added if self._left is None else [*self.added, *self._left.told()]
 
+    def take_back(self, count: int) -> None:
+        """Forget the last `count` events."""
+        del self.log[-count:]
+
     def events(self) -> list[dict[str, JSON]]:
         """Every event of the log as `{"type", "id", "prev", "time", …details}`; values as parsed JSON."""
         return [

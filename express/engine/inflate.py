@@ -5,7 +5,18 @@ from __future__ import annotations
 from express.engine.advance import finish_turn
 from express.engine.effects import Effect
 from express.engine.events import Event, TaskFailed, TaskSucceeded
-from express.engine.execution import HEARTBEAT, RETRY, TASK, TIMEOUT, WAIT_OVER, About, Entropy, Execution, Frame
+from express.engine.execution import (
+    HEARTBEAT,
+    RETRY,
+    TASK,
+    TIMEOUT,
+    WAIT_OVER,
+    About,
+    Entropy,
+    Execution,
+    Frame,
+    Prepare,
+)
 from express.engine.fast import Point, attempts, transitions
 from express.engine.history import History
 from express.engine.program import RESUME, Program, Row
@@ -24,13 +35,14 @@ def inflate(
     deadline: float | None,
     started: float,
     history: History | None = None,
+    prepare: Prepare | None = None,
 ) -> tuple[Execution, list[Effect]]:
     """An execution on the table that stands where `point` says; `data` is its input, `started` its engine time.
 
     For a point that waits for a task, the task has been asked for already: its seq is 1, and no StartTask is among
     the effects. The timer of a Wait or a retry is among them.
     """
-    x = Execution(program, data, started, about, entropy, history, deadline)
+    x = Execution(program, data, started, about, entropy, history, deadline, prepare)
     x.now = now
     counts = point[2]
     x.events = counts >> 64

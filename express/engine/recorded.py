@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from express.engine.effects import Effect, Finish
-from express.engine.execution import About, Entropy, Execution
+from express.engine.execution import About, Entropy, Execution, Prepare
 from express.engine.fast import Call, Segments, begin, transitions
 from express.engine.history import History
 from express.engine.inflate import inflate
@@ -23,6 +23,7 @@ def start_recorded(
     history: History,
     limit: float | None = EXECUTION_SECONDS,
     size: int,
+    prepare: Prepare | None = None,
 ) -> tuple[Execution, list[Effect]]:
     """What `advance.start` does, on the `recording` segments of a program as far as they go.
 
@@ -35,7 +36,7 @@ def start_recorded(
     history.call = None
     deadline = cap(program, limit, now)
     if point[0] != END:
-        return inflate(program, point, data, history.now, about, entropy, deadline, now, history)
+        return inflate(program, point, data, history.now, about, entropy, deadline, now, history, prepare)
     x = Execution(program, data, now, about, entropy, history, deadline)
     x.now = history.now
     x.transitions = transitions(point)

@@ -93,13 +93,17 @@ class ApiGateway:
             return str(reason)
         return None
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its request. Raises Unsendable where its parameters make none."""
+        return msgspec.structs.replace(task, prepared=build(task.input))
+
     def endpoint(self, task: StartTask) -> str:
         """The service; which APIs there are is the payload's choice."""
         return "aws:apigateway"
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
         """Send the request; the response as task result."""
-        sent = build(task.input)
+        sent = task.prepared or build(task.input)
         return self._send(sent, self._aws.role(task, context), idempotency_key(task, context))
 
     async def close(self) -> None:

@@ -73,6 +73,10 @@ class Functions:
             return self._local.endpoint(task)
         return f"lambda:{_row(name, self._settings.functions)}"
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task as it is; raises Unsendable where its parameters make no request."""
+        return self._local.prepare(task, context)
+
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Call the function that the task names."""
         direct = task.resource.kind != "optimized"

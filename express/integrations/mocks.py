@@ -167,6 +167,7 @@ class MockedTasks:
         self._inner = inner
         self._case = case
         self._invocations = Invocations()
+        self._preparing = getattr(inner, "prepare", None)
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Answer this invocation. Raises StatesError for a Throw, and where none is written for the invocation."""
@@ -175,6 +176,13 @@ class MockedTasks:
             return self._inner.start(task, context)
         counted = response.counted
         return response.start(self._invocations.next(context.execution_arn, task.state) if counted else 0)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """A task that is called for real, with what its parameters make; raises Unsendable."""
+        if self._preparing is None or task.state in self._case:
+            return task
+        prepared: StartTask = self._preparing(task, context)
+        return prepared
 
 
 class MockedExecutions:
@@ -201,6 +209,12 @@ class MockedExecutions:
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Answer from the execution's test case, or call for real."""
         return (self._running.get(context.execution_arn) or self._inner).start(task, context)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """Return the task with what its parameters make, where it is called for real; raises Unsendable."""
+        performer: Any = self._running.get(context.execution_arn) or self._inner
+        prepare = getattr(performer, "prepare", None)
+        return task if prepare is None else prepare(task, context)
 
 
 def load_case(place: str, machine: str, seed: int = 1) -> TestCase:

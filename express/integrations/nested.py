@@ -16,6 +16,8 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import msgspec
+
 from express.asl.resources import Resource
 from express.config import Nested as Settings
 from express.engine.effects import StartTask
@@ -69,6 +71,15 @@ class NestedExecutions:
         hint = f"; did you mean {near!r}?" if near else ""
         return f"there is no state machine {arn!r} in this process{hint}; one of AWS can't be called: {elsewhere}"
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its request. Raises Unsendable where its parameters make none."""
+        if self._is_elsewhere(task):
+            prepare = getattr(self._inner, "prepare", None)
+            return task if prepare is None else prepare(task, context)
+        return msgspec.structs.replace(
+            task, prepared=_request(task, context, _waits(task.resource), _naming(task.resource))
+        )
+
     def endpoint(self, task: StartTask) -> str | None:
         """The service at AWS; None for what runs here."""
         if self._is_elsewhere(task):
@@ -88,11 +99,10 @@ class NestedExecutions:
         resource = task.resource
         if self._is_elsewhere(task):
             return self._inner.start(task, context)
-        sync = resource.action == "startSyncExecution" or resource.pattern != ""
-        return self._begin(task, context, sync, _naming(resource))
+        return self._begin(task, context, _waits(resource), _naming(resource))
 
     def _begin(self, task: StartTask, context: TaskContext, sync: bool, naming: Naming) -> JSON | Awaitable[JSON]:
-        request = _request(task, context, sync, naming)
+        request = task.prepared or _request(task, context, sync, naming)
         chain = self._guarded(request, context)
         try:
             found = self._machines.find(request.machine_arn)
@@ -176,6 +186,11 @@ def _ask(integration: Integration, resource: Resource) -> str | None:
 
 def _path(chain: tuple[Link, ...]) -> str:
     return " -> ".join(name for name, _ in chain)
+
+
+def _waits(resource: Resource) -> bool:
+    """Whether the task waits for the end of what it starts."""
+    return resource.action == "startSyncExecution" or resource.pattern != ""
 
 
 def _naming(resource: Resource) -> Naming:

@@ -137,7 +137,15 @@ class Executor(Parking):
         segments = program.segments.recording if history is not None and program.segments is not None else None
         if segments is None or history is None:
             return start(
-                program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
+                program,
+                data,
+                now,
+                about=about,
+                entropy=self._entropy,
+                history=history,
+                limit=limit,
+                size=size,
+                prepare=self._calls.prepare,
             )
         deadline = cap(program, limit, now)
         call = Caller(self._calls, about, deadline)
@@ -153,7 +161,17 @@ class Executor(Parking):
         size = size or len(dumps(data))
         entropy = self._entropy
         return start_recorded(
-            program, segments, data, now, timed, about=about, entropy=entropy, history=history, limit=limit, size=size
+            program,
+            segments,
+            data,
+            now,
+            timed,
+            about=about,
+            entropy=entropy,
+            history=history,
+            limit=limit,
+            size=size,
+            prepare=self._calls.prepare,
         )
 
     def go_on(

@@ -103,7 +103,17 @@ class Parking(Performing):
     def _inflate(self, run: Run, point: Point, call: Caller) -> list[Effect]:
         """Go on on the table; the effects that has."""
         now = self._clock.monotonic()
-        x, effects = inflate(run.program, point, run.data, now, run.about, self._entropy, run.deadline, run.started)
+        x, effects = inflate(
+            run.program,
+            point,
+            run.data,
+            now,
+            run.about,
+            self._entropy,
+            run.deadline,
+            run.started,
+            prepare=self._calls.prepare,
+        )
         run.other = x
         late = call.late
         if late is not None:

@@ -99,6 +99,10 @@ class Current:
         """Perform the call with the present functions."""
         return self._inner.start(task, context)
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with what its parameters make; raises Unsendable where they make no request."""
+        return self._inner.prepare(task, context)
+
     def modules(self) -> dict[str, Path]:
         """The files that the handlers were imported from."""
         found = {}

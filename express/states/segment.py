@@ -369,19 +369,32 @@ class Code:
             point.times, point.plus = 1, 0
             self.open_region(point)
             return
-        before = (point.times, point.plus)
-        parts = self.bounds.parts(point, value)
-        if parts is None:
-            parts = before[0] * growth[0], before[1] * growth[0] + growth[1]
-        else:
-            parts = parts[0] - self.bounds.apart(point, value), parts[1]
+        parts = self._reach(point, growth, value)
         times, plus = parts[0], parts[1] + plus
         if kept or self.variables:
-            times, plus = times + before[0], plus + before[1]
+            times, plus = times + point.times, plus + point.plus
         point.times, point.plus = max(times, 1), plus
         self.note(point)
         if point.times > REGION and point.data == "d":
             self.settle(point)
+
+    def _reach(self, point: Point, growth: tuple[int, int], value: Value) -> tuple[int, int]:
+        """How large a value may be, relative to the bound: by its parts where they are known, else by `growth`."""
+        parts = self.bounds.parts(point, value)
+        if parts is None:
+            return point.times * growth[0], point.plus * growth[0] + growth[1]
+        return parts[0] - self.bounds.apart(point, value), parts[1]
+
+    def sent(self, point: Point, growth: Growth, value: Value, name: str) -> None:
+        """A value, as large as `growth` says, goes to a task; `name` has it. One over the limit is the table's."""
+        assert point.region is not None, "every segment begins with one"
+        near = ""
+        if growth is not None:
+            times, plus = self._reach(point, growth, value)
+            if any(times <= most[0] and plus <= most[1] for most in point.region.growths):
+                return
+            near = f"b > {max(PAYLOAD_LIMIT - plus, 0) // max(times, 1)} and "
+        self.add(f"if {near}len(dumps({name})) > {PAYLOAD_LIMIT}: raise Large")
 
     def settle(self, point: Point) -> None:
         """Compute the bound, so that what follows is relative to it."""

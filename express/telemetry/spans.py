@@ -47,7 +47,7 @@ class Span(msgspec.Struct):
 
     def fail(self, details: dict[str, JSON], at: float) -> None:
         """Something went wrong here."""
-        self.note = str(details.get("error") or "aborted")
+        self.note = str(details.get("error") or self.note or "aborted")
         self.ended = at
 
 

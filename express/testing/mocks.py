@@ -72,6 +72,7 @@ MOST_BYTES = 64 << 20
 Mock: TypeAlias = Any
 """JSON, a `Fail`, a function of (input) or (input, Call), `attempts(…)`."""
 
+Prepare: TypeAlias = Callable[[StartTask, TaskContext], StartTask]
 Real: TypeAlias = Callable[[StartTask, TaskContext], JSON | Awaitable[JSON]]
 
 
@@ -83,14 +84,16 @@ class Mocks:
         table: Mapping[str, Mock],
         case: TestCase,
         real: Real,
+        prepare: Prepare,
         waited: Callable[[Awaitable[object]], Awaitable[object]],
     ) -> None:
-        """`real` performs what nothing is written for; `waited` is put around answers that come later."""
+        """`real` performs what nothing is written for, after `prepare`; `waited` is put around later answers."""
         self._table = table
         self._case = case
         self._invocations = Invocations()
         self._real = real
         self._waited = waited
+        self._prepare = prepare
         self.calls: list[Call] = []
         self._held = 0
 
@@ -110,6 +113,11 @@ class Mocks:
     def _answer(self, mock: Mock, call: Call) -> JSON | Awaitable[JSON]:
         result = _result(mock, call)
         return _later(self._waited(result), call) if inspect.isawaitable(result) else _json(result, call)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """A task that is called for real, with what its parameters make; raises Unsendable."""
+        mocked = task.state in self._case or task.state in self._table or task.resource.arn in self._table
+        return task if mocked else self._prepare(task, context)
 
 
 def check(table: Mapping[str, Mock], case: TestCase, states: list[str], resources: list[str]) -> None:

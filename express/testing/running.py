@@ -189,6 +189,7 @@ class _Wanted(msgspec.Struct, kw_only=True):
             self.mocks,
             self.case,
             lambda task, context: self._real(inner, outside, task, context, clock),
+            lambda task, context: task if _refusal(inner, outside, task) else inner.prepare(task, context),
             clock.waited,
         )
         executor = Executor(clock, mocks, _Chance(self.seed), ticks=TICKS)

@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Awaitable
 from typing import Any
 
+import msgspec
+
 from express.asl.resources import Resource, parse_resource
 from express.config import Aws
 from express.engine.effects import StartTask
@@ -23,6 +25,7 @@ from express.integrations.aws.errors import client_error, service_error, too_lar
 from express.integrations.aws.optimized import machine_arn, metadata
 from express.integrations.aws.watching import Jobs
 from express.integrations.idempotency import identifier
+from express.integrations.waiting import plain
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT
 
@@ -74,6 +77,15 @@ class AwsCalls:
             raise StatesError(RUNTIME, f"The resource {resource.arn} is not supported: {reason}") from reason
         return self.perform(call, task, context)
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its parameters in botocore's form. Raises Unsendable where they have none."""
+        resource = task.resource
+        try:
+            call = self.call(plain(resource) if resource.pattern in JOB else resource)
+        except Unsupported:
+            return task  # the call will say so
+        return msgspec.structs.replace(task, prepared=_parameters(call, task, context))
+
     def endpoint(self, task: StartTask) -> str:
         """The service, which all its actions share."""
         return f"aws:{task.resource.service}"
@@ -108,8 +120,7 @@ class AwsCalls:
 
     async def perform(self, call: Call, task: StartTask, context: TaskContext) -> JSON:
         """Send one request, and shape its answer."""
-        request = call.form.before(task.input, task, context) if type(task.input) is dict else task.input
-        parameters = shapes.request(call.input, request, call.spelling)
+        request, parameters = task.prepared or _parameters(call, task, context)
         if call.token and call.token not in parameters:
             parameters[call.token] = identifier(task, context)
         answer = await self.send(call, parameters, self.role(task, context))
@@ -171,6 +182,12 @@ class AwsCalls:
         if call is None:
             call = self._calls[resource.arn] = find(resource, self.settings)
         return call
+
+
+def _parameters(call: Call, task: StartTask, context: TaskContext) -> tuple[JSON, dict[str, Any]]:
+    """What a task asks of the service, and that in botocore's form. Raises Unsendable where it has none."""
+    request = call.form.before(task.input, task, context) if type(task.input) is dict else task.input
+    return request, shapes.request(call.input, request, call.spelling, task.input)
 
 
 async def read_streams(answer: dict[str, Any], call: Call) -> None:

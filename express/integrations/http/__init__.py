@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 
 import aiohttp
+import msgspec
 
 from express.config import Connection, Http
 from express.engine.effects import StartTask
@@ -41,11 +42,18 @@ class HttpTasks:
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
         """Send the request; the response as task result."""
-        connection = self._connection(task.input)
-        request = build(task.input, connection, idempotency_key(task, context), self._agent)
+        connection, request = task.prepared or self._build(task, context)
         if "Traceparent" not in request.headers:
             request.headers.update(trace_headers(context))
         return self._invoke(request, connection)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its request. Raises Unsendable where its parameters make none."""
+        return msgspec.structs.replace(task, prepared=self._build(task, context))
+
+    def _build(self, task: StartTask, context: TaskContext) -> tuple[Ready, Request]:
+        connection = self._connection(task.input)
+        return connection, build(task.input, connection, idempotency_key(task, context), self._agent)
 
     def endpoint(self, task: StartTask) -> str | None:
         """The connection; None where the task names none."""

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus, unquote, urlencode, urlsplit
 import msgspec
 from yarl import URL
 
-from express.errors import PERMISSIONS, RUNTIME, StatesError
+from express.errors import PERMISSIONS, StatesError, Unsendable
 from express.integrations.http.connections import Ready
 from express.values import JSON, dumps, text
 
@@ -70,9 +70,9 @@ def build(task: JSON, connection: Ready, key: str, agent: str) -> Request:
     return Request(method, url, headers, body)
 
 
-def malformed(task: JSON, problem: str) -> StatesError:
+def malformed(task: JSON, problem: str) -> Unsendable:
     """A task input that no request can be made of."""
-    return StatesError(RUNTIME, f"The Parameters '{text(task)}' could not be used to start the Task: [{problem}]")
+    return Unsendable(f"The Parameters '{text(task)}' could not be used to start the Task: [{problem}]")
 
 
 def permit(url: URL, method: str, connection: Ready) -> None:
