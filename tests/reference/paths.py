@@ -178,7 +178,7 @@ class _Call:
 
     def _string(self) -> str:
         raw = self._match(r"'(?:\\.|[^'\\])*'")[1:-1]
-        return re.sub(r"\\(['\\])", r"\1", raw)
+        return raw
 
     def _match(self, pattern: str) -> str:
         found = re.compile(pattern).match(self.text, self.at)
