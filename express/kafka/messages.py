@@ -2,15 +2,16 @@
 
 DescribeTransactions and DescribeProducers (KIP-664, Kafka 3.0), and OffsetFetch in the version that says whether a
 position waits for the end of a transaction (KIP-447, Kafka 2.5). A broker whose answer to ApiVersions does not have
-them is not asked: sending raises one of UNKNOWN.
+them is not asked: sending raises one of UNKNOWN. ApiVersions in the version that tells features, too (KIP-584).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from io import BytesIO
 
 from aiokafka.errors import IncompatibleBrokerVersion
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.api import Request, RequestStruct, Response, ResponseHeader_v0
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
@@ -206,3 +207,55 @@ class StableOffsetFetch(Request[StableOffsetFetchStruct]):  # type: ignore[misc]
     def build(self, request_struct_class: type[StableOffsetFetchStruct]) -> StableOffsetFetchStruct:
         """The request."""
         return request_struct_class(self._group, named(self._partitions), True, {})
+
+
+FEATURES = CompactArray(("name", CompactString()), ("min", Int16), ("max", Int16), ("tags", TaggedFields))
+"""Supported features, as they stand in a tagged field of the answer to ApiVersions."""
+
+SUPPORTED_FEATURES = 0
+
+
+class FeaturesResponse(Response):  # type: ignore[misc]
+    """The APIs that a broker knows, and in tagged fields its features (KIP-584)."""
+
+    API_KEY = 18
+    API_VERSION = 3
+    SCHEMA = Schema(
+        ("error_code", Int16),
+        (
+            "apis",
+            CompactArray(("api_key", Int16), ("min_version", Int16), ("max_version", Int16), ("tags", TaggedFields)),
+        ),
+        ("throttle_time_ms", Int32),
+        ("tags", TaggedFields),
+    )
+
+
+class FeaturesStruct(RequestStruct):  # type: ignore[misc]
+    """ApiVersions, version 3."""
+
+    API_KEY = 18
+    API_VERSION = 3
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = FeaturesResponse
+    SCHEMA = Schema(("name", CompactString()), ("version", CompactString()), ("tags", TaggedFields))
+
+    def parse_response_header(self, read_buffer: BytesIO | bytes) -> ResponseHeader_v0:
+        """Read the header, which is the old one here, so that clients can read it whatever the broker knows."""
+        return ResponseHeader_v0.decode(read_buffer)
+
+
+class Features(Request[FeaturesStruct]):  # type: ignore[misc]
+    """Ask a broker for its features."""
+
+    API_KEY = 18
+
+    def build(self, request_struct_class: type[FeaturesStruct]) -> FeaturesStruct:
+        """The request."""
+        return request_struct_class("express", "1", {})
+
+
+def supported(answer: FeaturesResponse) -> dict[str, int]:
+    """The newest version of each feature that the broker supports."""
+    encoded = answer.tags.get(SUPPORTED_FEATURES)
+    return {name: newest for name, _, newest, _ in FEATURES.decode(BytesIO(encoded))} if encoded else {}

@@ -21,7 +21,14 @@ from aiokafka.protocol.transaction import (
 from aiokafka.structs import TopicPartition
 
 from express.errors import ExpressError
-from express.kafka.messages import UNKNOWN, DescribeProducers, DescribeTransactions, StableOffsetFetch
+from express.kafka.messages import (
+    UNKNOWN,
+    DescribeProducers,
+    DescribeTransactions,
+    Features,
+    StableOffsetFetch,
+    supported,
+)
 
 
 class Code(IntEnum):
@@ -58,6 +65,10 @@ LATER = frozenset(
     }
 )
 """Codes of what may go well a moment later."""
+
+
+FORGETFUL = {30: "4.3", 33: "4.4"}
+"""The newest metadata.version that a release supports, for those with KAFKA-20734: 4.3.0, 4.3.1 and 4.4.0."""
 
 
 class LaterError(ExpressError):
@@ -215,6 +226,18 @@ async def undecided(client: AIOKafkaClient, group: str, partitions: Collection[T
             else:
                 check(code, group)
     return found
+
+
+async def forgets_markers(client: AIOKafkaClient) -> str:
+    """The release of Kafka that a broker is of, if that has versions which drop transaction markers; empty if not.
+
+    Brokers tell no version of their own, but the newest metadata.version they support, which each release raises.
+    """
+    node = client.get_random_node()
+    try:
+        return FORGETFUL.get(supported(await ask(client, node, Features())).get("metadata.version", 0), "")
+    except (LaterError, *UNKNOWN):
+        return ""
 
 
 async def coordinator(client: AIOKafkaClient, kind: CoordinationType, key: str) -> int:

@@ -54,6 +54,7 @@ class KafkaTransactions:
         self._group = group
         self._properties = properties
         self._routes = Routes()
+        self._warned = False
         self._writers: dict[Partition, Writer] = {}
 
     async def start(self) -> None:
@@ -148,8 +149,25 @@ class KafkaTransactions:
             async with _telling(writers), asyncio.timeout(OPEN_SECONDS):
                 await gather(writer.connect() for writer in writers)
                 await gather(self._learn_topics(writer) for writer in writers)
+                await self._warn(*writers)
                 await self._settle(writers)
                 await gather(writer.start() for writer in writers)
+
+    async def _warn(self, writer: Writer, *_: Writer) -> None:
+        """Say once where brokers may be of those that forget to end transactions."""
+        if self._warned:
+            return
+        self._warned = True
+        release = await writer.forgetful()
+        if release:
+            log.warning(
+                "the brokers are Kafka %s: 4.3.0, 4.3.1 and 4.4.0 may leave transactions open when they start "
+                "(KAFKA-20734), which was not seen with three replicas, and %s has %d; "
+                "what they leave open is looked for and ended here",
+                release,
+                self._topics[0],
+                writer.replicas(self._topics[0]),
+            )
 
     async def _settle(self, writers: Collection[Writer]) -> None:
         """Get the ids, and end what their last transactions have left open."""

@@ -21,7 +21,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from express.errors import ConfigError, SinkError
 from express.kafka import mapped
-from express.kafka.transactional import BusyError, LaterError, TransactionalId, look, undecided
+from express.kafka.transactional import BusyError, LaterError, TransactionalId, forgets_markers, look, undecided
 from express.sinks.batches import Batches
 from express.sinks.producer import close, count_known, count_now, kill, partition_count, send
 from express.sinks.takeover import OVER, Claim
@@ -94,6 +94,15 @@ class Writer:
         """How many partitions a topic has; 0 where it does not exist."""
         with mapped(SinkError, f"looking for the topic {topic}"):
             return await count_now(self._producer, topic)
+
+    async def forgetful(self) -> str:
+        """The release of the brokers if it is one of those that drop transaction markers (KAFKA-20734)."""
+        return await forgets_markers(self._producer.client)
+
+    def replicas(self, topic: str) -> int:
+        """The fewest replicas that a partition of a known topic has."""
+        partitions = self._producer.client.cluster._partitions.get(topic, {})
+        return min((len(partition.replicas) for partition in partitions.values()), default=0)
 
     def count(self, topic: str) -> int:
         """How many partitions a topic has, as far as that is known."""

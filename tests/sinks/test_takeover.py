@@ -80,6 +80,21 @@ async def test_what_was_left_open_is_ended_the_way_the_rest_was(
     assert await setup.committed() == {tuple(setup.origin): (POSITION, "")}
 
 
+async def test_affected_versions_are_named(each_kafka: RealKafka, caplog: pytest.LogCaptureFixture) -> None:
+    """Opening says once that brokers may be of those that forget to end transactions, and how many replicas help."""
+    setup = Setup(each_kafka.address, await new_topic(each_kafka.address), await new_topic(each_kafka.address))
+    async with setup.opened() as sink:
+        await sink.open([setup.origin])
+
+    told = [record.getMessage() for record in caplog.records if "KAFKA-20734" in record.getMessage()]
+    if each_kafka.version == OLDEST_VERSION:
+        assert told == []
+    else:
+        (line,) = told
+        assert line.startswith("the brokers are Kafka 4.4:")
+        assert f"{setup.out} has 1;" in line
+
+
 @pytest.mark.parametrize("commit", [True, False], ids=["offsets-of-a-commit", "records-of-an-abort"])
 async def test_without_the_takeover_it_would_double(unverified: str, *, commit: bool) -> None:
     """The negative control: who trusts the brokers runs the record again and commits both."""
