@@ -15,6 +15,8 @@ from express.service.template_nodes import Budget, Node, Source, TemplateError, 
 LARGEST_FILE = 64 * 1024 * 1024
 """Most bytes of the file that is named itself: a plan of Terraform holds all of an infrastructure."""
 
+LONGEST_NAME = 1000
+
 YAML_ENDINGS = (".yml", ".yaml")
 
 
@@ -64,6 +66,8 @@ class Files:
         return self._trees[path]
 
     def _path(self, name: str) -> Path:
+        if len(name) > LONGEST_NAME:
+            raise Unseen(f"{name[:40]}… is too long for the name of a file")
         if self.folder is None:
             raise Unseen(f"{name} can't be found, as the template is not read from a file")
         try:

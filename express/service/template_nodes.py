@@ -15,7 +15,7 @@ from express.asl.positions import Place, Position, Scanned
 from express.errors import ConfigError
 from express.values import JSON
 
-MOST_NODES = 400_000
+MOST_NODES = 250_000
 """Most values that are looked at or made for one template, in all its files."""
 
 MOST_CHARACTERS = 16 * 1024 * 1024
