@@ -13,7 +13,7 @@ import msgspec
 from express.api.app import Listener, make_app
 from express.api.counting import RequestCounts
 from express.api.executions import Executions
-from express.api.guard import Guard, is_loopback
+from express.api.guard import Guard
 from express.api.host import Api
 from express.api.principals import Principal, Principals, Rule
 from express.api.registry import Registry
@@ -36,6 +36,7 @@ from express.stores.memory import MemoryStore
 from express.stores.records import Store
 from express.stores.ring import Limits, Ring
 from express.stores.sqlite import SqliteStore
+from express.telemetry.doorway import is_loopback
 from express.telemetry.logfile import LogFile
 
 if TYPE_CHECKING:
