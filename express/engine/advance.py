@@ -140,6 +140,9 @@ def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> Non
             del x.pending[event.seq]
             _time_out(x)
         return
+    if x.deadline is not None and x.now >= x.deadline:  # whoever holds up its host holds up its timers, too
+        _time_out(x)
+        return
     row = frame.rows[frame.at]
     if type(event) is TimerFired:
         if role != TASK:

@@ -86,7 +86,7 @@ class Template:
 class History:
     """Collects the history events of one execution, in order, while there is room.
 
-    Segments add at the engine time `now`, and call tasks by way of `call`. `grown` is told by how many bytes the
+    Segments add at the engine time `now`, and call tasks by way of `call`, the last one at `asked`. `grown` is told by how many bytes the
     history has grown, and answers whether it may grow further.
     """
 
@@ -99,6 +99,7 @@ class History:
         "_step",
         "_told",
         "added",
+        "asked",
         "bytes",
         "call",
         "kept",
@@ -108,6 +109,7 @@ class History:
     def __init__(self, grown: Callable[[int], bool] | None = None) -> None:
         self.added: list[tuple[Any, ...]] = []
         self.now = 0.0
+        self.asked = 0.0
         self.call: Callable[..., Any] | None = None
         self.kept = self.bytes = self._measured = self._told = 0
         self._grown = grown

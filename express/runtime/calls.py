@@ -20,7 +20,7 @@ from express.engine.execution import Prepare
 from express.engine.fast import PENDING, Point, attempts, step_key
 from express.engine.program import Program, Row
 from express.errors import RUNTIME, StatesError, Unsendable
-from express.ports import Direct, Integration, TaskContext
+from express.ports import Clock, Direct, Integration, TaskContext
 from express.runtime.stepped import Stepped, Stepper
 from express.values import JSON
 
@@ -39,8 +39,9 @@ log = logging.getLogger(__name__)
 class Calls:
     """An integration, and what was found out about its resources."""
 
-    def __init__(self, integration: Integration, told: Callable[[Stepped], None]) -> None:
+    def __init__(self, integration: Integration, clock: Clock, told: Callable[[Stepped], None]) -> None:
         """`told` is called when a handler has ended that was awaited."""
+        self.clock = clock
         self._integration = integration
         self._told = told
         self._preparing = getattr(integration, "prepare", None)
@@ -110,6 +111,8 @@ class Caller(msgspec.Struct, gc=False):
     about: About
     deadline: float | None
     late: Awaitable[JSON] | Stepped | None = None
+    since: float | None = None
+    """When the last task was called that has a timeout or a heartbeat."""
 
     def __call__(self, row: Row, payload: JSON, counts: int, tries: int) -> JSON:
         """The answer, a TaskFailed, or PENDING."""
@@ -123,6 +126,8 @@ class Caller(msgspec.Struct, gc=False):
             if direct is not None:
                 output = direct(payload, (row, counts, self.about, self.deadline))
             else:
+                if plan.timed:
+                    self.since = self.calls.clock.monotonic()
                 attempt = sum(attempts(tries)) if tries else 0
                 task = StartTask(1, resource, payload, row.name, step_key(row, counts), attempt, *plan.seconds())
                 output = self.calls.start(task, self.about, self.deadline, fresh=True)

@@ -23,6 +23,7 @@ from express.runtime.counters import Counters
 from express.runtime.executor import Caller, Done, Executor, Run
 from express.runtime.headers import Carrier
 from express.runtime.lane import ORDER_KEYS, Job, Lane
+from express.runtime.parking import TOO_LATE
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import HEADERS_ROOM, OWN_HEADERS_ROOM, Letter, dead_letter_headers, record_bytes
@@ -102,7 +103,10 @@ class Dispatcher(ABC):
         self._counters.started += 1
         size = len(record.value or b"")
         if point[0] == END:
-            self._emit(lane, ended(about, began, point), record.offset, record.timestamp, record.key, size)
+            over = ended(about, began, point)
+            if call.deadline is not None and self._clock.monotonic() >= call.deadline:
+                over.finished = TOO_LATE
+            self._emit(lane, over, record.offset, record.timestamp, record.key, size)
             return
         x, run = self._executor.go_on(
             self._program, data, about, self._ended, began, self._pipeline.time_limit, point, call

@@ -60,7 +60,7 @@ class Performing(ABC):
         due with the next of so many `ticks` a second.
         """
         self._clock = clock
-        self._calls = Calls(integration, self._handler_ended)
+        self._calls = Calls(integration, clock, self._handler_ended)
         self._callbacks = callbacks
         self._entropy = entropy or (SystemEntropy() if callbacks is None else callbacks.entropy)
         self._ready: deque[tuple[Run, Event | None]] = deque()
@@ -169,7 +169,9 @@ class Performing(ABC):
         return None
 
     def _apply(self, run: Run, effects: list[Effect], answers: deque[Event], timers: dict[int, float]) -> Finish | None:
-        """Start tasks, note timers, cancel; the end if it is among `effects`."""
+        """Start tasks, note timers, cancel; the end if it is the last of `effects`: what was asked for is void then."""
+        if effects and type(effects[-1]) is Finish:
+            return effects[-1]
         for effect in effects:
             kind = type(effect)
             if kind is StartTask:
@@ -183,8 +185,6 @@ class Performing(ABC):
                 seq = cast(Cancel, effect).seq
                 if timers.pop(seq, None) is None:
                     self._cancel(run, seq)
-            elif kind is Finish:
-                return cast(Finish, effect)
             elif kind is Yield and not run.owning().queued:
                 run.owning().queued = True
                 self._queue(self._again, run, None)

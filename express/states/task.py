@@ -172,7 +172,8 @@ def _credentials(low: Lowering, credentials: JSON) -> Payload | None:
         return None
     with low.field("Credentials"):
         if low.jsonata:
-            evaluate = compile_value(credentials, "Credentials")
+            whole = isinstance(credentials, str)
+            evaluate = (compile_expression if whole else compile_value)(credentials, "Credentials", *["object"] * whole)
             return lambda frame: evaluate({"input": frame.data}, frame)
         shape = compile_template(credentials, "Credentials")
         return lambda frame: shape(frame.data, frame)
