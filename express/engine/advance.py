@@ -141,6 +141,8 @@ def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> Non
             _time_out(x)
         return
     if x.deadline is not None and x.now >= x.deadline:  # whoever holds up its host holds up its timers, too
+        if type(event) is not Heartbeat and type(event) is not TaskSubmitted:
+            del x.pending[event.seq]  # type: ignore[union-attr]  # an answer or a timer
         _time_out(x)
         return
     row = frame.rows[frame.at]

@@ -86,8 +86,8 @@ class Template:
 class History:
     """Collects the history events of one execution, in order, while there is room.
 
-    Segments add at the engine time `now`, and call tasks by way of `call`, the last one at `asked`. `grown` is told by how many bytes the
-    history has grown, and answers whether it may grow further.
+    Segments add at the engine time `now`, and call tasks by way of `call`, the last one at `asked`. `grown` is told by
+    how many bytes the history has grown, and answers whether it may grow further.
     """
 
     __slots__ = (
