@@ -49,11 +49,11 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
     if pipelines:
         workflow = pipelines[0].workflow
     assert workflow is not None
-    text = read_definition(workflow)
     try:
+        text = read_definition(workflow)
         program = compile_definition(text)
     except DefinitionError as error:
-        refuse(ctx, workflow, text, error)
+        refuse(ctx, workflow, error)
     mock, _, case = (options["mock"] or "").partition("#")
     folders = (Path(), *(Path(name).parent for name in files))
     plan = Plan(

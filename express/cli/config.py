@@ -64,7 +64,7 @@ def _prepare(ctx: click.Context, config: Config, files: tuple[str, ...]) -> None
     try:
         prepare(config, [Path(file).parent for file in files])
     except BrokenWorkflow as error:
-        refuse(ctx, error.file, error.text, error)
+        refuse(ctx, error.file, error)
 
 
 def _written(value: object) -> object:

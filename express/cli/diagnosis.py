@@ -120,6 +120,20 @@ def diagnose(file: str, raw: bytes, options: Options) -> list[Finding]:
     return [f for f in findings if options.warnings or f.diagnostic.severity == "ERROR"]
 
 
+def types(file: str, raw: bytes, options: Options) -> tuple[list[MachineType], Diagnostic | None]:
+    """Return the types that a definition without errors can be, and why not EXPRESS where it can't.
+
+    A template says itself what its state machines are: for one there is nothing to tell.
+    """
+    text = raw.decode("utf-8-sig")
+    if _in_template(file, text, options) is not None:
+        return [], None
+    data = _scan(file, text, options).data
+    found = _judge(data, "EXPRESS", msgspec.structs.replace(options, type=None))
+    why = next((diagnostic for diagnostic in found if diagnostic.severity == "ERROR"), None)
+    return (["STANDARD", "EXPRESS"] if why is None else ["STANDARD"]), why
+
+
 def _scan(file: str, text: str, options: Options) -> Scanned:
     if file.endswith((".yaml", ".yml")):
         return scan_yaml(text)

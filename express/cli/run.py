@@ -48,7 +48,7 @@ def command(
     try:
         job = prepare(config, [Path(file).parent for file in files])
     except BrokenWorkflow as error:
-        refuse(ctx, error.file, error.text, error)
+        refuse(ctx, error.file, error)
     if config.api.enabled:
         sys.path[:0] = job.path  # the API runs handlers in this process
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -139,7 +139,7 @@ def _show(refusal: Refused) -> None:
     from express.cli.diagnosis import Options, diagnose
     from express.cli.rendering import FORMATS
 
-    findings = diagnose(refusal.file, refusal.text.encode(), Options(type="EXPRESS"))
+    findings = diagnose(refusal.file, Path(refusal.file).read_bytes(), Options(type="EXPRESS"))
     shown = [finding for finding in findings if finding.diagnostic.severity == "ERROR"]
     click.echo(FORMATS["text"](shown) if shown else "\n".join(d.message for d in refusal.findings), err=True)
     _say(f"{refusal.file} can't be run")

@@ -28,7 +28,7 @@ from express.integrations.aws.jobs import execution
 from express.integrations.aws.watching import dates
 from express.integrations.idempotency import identifier
 from express.ports import Child, ChildEnd, ChildRequest, Integration, Machines, Submitted, TaskContext
-from express.values import JSON, loads, text
+from express.values import JSON, loads_exactly, text
 
 STARTS = frozenset({"states:startExecution", "sfn:startExecution", "sfn:startSyncExecution"})
 """The calls that may lead to a machine of this process."""
@@ -240,7 +240,7 @@ def _input(given: JSON, naming: Naming, identity: str) -> tuple[JSON, str]:
     if type(given) is not str:
         return given, text(given)
     try:
-        return loads(given), given
+        return loads_exactly(given), given
     except ValueError as error:
         problem = ApiError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'")
         raise _refused(problem, naming, identity) from error

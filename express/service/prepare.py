@@ -22,9 +22,8 @@ from express.sources.properties import client_properties
 class BrokenWorkflow(DefinitionError):
     """A workflow file that can't be compiled."""
 
-    def __init__(self, file: str, text: bytes, error: DefinitionError) -> None:
+    def __init__(self, file: str, error: DefinitionError) -> None:
         self.file = file
-        self.text = text
         super().__init__(error.diagnostics)
 
 
@@ -49,11 +48,11 @@ def prepare(config: Config, folders: Sequence[Path] = (), others: Sequence[str] 
 
 
 def _compilable(file: str) -> str:
-    text = read_definition(file)
     try:
+        text = read_definition(file)
         compile_definition(text)
     except DefinitionError as error:
-        raise BrokenWorkflow(file, text, error) from error
+        raise BrokenWorkflow(file, error) from error
     return text.decode()
 
 

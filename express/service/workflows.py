@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from express.asl.resources import Resource, parse_resource
+from express.asl.scan_yaml import json_text
 from express.compiler import compile_definition
 from express.config import Config, Pipeline
 from express.engine import Program
@@ -25,7 +26,7 @@ class Callables(Protocol):
         """The registered name that was probably meant."""
 
 
-ENDINGS = (".asl.json", ".json")
+ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml", ".json", ".yaml", ".yml")
 
 
 def machine_name(file: str | Path) -> str:
@@ -60,9 +61,12 @@ def workflow_files(config: Config) -> list[str]:
 
 
 def read_definition(file: str | Path) -> bytes:
-    """The text of a definition. Raises ConfigError where it can't be read."""
+    """Return the JSON text of a definition in a file, which may be YAML and begin with a byte-order mark.
+
+    Raises ConfigError where it can't be read, DefinitionError where it is no text or no YAML.
+    """
     try:
-        return Path(file).read_bytes()
+        return json_text(Path(file).read_bytes(), str(file))
     except OSError as error:
         raise ConfigError(f"the workflow {file} can't be read: {error.strerror}") from error
 

@@ -19,13 +19,14 @@ from express.config import Config, Function, load
 from express.engine import About, History, Program
 from express.engine.effects import Finish, StartTask
 from express.engine.program import EXECUTION_SECONDS
-from express.errors import DefinitionError, StatesError
+from express.errors import ConfigError, DefinitionError, StatesError
 from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
 from express.integrations.local.functions import LocalFunction
 from express.integrations.mocks import TestCase, load_case
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import TaskContext
 from express.runtime.executor import Executor
+from express.runtime.payload import Rejected, admit
 from express.runtime.pipeline import Workflow
 from express.service.workflows import machine_name, read_definition, unregistered
 from express.testing import coverage
@@ -70,7 +71,7 @@ def run(
     check(answers, case, _names(program), [resource.arn for resource in program.resources])
     wanted = _Wanted(
         workflow=Workflow(name=machine, program=program),
-        payload=dumps({} if input is None else input),
+        payload=_payload({} if input is None else input),
         mocks=answers,
         case=case,
         functions=functions or {},
@@ -89,12 +90,22 @@ def run(
     return result
 
 
+def _payload(value: JSON) -> bytes:
+    """Return the text of an input. Raises ConfigError for one that no execution is started with."""
+    try:
+        written = dumps(value)
+        admit(written)
+    except (TypeError, Rejected) as error:
+        raise ConfigError(f"the input can't be used: {getattr(error, 'cause', None) or error}") from error
+    return written
+
+
 def _read(definition: str | FilePath | Mapping[str, JSON], name: str | None) -> tuple[bytes, str, str]:
     """The text of a definition, its name in the coverage, and that of its machine."""
     if isinstance(definition, Mapping):
         return dumps(dict(definition)), name or "(in a test)", name or "workflow"
-    if isinstance(definition, str) and definition.lstrip().startswith("{"):
-        return definition.encode(), name or "(in a test)", name or "workflow"
+    if isinstance(definition, str) and definition.lstrip("\ufeff \t\r\n").startswith("{"):
+        return definition.lstrip("\ufeff").encode(), name or "(in a test)", name or "workflow"
     return read_definition(definition), label_of(definition), name or machine_name(definition)
 
 

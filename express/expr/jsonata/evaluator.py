@@ -24,7 +24,7 @@ from express.expr.jsonata.references import References
 from express.expr.jsonata.replace import replace
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
-from express.values import JSON
+from express.values import INTEGER_MAX, INTEGER_MIN, JSON, dumps
 
 TIMEOUT: Final = 0.010
 """Seconds of wall time for one expression (AWS: about one); what reaches it is tried once more, see `_run`."""
@@ -42,7 +42,7 @@ _NONE: frozenset[str] = frozenset()
 _WRAPPING = 2  # levels of evaluation that `wrapped` adds
 _MEMORY = ("U1001", "D2015", "D2016")
 _TIME = ("D1012", "U1006")
-_NUMBERS = ("D2014", "D3061", "D3100")  # whose texts jlens gives numbers like 37.0
+_NUMBERS = ("D2014", "D3060", "D3061", "D3100")  # whose texts jlens gives numbers like 37.0
 _WHOLE = re.compile(r"(\d)\.0\b")
 
 
@@ -204,8 +204,25 @@ def _run(
             if error.code != "D1012" or last:
                 raise _mapped(error) from None
         else:
-            return result.get("v", UNDEFINED)
+            return _doubles(result.get("v", UNDEFINED))
     raise AssertionError("the second try returns or raises")
+
+
+def _doubles(value: JSON) -> JSON:
+    """Return a result with doubles for whole numbers beyond 64 bits: JSONata's numbers are doubles, all of them."""
+    try:
+        dumps(value)
+    except TypeError:
+        return _walked(value)
+    return value
+
+
+def _walked(value: JSON) -> JSON:
+    if type(value) is dict:
+        return {key: _walked(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_walked(item) for item in value]
+    return float(value) if type(value) is int and not INTEGER_MIN <= value <= INTEGER_MAX else value
 
 
 def _mapped(error: jlens.JlensError) -> JsonataError:

@@ -216,16 +216,22 @@ def reversed_items(value: JSON) -> JSON:
 
 def floor(value: int | float) -> int:
     """`$floor`"""
+    if not -MAX_SAFE <= value <= MAX_SAFE:
+        raise Miss
     return int(value // 1)
 
 
 def ceil(value: int | float) -> int:
     """`$ceil`"""
+    if not -MAX_SAFE <= value <= MAX_SAFE:
+        raise Miss
     return -int(-value // 1)
 
 
 def rounded_whole(value: int | float) -> int | float:
     """`$round` without digits: half to even."""
+    if not -MAX_SAFE <= value <= MAX_SAFE:
+        raise Miss
     return round(value)
 
 

@@ -21,7 +21,7 @@ from express.integrations.http.requests import Request, build, malformed
 from express.integrations.idempotency import idempotency_key
 from express.integrations.tracing import trace_headers
 from express.ports import TaskContext
-from express.values import JSON, loads
+from express.values import JSON, loads_exactly
 
 SOCKET = "States.Http.Socket"
 BINARY = ("application/octet-stream", "image/", "video/", "audio/")
@@ -179,7 +179,7 @@ def _parsed(body: str, kind: str) -> JSON:
     """The body as JSON where it is declared as such and is JSON, else as text."""
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return loads(body)
+            return loads_exactly(body)
         except ValueError:
             return body
     return body
