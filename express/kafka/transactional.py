@@ -137,7 +137,7 @@ class TransactionalId:
     async def add_partitions(self, producer: Producer, partitions: Collection[TopicPartition]) -> None:
         """Add partitions to the transaction, all or none; it begins with the first."""
         topics: dict[str, list[int]] = {}
-        for topic, number in partitions:
+        for topic, number in sorted(partitions):
             topics.setdefault(topic, []).append(number)
         request = AddPartitionsToTxnRequest(self.name, producer.id, producer.epoch, list(topics.items()))
         answer = await self._ask(request)

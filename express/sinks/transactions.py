@@ -145,13 +145,16 @@ class KafkaTransactions:
         if not writers:
             return
         names = ", ".join(f"{writer.origin.topic} {writer.origin.partition}" for writer in writers)
-        with mapped(SinkError, f"getting a producer id for {names}"):
-            async with _telling(writers), asyncio.timeout(OPEN_SECONDS):
-                await gather(writer.connect() for writer in writers)
-                await gather(self._learn_topics(writer) for writer in writers)
-                await self._warn(*writers)
-                await self._settle(writers)
-                await gather(writer.start() for writer in writers)
+        try:
+            with mapped(SinkError, f"getting a producer id for {names}"):
+                async with _telling(writers), asyncio.timeout(OPEN_SECONDS):
+                    await gather(writer.connect() for writer in writers)
+                    await gather(self._learn_topics(writer) for writer in writers)
+                    await self._warn(*writers)
+                    await self._settle(writers)
+                    await gather(writer.start() for writer in writers)
+        finally:
+            await gather(writer.stay_closed() for writer in writers)
 
     async def _warn(self, writer: Writer, *_: Writer) -> None:
         """Say once where brokers may be of those that forget to end transactions."""

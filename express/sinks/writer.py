@@ -51,6 +51,7 @@ class Writer:
         self._new_producer = new_producer
         self._take_over = take_over
         self._settled = True
+        self._closed = False
         self._renew()
         self.batches = Batches(batch_maker(self._producer))
 
@@ -126,6 +127,8 @@ class Writer:
                     pass
             except (AssertionError, IllegalOperation) as error:  # aiokafka's state machine
                 raise SinkError(f"{doing}: {error}") from error
+            finally:
+                await self.stay_closed()
         self._settled = True
 
     async def _try_commit(
@@ -180,6 +183,7 @@ class Writer:
         """After a connection broke: if the last transaction, which was committed, is still open, take the id over."""
         assert self.claim is not None
         while self._broken:
+            self._check_open()
             self._broken = False
             try:
                 found = await look(self._producer.client, self._written | targets)
@@ -223,11 +227,22 @@ class Writer:
             with contextlib.suppress(*OVER):
                 await self.id.end(self.claim.producer, commit=True)
         await kill(self._producer)
+        self._check_open()
         self._renew()
         await self._take_over([self])
 
+    async def stay_closed(self) -> None:
+        """Close again what was closed while it was still asking: that may have opened connections anew."""
+        if self._closed:
+            await kill(self._producer)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SinkError(f"the writer of {self.origin.topic} {self.origin.partition} is closed")
+
     async def close(self) -> None:
         """Close; once more, and at once, where the first time was cut off."""
+        self._closed = True
         settled, self._settled = self._settled, False
         await (close(self._producer) if settled else kill(self._producer))
 
