@@ -25,6 +25,7 @@ from express.integrations.aws.errors import client_error, service_error, too_lar
 from express.integrations.aws.optimized import machine_arn, metadata
 from express.integrations.aws.watching import Jobs
 from express.integrations.idempotency import identifier
+from express.integrations.masking import hideable, masked
 from express.integrations.waiting import plain
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT
@@ -150,14 +151,22 @@ class AwsCalls:
             failure = service_error(error.response, call.model, call.naming)
             raise await self._hidden(failure, role) from error
         except (BotoCoreError, ResponseParserError) as error:  # the latter for the page of a proxy, say
-            raise client_error(error, call.naming) from error
+            raise await self._hidden(client_error(error, call.naming), role) from error
 
     async def _hidden(self, failure: StatesError, role: str) -> StatesError:
-        """An error without the session token, which an endpoint may tell of what it was sent."""
-        frozen = await self.clients.credentials(role)
-        if frozen is None or not frozen.token or frozen.token not in str(failure.cause):
-            return failure
-        return StatesError(failure.error, str(failure.cause).replace(frozen.token, "***"))
+        """An error without the credentials, which an endpoint may tell of what it was sent."""
+        secrets = await self.secrets(role)
+        return StatesError(failure.error, masked(str(failure.cause), secrets)) if secrets else failure
+
+    async def secrets(self, role: str) -> tuple[str, ...]:
+        """What of the credentials of calls made as `role` must not be shown."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            frozen = await self.clients.credentials(role)
+        except (BotoCoreError, ClientError):  # then nothing was sent
+            return ()
+        return () if frozen is None else hideable(filter(None, (frozen.token, frozen.secret_key)))
 
     async def _directly(self, call: Call, parameters: dict[str, Any], role: str, endpoint: str) -> dict[str, Any]:
         """The same by the short way."""
@@ -170,9 +179,9 @@ class AwsCalls:
         try:
             status, answer = await self._direct.send(call, parameters, endpoint, self.clients.region or "", frozen)
         except (aiohttp.ClientError, OSError) as error:
-            raise client_error(error, call.naming) from error
+            raise await self._hidden(client_error(error, call.naming), role) from error
         if status >= 300:
-            raise service_error(answer, call.model, call.naming)
+            raise await self._hidden(service_error(answer, call.model, call.naming), role)
         made: dict[str, Any] = answer
         return made
 

@@ -19,6 +19,7 @@ from express.integrations.http.connections import Ready, connection_name, ready
 from express.integrations.http.oauth import Tokens
 from express.integrations.http.requests import Request, build, malformed
 from express.integrations.idempotency import idempotency_key
+from express.integrations.masking import masked, masked_json
 from express.integrations.tracing import trace_headers
 from express.ports import TaskContext
 from express.values import JSON, loads_exactly
@@ -128,16 +129,15 @@ class HttpTasks:
             if kind.startswith(BINARY):
                 raise StatesError(RUNTIME, f"The content type {kind!r} of the response is not supported")
             body = await self._body(response)
-        shown = connection.hidden(_decoded(body, response))
-        if token:
-            shown = shown.replace(token, "***")
+        secrets = (*connection.secrets, token) if token else connection.secrets
+        shown = masked(_decoded(body, response), secrets)
         if not 200 <= response.status < 300:
             raise StatesError(f"States.Http.StatusCode.{response.status}", shown)
         return {
-            "Headers": _headers(response.headers.items(), connection),
-            "ResponseBody": _parsed(shown, kind),
+            "Headers": _headers(response.headers.items(), secrets),
+            "ResponseBody": _parsed(shown, kind, secrets),
             "StatusCode": response.status,
-            "StatusText": response.reason or "",
+            "StatusText": masked(response.reason or "", secrets),
         }
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -166,20 +166,20 @@ def _decoded(body: bytes, response: aiohttp.ClientResponse) -> str:
         return body.decode(errors="replace")
 
 
-def _headers(headers: Iterable[tuple[str, str]], connection: Ready) -> dict[str, JSON]:
+def _headers(headers: Iterable[tuple[str, str]], secrets: tuple[str, ...]) -> dict[str, JSON]:
     """Response headers: lower-case names, all their values; cookies are not kept."""
     found: dict[str, JSON] = {}
     for name, value in headers:
         if name.lower() != "set-cookie":
-            found.setdefault(name.lower(), []).append(connection.hidden(value))
+            found.setdefault(masked(name.lower(), secrets), []).append(masked(value, secrets))
     return found
 
 
-def _parsed(body: str, kind: str) -> JSON:
+def _parsed(body: str, kind: str, secrets: tuple[str, ...]) -> JSON:
     """The body as JSON where it is declared as such and is JSON, else as text."""
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return loads_exactly(body)
+            return masked_json(loads_exactly(body), secrets)
         except ValueError:
             return body
     return body
