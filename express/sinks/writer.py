@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -36,34 +36,22 @@ OPEN_SECONDS = 30.0
 BUSY_SECONDS = 0.02
 """Before the next transaction is tried again while the coordinator still ends the last one."""
 
-TakeOver: TypeAlias = "Callable[[Collection[Writer]], Awaitable[None]]"
-
 
 class Writer:
     """The producer of one input partition."""
 
-    def __init__(
-        self, origin: TopicPartition, new_producer: Callable[[], AIOKafkaProducer], take_over: TakeOver
-    ) -> None:
-        """`take_over` connects a writer, claims its transactional id, and starts it."""
+    def __init__(self, origin: TopicPartition, producer: AIOKafkaProducer) -> None:
         self.origin = origin
+        self.id = TransactionalId(producer.client, producer._txn_manager.transactional_id)
         self.claim: Claim | None = None
-        self._new_producer = new_producer
-        self._take_over = take_over
+        self._producer = producer
         self._settled = True
-        self._closed = False
-        self._renew()
-        self.batches = Batches(batch_maker(self._producer))
-
-    def _renew(self) -> None:
-        """Begin with a new producer of the same id."""
-        self._producer = self._new_producer()
-        self.id = TransactionalId(self._producer.client, self._producer._txn_manager.transactional_id)
-        self._watch(self._producer.client)
-        self._broken = self._joined = False
+        self._closed = self._broken = self._joined = False
         self._written: set[TopicPartition] = set()
         self._unseen: dict[TopicPartition, bool] = {}
         """Partitions that had no leader when it was looked for open transactions, and whether those were committed."""
+        self._watch(producer.client)
+        self.batches = Batches(batch_maker(producer))
 
     def _watch(self, client: AIOKafkaClient) -> None:
         """Note when a connection of this client breaks."""
@@ -180,7 +168,7 @@ class Writer:
         self._producer._txn_manager.consumer_group_added(group)
 
     async def _look(self, group: str, targets: set[TopicPartition]) -> None:
-        """After a connection broke: if the last transaction, which was committed, is still open, take the id over."""
+        """After a connection broke: give up if the last transaction, which was committed, is still open."""
         assert self.claim is not None
         while self._broken:
             self._check_open()
@@ -189,8 +177,7 @@ class Writer:
                 found = await look(self._producer.client, self._written | targets)
                 waiting = await undecided(self._producer.client, group, [self.origin])
                 if found.of(self.claim.producer) or waiting or found.refused:
-                    await self._begin_anew()
-                    return
+                    await self._give_up()
                 self._note_unseen(found.unseen, targets)
             except LaterError:
                 self._broken = True
@@ -221,15 +208,17 @@ class Writer:
         if asked & self._unseen.keys():
             raise BusyError("a partition without a leader, or with an open transaction")
 
-    async def _begin_anew(self) -> None:
+    async def _give_up(self) -> None:
+        """Leave what is open to a new owner of the id, which is who asks after the takeover where to begin.
+
+        It is not for this one to take the id over: the partition may be somebody else's by now, whose transaction is
+        what was seen; the positions that wait here to be committed would then take back what that one has committed.
+        """
         assert self.claim is not None
         if self._joined:  # the last one's leftovers, and nothing else, may be in a transaction that has just begun
             with contextlib.suppress(*OVER):
                 await self.id.end(self.claim.producer, commit=True)
-        await kill(self._producer)
-        self._check_open()
-        self._renew()
-        await self._take_over([self])
+        raise SinkError("a transaction is open after a connection broke: its transactional id is taken over")
 
     async def stay_closed(self) -> None:
         """Close again what was closed while it was still asking: that may have opened connections anew."""
