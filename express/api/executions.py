@@ -20,7 +20,7 @@ from express.engine.effects import Finish
 from express.engine.fast import Ended as AtOnce
 from express.errors import RUNTIME, ApiError, ConfigError, SinkError
 from express.integrations.mocks import MockedExecutions
-from express.ports import GOLDEN, MASK, Clock, Ending, Headers, LogSink, Observer, Partition
+from express.ports import GOLDEN, MASK, Clock, Headers, LogSink, Partition
 from express.runtime.executor import Executor, Run
 from express.runtime.headers import trace as trace_context
 from express.runtime.records import Naming
@@ -130,7 +130,6 @@ class Executions:
         *,
         ring: Ring | None = None,
         logs: LogSink | None = None,
-        observer: Observer | None = None,
         tracer: Tracer | None = None,
         include_data: bool = False,
         queue: Queue | None = None,
@@ -147,7 +146,6 @@ class Executions:
         self._executor = executor
         self._clock = clock
         self._logs = None if logs is None else LogSlices(logs)
-        self._observer = observer
         self._tracer = tracer
         self._number = 0
         self._recorded = 0
@@ -312,11 +310,6 @@ class Executions:
         tracer = self._tracer
         if tracer is not None and (started.traced or finish.status != "SUCCEEDED" or started.seconds > tracer.slow):
             tracer.offer(_trace(started))
-        if self._observer is not None:
-            name = about.state_machine_name
-            self._observer.ended(
-                Ending(name, about.execution_arn, finish.status, finish.error, about.started, started.stopped)
-            )
 
     def _log(self, started: Started) -> None:
         target, x = started.request.target, started.x

@@ -18,7 +18,7 @@ from express.engine.fast import Ended, Point, ended
 from express.engine.program import END, cap
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
-from express.ports import GOLDEN, MASK, Clock, Ending, Event, Observer, Partition, Record, Sink, Unreadable
+from express.ports import GOLDEN, MASK, Clock, Event, Partition, Record, Sink, Unreadable
 from express.runtime.counters import Counters
 from express.runtime.executor import Caller, Done, Executor, Run
 from express.runtime.headers import Carrier
@@ -51,7 +51,6 @@ class Dispatcher(ABC):
         clock: Clock,
         counters: Counters,
         wake: Callable[[], None],
-        observer: Observer | None = None,
     ) -> None:
         workflow = pipeline.workflow
         self._pipeline = pipeline
@@ -60,7 +59,6 @@ class Dispatcher(ABC):
         self._clock = clock
         self._counters = counters
         self._wake = wake
-        self._observer = observer
         self._attached = pipeline.attached
         self._tracer = pipeline.tracer
         self._program = workflow.program
@@ -157,7 +155,7 @@ class Dispatcher(ABC):
 
     def _through(self, clock: Clock) -> Through | None:
         segments, workflow = self._program.segments, self._pipeline.workflow
-        special = type(self)._run is not Dispatcher._run or self._observer is not None or self._attached is not None
+        special = type(self)._run is not Dispatcher._run or self._attached is not None
         if special or segments is None or segments.enter[self._program.scope.start] is None:
             return None
         seconds = cap(self._program, self._pipeline.time_limit, 0.0)
@@ -307,9 +305,6 @@ class Dispatcher(ABC):
         headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         if self._tracer is not None:
             self._trace(x, finish, elapsed, lane.partition, offset)
-        if self._observer is not None:
-            name = about.state_machine_name
-            self._observer.ended(Ending(name, arn, finish.status, finish.error, about.started, stopped))
         if len(value) + len(key or b"") + OWN_HEADERS_ROOM > self._sink.limit:
             self._refuse_result(lane, Record(*lane.partition, offset, timestamp, key, None), len(value))
             return

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import Any
 
 from express.errors import CommitRefused, SinkError, SourceError
-from express.ports import Clock, Observer, Partition, Position, Sink, Source
+from express.ports import Clock, Partition, Position, Sink, Source
 from express.runtime import offset_map
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
@@ -57,7 +57,6 @@ class Processor:
         executor: Executor,
         clock: Clock | None = None,
         counters: Counters | None = None,
-        observer: Observer | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.counters = counters or Counters()
@@ -67,7 +66,7 @@ class Processor:
         self._lanes: dict[Partition, Lane] = {}
         self._changed = asyncio.Event()
         new = dispatcher_kind(pipeline)
-        self._dispatcher = new(pipeline, executor, sink, self._clock, self.counters, self._wake, observer)
+        self._dispatcher = new(pipeline, executor, sink, self._clock, self.counters, self._wake)
         self._flusher = Flusher(
             pipeline, source, sink, self._lanes, self._dispatcher.take_stamps, self._clock, self.counters, self._changed
         )
