@@ -8,7 +8,7 @@ choice, doubles records when a partition moves: aiokafka's transactions carry ne
 A transaction is never open while executions run: it begins when its records are all there. Whatever goes
 wrong in one, nobody knows how it ended, and aiokafka can't abort it reliably: the producer is thrown away.
 The next one with the same id ends the transaction before it gets its own producer epoch, and looks whether that is so
-(`takeover`). A producer that goes on after a connection has broken looks, too.
+(`takeover`). A producer that goes on after a connection has broken looks, too, and gives up if it is not.
 """
 
 from __future__ import annotations
@@ -204,8 +204,8 @@ class KafkaTransactions:
 
     def _new_writer(self, origin: TopicPartition) -> Writer:
         name = self._transactional_id(Partition(*origin))
-        made = new_producer(self._properties, transactional_id=name, transaction_timeout_ms=TRANSACTION_MS)
-        return self.writer(origin, made)
+        producer = new_producer(self._properties, transactional_id=name, transaction_timeout_ms=TRANSACTION_MS)
+        return self.writer(origin, producer)
 
     def _transactional_id(self, partition: Partition) -> str:
         """The same for whoever owns the partition, so that a new owner fences the old one."""

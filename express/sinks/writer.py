@@ -42,9 +42,8 @@ class Writer:
 
     def __init__(self, origin: TopicPartition, producer: AIOKafkaProducer) -> None:
         self.origin = origin
-        self.claim: Claim | None = None
         self.id = TransactionalId(producer.client, producer._txn_manager.transactional_id)
-        self.batches = Batches(batch_maker(producer))
+        self.claim: Claim | None = None
         self._producer = producer
         self._settled = True
         self._closed = self._broken = self._joined = False
@@ -52,6 +51,7 @@ class Writer:
         self._unseen: dict[TopicPartition, bool] = {}
         """Partitions that had no leader when it was looked for open transactions, and whether those were committed."""
         self._watch(producer.client)
+        self.batches = Batches(batch_maker(producer))
 
     def _watch(self, client: AIOKafkaClient) -> None:
         """Note when a connection of this client breaks."""
@@ -209,16 +209,16 @@ class Writer:
             raise BusyError("a partition without a leader, or with an open transaction")
 
     async def _give_up(self) -> None:
-        """Leave what is open to the next owner of the id, who asks after the takeover where to begin.
+        """Leave what is open to a new owner of the id, which is who asks after the takeover where to begin.
 
-        The partition may be somebody else's by now, whose transaction is what was seen. A takeover from here would
-        fence that owner, and the positions that wait to be committed would take back what it has committed.
+        It is not for this one to take the id over: the partition may be somebody else's by now, whose transaction is
+        what was seen; the positions that wait here to be committed would then take back what that one has committed.
         """
         assert self.claim is not None
         if self._joined:  # the last one's leftovers, and nothing else, may be in a transaction that has just begun
             with contextlib.suppress(*OVER):
                 await self.id.end(self.claim.producer, commit=True)
-        raise SinkError("a transaction was open after a connection broke; its transactional id has to be taken over")
+        raise SinkError("a transaction is open after a connection broke: its transactional id is taken over")
 
     async def stay_closed(self) -> None:
         """Close again what was closed while it was still asking: that may have opened connections anew."""

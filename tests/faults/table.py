@@ -18,7 +18,7 @@ FEW = Plan(rate=300)
 LONG_RUNNING = Plan(rate=500, slow=0.2, hold=(0.1, 5.0), keys=2_000)
 VERY_LONG = Plan(rate=100, slow=1.0, hold=(35.0, 45.0), keys=10_000_000)
 WIDE = Plan(partitions=12)
-MANY = Plan(partitions=48, rate=960, keys=5_000)
+MANY = Plan(partitions=48, rate=480, keys=5_000)
 """Transactions under way at any time: each partition has one every 100 ms."""
 SMALL_DISK = Shape(disk_mib=256)
 QUICK = Settings(drain=f"{topics.DRAIN_SECONDS}s")
