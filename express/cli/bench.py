@@ -45,9 +45,8 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     "-i",
     "--input",
     "given",
-    default="iot",
-    show_default=True,
-    help="iot, orders, documents, or a file: .json, .jsonl, .csv, .template.json.",
+    help="Events: iot, orders, documents, or a file (.json, .jsonl, .csv, .template.json). "
+    "Default, for a sample workflow only: its sample events.",
 )
 @rich_click.option("--event-bytes", metavar="SIZE", help="Fill events up: 1KiB, 100..256KiB, lognormal:1KiB..64KiB.")
 @rich_click.option("--keys", type=click.IntRange(1), help="So many different record keys (devices, of iot).")
@@ -92,7 +91,8 @@ def run(ctx: click.Context, /, named_first: tuple[str, ...], **options: Any) -> 
     The model is open: events are due by schedule whether or not earlier ones have ended, and latency counts from
     when they were due. `express bench compare A.json B.json` compares two results.
 
-    Exit codes: 99 a threshold failed, 104 bad configuration, 105 interrupted, 107 a handler crashed at import.
+    Exit codes: 99 a threshold failed, or more than 1 % of the executions did; 104 bad configuration, 105
+    interrupted, 107 a handler crashed at import.
     """
     from express.cli.bench_plan import plan_of
     from express.cli.bench_session import Session
