@@ -134,7 +134,7 @@ def _show(file: str, template: Template, wanted: Template, given: dict[str, str]
     """The findings as `express validate` shows them, with their places in the file, or in what was made of it."""
     from express.cli.diagnosis import Options, diagnose
     from express.cli.rendering import FORMATS
-    from express.service.template_files import read_bytes
+    from express.config.files import read_bytes
 
     kind: MachineType = "STANDARD" if wanted.type == "STANDARD" else "EXPRESS"
     options = Options(type=kind, given=given, only=template.name, warnings=False)

@@ -14,7 +14,8 @@ from express.asl.positions import Place, Position, Scanned
 from express.asl.scan import not_utf8, scan
 from express.asl.scan_yaml import scan_yaml
 from express.cli.templated import Spot, broken, spots
-from express.errors import DefinitionError, Diagnostic
+from express.config.files import read_bytes
+from express.errors import ConfigError, DefinitionError, Diagnostic
 from express.integrations.parameters import CHECKS
 from express.service.template_nodes import Source, TemplateError
 from express.service.templates import read_machines
@@ -100,8 +101,8 @@ def _in_folder(folder: str) -> Iterator[str]:
 
 def _looks_like_definition(path: str) -> bool:
     try:
-        text = Path(path).read_text("utf-8", errors="replace")
-    except OSError:
+        text = read_bytes(path).decode(errors="replace") if os.path.isfile(path) else ""
+    except ConfigError:
         return False
     return any(mark in text for mark in _MARKS)
 

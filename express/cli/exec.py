@@ -15,7 +15,8 @@ import rich_click
 from express.cli import EXIT_FINDINGS, EXIT_HANDLER
 from express.cli.definitions import refuse, registered
 from express.config import load
-from express.errors import ConfigError, DefinitionError
+from express.config.files import MOST_BYTES, read_bytes
+from express.errors import DefinitionError
 from express.values import JSON
 
 if TYPE_CHECKING:
@@ -86,12 +87,10 @@ def _input(given: str) -> JSON:
 
     try:
         if given == "-":
-            text: str | bytes = sys.stdin.buffer.read()
+            text: str | bytes = sys.stdin.buffer.read(MOST_BYTES)
         else:
-            text = Path(given[1:]).read_bytes() if given.startswith("@") else given
+            text = read_bytes(given[1:], "the input") if given.startswith("@") else given
         return admit(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise ConfigError(f"the input {given[1:]} can't be read: {error.strerror}") from error
     except Rejected as error:
         hint = f". {given} is a file: write -i @{given}" if os.path.isfile(given) else ""
         cause = error.cause.replace("Not valid JSON", "the input is not JSON")

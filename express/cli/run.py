@@ -26,7 +26,7 @@ SHORT_DRAIN = 0.5
 @rich_click.command()
 @rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
 @rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
-@rich_click.option("-w", "--workers", type=click.IntRange(0), help="Worker processes; 0: one per CPU.")
+@rich_click.option("-w", "--workers", type=click.IntRange(0, 1024), help="Worker processes; 0: one per CPU.")
 @rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
 @click.pass_context
 def command(

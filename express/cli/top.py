@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import click
 import rich_click
 
 from express.cli.client import Client, server_options
 from express.cli.columns import fitting
+from express.cli.numbers import Finite
 from express.errors import ApiError
 from express.values import JSON
 
@@ -28,7 +28,7 @@ CAPTION = "SUCCEEDED ≥: of its successes a busy server keeps a sample; there w
 @rich_click.command()
 @rich_click.option("--once", is_flag=True, help="Print one table and end.")
 @rich_click.option(
-    "--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="How far to look back."
+    "--minutes", type=Finite(0.1, 1_000_000), default=5.0, show_default=True, help="How far to look back."
 )
 @server_options
 def command(once: bool, minutes: float, url: str) -> None:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import rich_click as click
 
@@ -14,6 +13,7 @@ from express.asl.lint import MachineType
 from express.cli import EXIT_FINDINGS, EXIT_USAGE
 from express.cli.diagnosis import STDIN, Finding, NoSuchFile, Options, diagnose, find_files, types
 from express.cli.rendering import FORMATS
+from express.config.files import MOST_BYTES, read_bytes
 
 
 @click.command()
@@ -78,7 +78,7 @@ def command(
 
 
 def _read(name: str) -> bytes:
-    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    return sys.stdin.buffer.read(MOST_BYTES) if name == "-" else read_bytes(name)
 
 
 def _shown(name: str) -> str:

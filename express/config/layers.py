@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from express.config.dotenv import ORIGINS
+from express.config.files import read_bytes
 from express.config.lines import KeyPath, dotted, key_lines
 from express.config.shape import wants_text
 from express.errors import ConfigError
@@ -26,6 +27,13 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _YAML = re.compile(r"(?:\s*(?:#.*|---.*)?\n)*[A-Za-z_][\w.-]*:(?:\s|$)")
 """What a text in YAML begins with: a key, a colon and white space, behind comments and the mark of a document."""
 
+MOST_BYTES = 1024 * 1024
+"""Most bytes of a configuration file."""
+
+DEEPEST = 64
+"""Most levels of tables and arrays; the configuration itself has six."""
+
+_TOO_DEEP = f"tables and arrays are nested over more than {DEEPEST} levels"
 _LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
 
@@ -68,7 +76,8 @@ class Tree:
             if isinstance(value, dict) and isinstance(into.get(key), dict):
                 self._merge(into[key], value, here, _with_inner(value, here, lines), file)
             else:
-                self._forget(here)
+                if key in into:
+                    self._forget(here)
                 into[key] = value
                 self._record(value, here, lines, file)
 
@@ -90,6 +99,8 @@ class Tree:
         into: Any = self.data
         path: KeyPath = ()
         *outer, last = keys
+        if len(outer) > DEEPEST:
+            raise ConfigError(f"{origin[:80]}: {_TOO_DEEP}")
         for key in outer:
             step = _step(into, key, origin)
             path = (*path, step)
@@ -102,7 +113,7 @@ class Tree:
         step = _step(into, last, origin)
         path = (*path, step)
         self._forget(path)
-        into[step] = text if wants_text(path) else _value(text)
+        into[step] = text if wants_text(path) else _value(text, origin)
         self.origins[path] = origin
 
 
@@ -127,11 +138,35 @@ def _step(into: Any, key: str, origin: str) -> str | int:
     raise ConfigError(f"{origin}: there is no element {key!r} of {len(into)}")
 
 
-def _value(text: str) -> Any:
+def _value(text: str, origin: str) -> Any:
     try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except (tomllib.TOMLDecodeError, KeyError):
         return text
+    except RecursionError:
+        raise ConfigError(f"{origin}: {_TOO_DEEP}") from None
+    if _is_deep(value):
+        raise ConfigError(f"{origin}: {_TOO_DEEP}")
+    return value
+
+
+def _is_deep(data: Any) -> bool:
+    """Whether tables and arrays are nested too far for what reads them next."""
+    level = [data]
+    for _ in range(DEEPEST):
+        level = (
+            [
+                item
+                for value in level
+                for item in (value.values() if isinstance(value, dict) else value)
+                if isinstance(item, dict | list)
+            ]
+            if isinstance(data, dict | list)
+            else []
+        )
+        if not level:
+            return False
+    return True
 
 
 def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[KeyPath, int]]:
@@ -140,16 +175,18 @@ def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], d
     Of a `pyproject.toml` that is its table `[tool.express]`. Raises ConfigError with file and line.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_bytes(file, most=MOST_BYTES).decode()
         data = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not UTF-8 text") from error
+    except RecursionError:
+        raise ConfigError(f"{file}: {_TOO_DEEP}") from None
     except tomllib.TOMLDecodeError as error:
         place = _LINE.search(str(error))
         line = f":{place[1]}" if place else ""
         raise ConfigError(f"{file}{line}: {_LINE.sub('', str(error))}{_other_format(text)}") from error
+    if _is_deep(data):
+        raise ConfigError(f"{file}: {_TOO_DEEP}")
     lines = key_lines(text)
     if file.name == PYPROJECT:
         data, lines = _own_table(data, lines, file)

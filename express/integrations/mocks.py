@@ -19,12 +19,12 @@ import random
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import orjson
 
 from express.config import choose
+from express.config.files import read_text
 from express.config.quantities import Duration
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, ConfigError, StatesError
@@ -228,11 +228,7 @@ def load_case(place: str, machine: str, seed: int = 1) -> TestCase:
 
 def read_mocks(file: str) -> str:
     """The text of a mock file. Raises ConfigError."""
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"the mock file {file} can't be read: {why}") from error
+    return read_text(file, "the mock file")
 
 
 def parse_object(text: str, file: str) -> dict[str, Any]:

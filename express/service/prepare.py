@@ -11,6 +11,7 @@ import msgspec
 
 from express.compiler import compile_definition
 from express.config import Config, choose
+from express.config.files import read_text
 from express.docs.samples import shipped
 from express.errors import ConfigError, DefinitionError
 from express.metering import PriceTable, price_tables
@@ -65,10 +66,8 @@ def prices(config: Config) -> PriceTable:
     """The price table that the configuration names. Raises ConfigError."""
     file = Path(config.metering.prices) if config.metering.prices else shipped("prices.toml")
     try:
-        tables = price_tables(tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"the price file {file} can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        tables = price_tables(tomllib.loads(read_text(file, "the price file", 1024 * 1024)))
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: {error}") from error
     choose(config.metering.table, tables, "price table")
     return tables[config.metering.table]

@@ -9,11 +9,8 @@ from pathlib import Path
 from express.asl.positions import Place, Scanned
 from express.asl.scan import LONGEST_TEXT, scan
 from express.asl.scan_yaml import scan_yaml
-from express.errors import ConfigError, DefinitionError
+from express.errors import DefinitionError
 from express.service.template_nodes import Budget, Node, Source, TemplateError, Unseen, node_of
-
-LARGEST_FILE = 64 * 1024 * 1024
-"""Most bytes of the file that is named itself: a plan of Terraform holds all of an infrastructure."""
 
 LONGEST_NAME = 1000
 
@@ -23,18 +20,6 @@ YAML_ENDINGS = (".yml", ".yaml")
 def is_yaml(name: str) -> bool:
     """Whether a file's name says that it is YAML."""
     return name.endswith(YAML_ENDINGS)
-
-
-def read_bytes(file: str) -> bytes:
-    """The bytes of a file that was named by a person, a pipe as well. Raises ConfigError."""
-    try:
-        with Path(file).open("rb") as stream:
-            raw = stream.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    if len(raw) > LARGEST_FILE:
-        raise ConfigError(f"{file} can't be read: it has more than {LARGEST_FILE:,} bytes")
-    return raw
 
 
 class Files:

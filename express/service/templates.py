@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 
 from express.asl.scan import LONGEST_TEXT
 from express.asl.scan_yaml import scan_yaml
+from express.config.files import read_bytes
 from express.errors import ConfigError, DefinitionError
-from express.service.template_files import Files, is_yaml, parsed, read_bytes
+from express.service.template_files import Files, is_yaml, parsed
 from express.service.template_machines import PLACEHOLDER, Machine, of_stack
 from express.service.template_nodes import Budget, Source, TemplateError, as_text, node_of
 from express.service.template_serverless import of_serverless

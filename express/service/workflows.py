@@ -10,6 +10,7 @@ from express.asl.resources import Resource, parse_resource
 from express.asl.scan_yaml import json_text
 from express.compiler import compile_definition
 from express.config import Config, Pipeline
+from express.config.files import read_bytes
 from express.engine import Program
 from express.errors import ConfigError
 from express.integrations import Integrations
@@ -65,10 +66,7 @@ def read_definition(file: str | Path) -> bytes:
 
     Raises ConfigError where it can't be read, DefinitionError where it is no text or no YAML.
     """
-    try:
-        return json_text(Path(file).read_bytes(), str(file))
-    except OSError as error:
-        raise ConfigError(f"the workflow {file} can't be read: {error.strerror}") from error
+    return json_text(read_bytes(file, "the workflow"), str(file))
 
 
 def compile_callable(text: bytes, functions: Callables, integrations: Integrations, source: str = "") -> Program:
