@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from express.engine.fast import BELOW, EVENTS
+from express.expr.generated import DEEPEST_LINE, fits
 from express.expr.growth import Growth
 from express.expr.jsonata.emitter import Known
 from express.expr.source import MARK, Emitter, Made, Reads, Value, display
@@ -24,6 +25,10 @@ CHARACTER = 6
 
 TOO_LARGE = "\x02"
 """Stands for what is done where data may be too large for an estimate; `repr` never lets it through."""
+
+
+DEEPEST_INDENT = 60
+"""CPython's tokenizer ends at 100."""
 
 
 class NotFused(Exception):
@@ -189,7 +194,9 @@ class Code:
         return code
 
     def add(self, text: str) -> None:
-        """One line."""
+        """One line, unless it is more than Python would take."""
+        if self.indent > DEEPEST_INDENT or (len(text) > DEEPEST_LINE and not fits(text)):
+            raise NotFused
         self.lines.append("    " * self.indent + text)
 
     def name(self, prefix: str = "t") -> str:

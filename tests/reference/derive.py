@@ -57,10 +57,10 @@ class Derived(Maker):
         return None if found is None else Case(*found, self.given(), self.replies)
 
     def given(self) -> JSON:
-        """Return an input, now and then one near the limit."""
+        """Return an input, now and then one near the limit: what is over it never comes so far."""
         data = self.data()
         if isinstance(data, dict) and self.chance(0.03):
-            data["big"] = "x" * self.rnd.choice([60_000, 130_000, 250_000, 262_000])
+            data["big"] = "x" * self.rnd.choice([60_000, 130_000, 250_000, 261_500])
         return data
 
     # States -------------------------------------------------------------------------------------------------

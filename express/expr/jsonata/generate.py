@@ -204,7 +204,7 @@ def _equality(emitter: Emitter, node: n.Binary) -> Code:
     if "string" in (lhs.kind, rhs.kind) or _other_literal(node.lhs) or _other_literal(node.rhs):
         return Code(f"({a} {'!=' if negated else '=='} {b})", "boolean")
     if (_word_literal(node.lhs) and rhs.kind == "any") or (_word_literal(node.rhs) and lhs.kind == "any"):
-        return Code(f"({a} {'is not' if negated else 'is'} {b})", "boolean")
+        return Code(f"({emitter.base(a)} {'is not' if negated else 'is'} {emitter.base(b)})", "boolean")
     return Code(f"({'not ' if negated else ''}{emitter.helper(support.same)}({a}, {b}))", "boolean")
 
 
