@@ -18,6 +18,9 @@ BOUNCE_SECONDS = 18
 
 DROPPED = "transaction markers dropped"
 
+RECOVERS = 0.5
+"""Of kills in a row: after the others the next one comes while partitions are still being opened anew."""
+
 LATE = 3
 """Transactions that are held up together."""
 
@@ -62,8 +65,10 @@ async def broker_kills(rig: Rig) -> None:
             rig.disrupt()
             await asyncio.sleep(rig.random.uniform(0, 1))
             await asyncio.to_thread(kafka.restart, node)
-            ends = await rig.ends()
-            rig.outcome.recoveries.append(round(await rig.watch.reached(ends, RECOVERY_SECONDS), 1))
+            if rig.random.random() < RECOVERS:
+                ends = await rig.ends()
+                rig.outcome.recoveries.append(round(await rig.watch.reached(ends, RECOVERY_SECONDS), 1))
+        await rig.recovered()
     rig.outcome.notes["kills"] = kills
     rig.outcome.notes[DROPPED] = kafka.dropped_markers() - before
     rig.outcome.notes["transactions ended once more"] = service.text().count("the brokers left it open")
