@@ -83,7 +83,7 @@ def finding(text: str, problem: JsonProblem) -> Diagnostic:
         return Diagnostic(code="TOO_DEEPLY_NESTED", rule=problem.rule, message=problem.message)
     if not text.strip():
         return Diagnostic(
-            code="INVALID_JSON_DESCRIPTION", rule="E0002", message="Definition must be a valid JSON object"
+            code="SCHEMA_VALIDATION_FAILED", rule="E0002", message="Definition must be a valid JSON object"
         )
     where = source(text, problem.offset)
     return Diagnostic(

@@ -136,7 +136,7 @@ class _Builder:
         """What was read. Raises DefinitionError where there was nothing."""
         if self.built is None:
             empty = "Definition must be a valid JSON object"
-            raise DefinitionError([Diagnostic(code="INVALID_JSON_DESCRIPTION", rule="E0002", message=empty)])
+            raise DefinitionError([Diagnostic(code="SCHEMA_VALIDATION_FAILED", rule="E0002", message=empty)])
         return Scanned(self.text, self.built.data, self.built.place, self.duplicates)
 
     def take(self, kind: str, event: Any) -> None:

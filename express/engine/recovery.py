@@ -111,9 +111,9 @@ def leave_state(frame: Frame, row: Row) -> None:
         frame.assigned = None
     else:
         details: dict[str, JSON] = {"name": row.name, "output": frame.data}
-        if frame.assigned is not None:
+        if frame.assigned:  # an empty Assign tells nothing
             details["assignedVariables"] = frame.assigned
-            frame.assigned = None
+        frame.assigned = None
         frame.record(row.exited, details)
     if frame.retry_count:
         frame.retries = None

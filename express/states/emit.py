@@ -174,11 +174,12 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, 
         return
     point.assigned = None
     point.known = {}
-    if getattr(state, "assign", UNSET) is not UNSET:
+    assigning = getattr(state, "assign", UNSET) or UNSET  # an empty one tells nothing
+    if assigning is not UNSET:
         if result == point.data:
             code.whole(point)
         result = result if isinstance(result, str) else code.named(display(result))
-    assigned = assign(code, getattr(state, "assign", UNSET), point, display(result))
+    assigned = assign(code, assigning, point, display(result))
     result_path = getattr(state, "result_path", "$")
     if result_path == "$":
         if result != point.data:

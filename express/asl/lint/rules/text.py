@@ -14,7 +14,7 @@ TEXT: dict[str, Rule] = {
     ),
     "E0002": Rule(
         title="Not an object",
-        code="INVALID_JSON_DESCRIPTION",
+        code="SCHEMA_VALIDATION_FAILED",
         cause="A definition is one JSON object. An empty text, a list or a plain value is none.",
         bad="[]",
         good='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
