@@ -11,7 +11,6 @@ import re
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from express.config.files import read_bytes
 from express.errors import ConfigError
 
 DEFAULT_FILE = ".env"
@@ -52,7 +51,9 @@ def parse(text: str, file: str = DEFAULT_FILE) -> dict[str, tuple[str, int]]:
 def add_to(environ: MutableMapping[str, str], file: Path) -> None:
     """Set the variables of `file` that `environ` does not have. Raises ConfigError where it can't be read."""
     try:
-        text = read_bytes(file, most=1024 * 1024).decode()
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not UTF-8 text") from error
     for name, (value, number) in parse(text, str(file)).items():

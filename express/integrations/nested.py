@@ -16,8 +16,6 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import msgspec
-
 from express.asl.resources import Resource
 from express.config import Nested as Settings
 from express.engine.effects import StartTask
@@ -28,7 +26,7 @@ from express.integrations.aws.jobs import execution
 from express.integrations.aws.watching import dates
 from express.integrations.idempotency import identifier
 from express.ports import Child, ChildEnd, ChildRequest, Integration, Machines, Submitted, TaskContext
-from express.values import JSON, loads_exactly, text
+from express.values import JSON, loads, text
 
 STARTS = frozenset({"states:startExecution", "sfn:startExecution", "sfn:startSyncExecution"})
 """The calls that may lead to a machine of this process."""
@@ -69,16 +67,7 @@ class NestedExecutions:
             return None
         near = self._machines.nearest(arn)
         hint = f"; did you mean {near!r}?" if near else ""
-        return f"there is no state machine {arn!r} in this process{hint}; one of AWS can't be called: {elsewhere}"
-
-    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
-        """The task with its request. Raises Unsendable where its parameters make none."""
-        if self._is_elsewhere(task):
-            prepare = getattr(self._inner, "prepare", None)
-            return task if prepare is None else prepare(task, context)
-        return msgspec.structs.replace(
-            task, prepared=_request(task, context, _waits(task.resource), _naming(task.resource))
-        )
+        return f"there is no state machine {arn!r} in this process{hint}, and at AWS {elsewhere}"
 
     def endpoint(self, task: StartTask) -> str | None:
         """The service at AWS; None for what runs here."""
@@ -99,10 +88,11 @@ class NestedExecutions:
         resource = task.resource
         if self._is_elsewhere(task):
             return self._inner.start(task, context)
-        return self._begin(task, context, _waits(resource), _naming(resource))
+        sync = resource.action == "startSyncExecution" or resource.pattern != ""
+        return self._begin(task, context, sync, _naming(resource))
 
     def _begin(self, task: StartTask, context: TaskContext, sync: bool, naming: Naming) -> JSON | Awaitable[JSON]:
-        request = task.prepared or _request(task, context, sync, naming)
+        request = _request(task, context, sync, naming)
         chain = self._guarded(request, context)
         try:
             found = self._machines.find(request.machine_arn)
@@ -188,11 +178,6 @@ def _path(chain: tuple[Link, ...]) -> str:
     return " -> ".join(name for name, _ in chain)
 
 
-def _waits(resource: Resource) -> bool:
-    """Whether the task waits for the end of what it starts."""
-    return resource.action == "startSyncExecution" or resource.pattern != ""
-
-
 def _naming(resource: Resource) -> Naming:
     return _V1 if resource.kind == "optimized" else _SDK
 
@@ -240,7 +225,7 @@ def _input(given: JSON, naming: Naming, identity: str) -> tuple[JSON, str]:
     if type(given) is not str:
         return given, text(given)
     try:
-        return loads_exactly(given), given
+        return loads(given), given
     except ValueError as error:
         problem = ApiError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'")
         raise _refused(problem, naming, identity) from error

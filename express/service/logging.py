@@ -41,7 +41,6 @@ class WorkerLogs:
         self._rules = {pipeline.name: log_rules(pipeline) for pipeline in config.pipelines}
         self._file: LogFile | None = None
         self._topic: LogTopic | None = None
-        self._logs: list[ExecutionLog] = []
         if not any(self._rules.values()):
             return
         if self._config.file:
@@ -61,11 +60,7 @@ class WorkerLogs:
         """The log of a pipeline's executions; None where all of them are OFF."""
         places: list[LogSink] = [log for log in (self._file, self._topic) if log is not None]
         rules = self._rules[pipeline]
-        if not rules or not places:
-            return None
-        log = ExecutionLog(rules, SeveralLogs(places))
-        self._logs.append(log)
-        return log
+        return ExecutionLog(rules, SeveralLogs(places)) if rules and places else None
 
     async def start(self) -> None:
         """Begin to write."""
@@ -74,8 +69,6 @@ class WorkerLogs:
 
     async def stop(self) -> None:
         """Write what is there, then end."""
-        for log in self._logs:
-            log.close()
         if self._topic is not None:
             await self._topic.stop()
         if self._file is not None:

@@ -55,10 +55,8 @@ class Running:
 
 
 @contextmanager
-def serving(
-    settings: Api | None = None, *, config: Config | None = None, mock: str | None = None, **changes: Any
-) -> Iterator[Running]:
-    """A server in memory on a free port, or with `settings`. `config`: what else is configured; `mock`: a mock file."""
+def serving(settings: Api | None = None, *, config: Config | None = None, **changes: Any) -> Iterator[Running]:
+    """A server in memory on a free port, or with `settings`. `config`: what else is configured."""
     settings = settings or Api(**{"port": 0, "store": "", "include_execution_data": True, **changes})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -68,7 +66,7 @@ def serving(
         return asyncio.run_coroutine_threadsafe(work, loop).result(20)
 
     async def make() -> ApiServer:
-        server = ApiServer(settings, FUNCTIONS, config=config, mock=mock)
+        server = ApiServer(settings, FUNCTIONS, config=config)
         await server.start()
         return server
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from express.expr.generated import code_of, fits
 from express.expr.jsonata.emitter import NOTHING_KNOWN, Emitter, Kind, Known, Unsupported
 from express.expr.jsonata.errors import JsonataError
 from express.expr.jsonata.generate import RULES
@@ -101,8 +100,9 @@ def function_of(
         "Refused": JsonataError,
         "refused": refused,
     }
-    code = code_of(text, "<jsonata>") if all(map(fits, lines)) else None
-    if code is None:
+    try:
+        code = compile(text, "<jsonata>", "exec")
+    except (SyntaxError, RecursionError, MemoryError):
         return None
     exec(code, namespace)  # noqa: S102 - text of our own making, see above
     function: Callable[..., JSON] = namespace["evaluate"]

@@ -16,8 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from express.errors import TASK_FAILED, StatesError
-from express.integrations.aws.optimized import parsed
-from express.values import JSON, text
+from express.values import JSON, loads, text
 
 Request: TypeAlias = dict[str, JSON]
 Asks: TypeAlias = Callable[[Request, Request], Request]
@@ -163,7 +162,7 @@ def execution(description: JSON, pattern: str) -> JSON:
     found = {name: value for name, value in description.items() if name in _EXECUTION}
     for name in ("Input", "Output"):
         if pattern == "sync:2" and isinstance(found.get(name), str):
-            found[name] = parsed(found[name])
+            found[name] = loads(found[name])
     return found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 
 import aiohttp
-import msgspec
 
 from express.config import Connection, Http
 from express.engine.effects import StartTask
@@ -19,10 +18,9 @@ from express.integrations.http.connections import Ready, connection_name, ready
 from express.integrations.http.oauth import Tokens
 from express.integrations.http.requests import Request, build, malformed
 from express.integrations.idempotency import idempotency_key
-from express.integrations.masking import masked, masked_json
 from express.integrations.tracing import trace_headers
 from express.ports import TaskContext
-from express.values import JSON, loads_exactly
+from express.values import JSON, loads
 
 SOCKET = "States.Http.Socket"
 BINARY = ("application/octet-stream", "image/", "video/", "audio/")
@@ -43,18 +41,11 @@ class HttpTasks:
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
         """Send the request; the response as task result."""
-        connection, request = task.prepared or self._build(task, context)
+        connection = self._connection(task.input)
+        request = build(task.input, connection, idempotency_key(task, context), self._agent)
         if "Traceparent" not in request.headers:
             request.headers.update(trace_headers(context))
         return self._invoke(request, connection)
-
-    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
-        """The task with its request. Raises Unsendable where its parameters make none."""
-        return msgspec.structs.replace(task, prepared=self._build(task, context))
-
-    def _build(self, task: StartTask, context: TaskContext) -> tuple[Ready, Request]:
-        connection = self._connection(task.input)
-        return connection, build(task.input, connection, idempotency_key(task, context), self._agent)
 
     def endpoint(self, task: StartTask) -> str | None:
         """The connection; None where the task names none."""
@@ -129,15 +120,16 @@ class HttpTasks:
             if kind.startswith(BINARY):
                 raise StatesError(RUNTIME, f"The content type {kind!r} of the response is not supported")
             body = await self._body(response)
-        secrets = (*connection.secrets, token) if token else connection.secrets
-        shown = masked(_decoded(body, response), secrets)
+        shown = connection.hidden(_decoded(body, response))
+        if token:
+            shown = shown.replace(token, "***")
         if not 200 <= response.status < 300:
             raise StatesError(f"States.Http.StatusCode.{response.status}", shown)
         return {
-            "Headers": _headers(response.headers.items(), secrets),
-            "ResponseBody": _parsed(shown, kind, secrets),
+            "Headers": _headers(response.headers.items(), connection),
+            "ResponseBody": _parsed(shown, kind),
             "StatusCode": response.status,
-            "StatusText": masked(response.reason or "", secrets),
+            "StatusText": response.reason or "",
         }
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -166,20 +158,20 @@ def _decoded(body: bytes, response: aiohttp.ClientResponse) -> str:
         return body.decode(errors="replace")
 
 
-def _headers(headers: Iterable[tuple[str, str]], secrets: tuple[str, ...]) -> dict[str, JSON]:
+def _headers(headers: Iterable[tuple[str, str]], connection: Ready) -> dict[str, JSON]:
     """Response headers: lower-case names, all their values; cookies are not kept."""
     found: dict[str, JSON] = {}
     for name, value in headers:
         if name.lower() != "set-cookie":
-            found.setdefault(masked(name.lower(), secrets), []).append(masked(value, secrets))
+            found.setdefault(name.lower(), []).append(connection.hidden(value))
     return found
 
 
-def _parsed(body: str, kind: str, secrets: tuple[str, ...]) -> JSON:
+def _parsed(body: str, kind: str) -> JSON:
     """The body as JSON where it is declared as such and is JSON, else as text."""
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return masked_json(loads_exactly(body), secrets)
+            return loads(body)
         except ValueError:
             return body
     return body

@@ -119,8 +119,7 @@ class Generator:
             self._send(due)
         now = time.monotonic()
         for when in due:
-            if when >= self._plan.counts_from:
-                self._late.record(now - when)
+            self._late.record(now - when)
 
     def _send(self, due: list[float]) -> None:
         self._outlet.send(due, self._supply)
