@@ -76,6 +76,13 @@ class StatesError(ExpressError):
         super().__init__(f"{error}: {cause}")
 
 
+class Unsendable(StatesError):
+    """Parameters that no request can be made of: known before anything is sent, and States.Runtime."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(RUNTIME, cause, located=True)
+
+
 class EvaluationError(StatesError):
     """A JSONata expression that failed while it was evaluated: States.QueryEvaluationError.
 

@@ -206,24 +206,6 @@ class Sink(Protocol):
         """
 
 
-class Ending(NamedTuple):
-    """How one execution ended. Times are wall-clock seconds."""
-
-    state_machine: str
-    execution_arn: str
-    status: str
-    error: str | None
-    started: float
-    stopped: float
-
-
-class Observer(Protocol):
-    """Who wants to see executions go by: the live view, the studio, a log. Must be quick and never raise."""
-
-    def ended(self, ending: Ending) -> None:
-        """An execution ended and its result is about to be written."""
-
-
 class Clock(Protocol):
     """The time of a host. Engine time (`now`) is `monotonic`; `wall` is for what people read."""
 

@@ -27,8 +27,9 @@ def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:
         response["traceHeader"] = request.trace_header
     if include_data:
         response |= {"input": request.text, "inputDetails": {"included": True}}
+        response["outputDetails"] = {"included": True}  # of a failed execution, too: observed
         if started.output is not None:
-            response |= {"output": started.output, "outputDetails": {"included": True}}
+            response["output"] = started.output
     return response
 
 

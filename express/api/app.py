@@ -6,7 +6,6 @@ The application may be given further routes (the studio's); they find the guard 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import ssl
 import time
@@ -27,6 +26,7 @@ from express.api.guard import CONTENT_TYPE, Guard
 from express.api.host import Api
 from express.api.wire import Answer, answer, failure
 from express.errors import ApiError, ConfigError
+from express.telemetry.doorway import http_log, unreadable
 
 BODY_LIMIT = 1_114_112
 """Bytes of a request: AWS's 1 MB for a definition, and some for what is around it."""
@@ -102,6 +102,8 @@ async def _body(request: web.Request, seconds: float) -> bytes:
         raise _too_large() from None
     except TimeoutError:
         raise ApiError("RequestTimeoutException", "The body took too long", 408) from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise ApiError("SerializationException", "The body is not what its Content-Encoding says") from None
 
 
 def _too_large() -> ApiError:
@@ -167,7 +169,7 @@ class Listener:
             app,
             handler_cancellation=True,  # a caller that goes away takes its StartSyncExecution with it
             access_log=None,
-            logger=_http_log(),
+            logger=http_log("express.api.http"),
             keepalive_timeout=header_seconds,
             lingering_time=LINGER_SECONDS,
             handle_signals=False,
@@ -209,18 +211,13 @@ class Listener:
             self._doors = None
 
 
-def _http_log() -> logging.Logger:
-    """The web library's log without what strangers make it say: a request that can't be read is not our error."""
-    log = logging.getLogger("express.api.http")
-    if not log.filters:
-        log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
-    return log
-
-
 def _ahead(handler: Handler, others: Any) -> Any:
     """The API's one address answered before the routes are searched: an eighth of what a request costs."""
 
     async def handle(request: Any) -> web.StreamResponse:
+        name = unreadable(request.raw_headers)
+        if name is not None:
+            return _response(request, failure(ApiError("SerializationException", f"The header {name} is not UTF-8")))
         if request.method == "POST" and request.raw_path == "/":
             return await handler(request)
         response: web.StreamResponse = await others(request)

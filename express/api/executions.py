@@ -13,18 +13,21 @@ import orjson
 
 from express.api.arns import check_name
 from express.api.chance import uuid4_text
+from express.api.errors import validation
 from express.api.registry import Registry, Target
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
 from express.engine.fast import Ended as AtOnce
-from express.errors import RUNTIME, ApiError, SinkError
-from express.ports import GOLDEN, MASK, Clock, Ending, Headers, LogSink, Observer, Partition
+from express.errors import RUNTIME, ApiError, ConfigError, SinkError
+from express.integrations.mocks import MockedExecutions
+from express.ports import GOLDEN, MASK, Clock, Headers, LogSink, Partition
 from express.runtime.executor import Executor, Run
 from express.runtime.headers import trace as trace_context
 from express.runtime.records import Naming
 from express.stores.ring import Ended, Ring
-from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, clipped, log_events, log_lines
-from express.telemetry.traces import Trace, Tracer
+from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, LoggedEvents, clipped, line_slices
+from express.telemetry.slices import LogSlices
+from express.telemetry.traces import Trace, Tracer, trace_of
 from express.values import JSON, text
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,12 @@ log = logging.getLogger(__name__)
 RUNNING_LIMIT = 100_000
 """Executions that may run at once in one server; above, callers are told to slow down."""
 
+RECORDED_BYTES = 256 << 20
+"""What the histories of running executions may take together; above, none of them grows any more."""
+
+WRITTEN_BYTES = 256 << 10
+"""What a history takes that is written as text when its execution ends; the events of a longer one when they are read.
+"""
 
 TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
 """The `traceparent` header of the request that is being answered: whom a trace is linked to."""
@@ -69,6 +78,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     data: JSON = msgspec.field(default_factory=dict)
     trace_header: str | None = None
     sync: bool = False
+    test_case: str = ""
+    """The test case of the server's mock file that answers the tasks; empty: none."""
 
 
 class Started:
@@ -119,11 +130,11 @@ class Executions:
         *,
         ring: Ring | None = None,
         logs: LogSink | None = None,
-        observer: Observer | None = None,
         tracer: Tracer | None = None,
         include_data: bool = False,
         queue: Queue | None = None,
         topics: Mapping[str, str] | None = None,
+        mocks: MockedExecutions | None = None,
     ) -> None:
         """`ring` None: no execution can be looked at. `include_data`: keep payloads whatever a machine says.
 
@@ -134,13 +145,14 @@ class Executions:
         self._registry = registry
         self._executor = executor
         self._clock = clock
-        self._logs = logs
-        self._observer = observer
+        self._logs = None if logs is None else LogSlices(logs)
         self._tracer = tracer
         self._number = 0
+        self._recorded = 0
         self._include_data = include_data
         self._queue = queue
         self._topics = topics or {}
+        self._mocks = mocks
 
     def is_queued(self, target: Target) -> bool:
         """Whether asynchronous executions of a machine are run by the workers that drain its topic."""
@@ -189,6 +201,8 @@ class Executions:
             code = "ThrottlingException" if request.sync else "ExecutionLimitExceeded"
             raise ApiError(code, f"{RUNNING_LIMIT} executions are running")
         started = Started(request, self._registry.program(request.target), self._about(request))
+        if request.test_case:
+            self._mock(started.about, request.test_case)
         wanted = self.ring is not None or request.target.log_level != "OFF"
         if self._tracer is not None:
             self._number += 1
@@ -201,13 +215,27 @@ class Executions:
             self._done,
             started,
             size=len(request.text),
-            history=History() if wanted else None,
+            history=History(self._may_record) if wanted else None,
         )
         if started.run is None:
             self._ended(started, started.x.finished)
         else:
             self.running[started.about.execution_arn] = started
         return started
+
+    def _may_record(self, growth: int) -> bool:
+        """Count the histories of what runs; whether they may take more."""
+        self._recorded += growth
+        return self._recorded < RECORDED_BYTES
+
+    def _mock(self, about: About, case: str) -> None:
+        """Have the tasks of an execution answered from the server's mock file. Raises ApiError."""
+        if self._mocks is None:
+            raise validation(f"The server has no mock file for the test case {case}: start it with --mock FILE")
+        try:
+            self._mocks.begin(about.execution_arn, about.state_machine_name, case)
+        except ConfigError as error:
+            raise validation(str(error)) from error
 
     def stop(self, started: Started, error: str | None, cause: str | None) -> None:
         """End a running execution as ABORTED."""
@@ -222,14 +250,22 @@ class Executions:
         kept = () if self.ring is None else self.ring
         yield from (ended for ended in kept if ended.machine_arn == machine_arn)
 
-    def events(self, started: Started) -> list[dict[str, JSON]]:
-        """The log events of a running execution so far."""
+    def events(self, started: Started) -> LoggedEvents:
+        """The log events of an execution so far."""
         x, include = started.x, self.include_data(started.request.target)
-        return log_events(x, "ALL", include_data=include) if isinstance(x, Execution) else []
+        if not isinstance(x, Execution) or x.history is None:
+            return LoggedEvents(started.about, 0.0, (), include_data=include)
+        history = x.history
+        return LoggedEvents(x.about, x.started, history.log, include_data=include, size=history.bytes)
 
     def include_data(self, target: Target) -> bool:
         """Whether payloads of a machine's executions may be kept and shown."""
         return self._include_data or target.include_data
+
+    def close(self) -> None:
+        """Write what is left of long logs."""
+        if self._logs is not None:
+            self._logs.close()
 
     # Beginning and end ---------------------------------------------------------------------------------
 
@@ -258,7 +294,11 @@ class Executions:
         assert finish is not None, "only what has ended comes here"
         started.seconds = self._clock.monotonic() - started.x.started
         started.finish, started.output = told(finish)
+        if isinstance(started.x, Execution) and started.x.history is not None:
+            started.x.history.release()
         about = started.about
+        if self._mocks is not None:
+            self._mocks.end(about.execution_arn)
         if self.ring is not None:
             self.ring.offer(
                 failed=finish.status != "SUCCEEDED",
@@ -270,23 +310,20 @@ class Executions:
         tracer = self._tracer
         if tracer is not None and (started.traced or finish.status != "SUCCEEDED" or started.seconds > tracer.slow):
             tracer.offer(_trace(started))
-        if self._observer is not None:
-            name = about.state_machine_name
-            self._observer.ended(
-                Ending(name, about.execution_arn, finish.status, finish.error, about.started, started.stopped)
-            )
 
     def _log(self, started: Started) -> None:
         target, x = started.request.target, started.x
         if self._logs is not None and target.log_level != "OFF" and isinstance(x, Execution):
             level: Any = target.log_level
-            lines = log_lines(x, level, include_data=target.include_data)
-            if lines:
-                self._logs.write(lines, started.about.execution_arn)
+            events = () if x.history is None else x.history.log
+            lines = line_slices(x.about, x.started, events, level, include_data=target.include_data)
+            self._logs.write(lines, started.about.execution_arn)
 
     def _render(self, started: Started) -> Ended:
         """An ended execution as the ring keeps it."""
         request, about, finish = started.request, started.about, started.finish
+        events = self.events(started)
+        held = events.size if events.size > WRITTEN_BYTES else 0
         include = self.include_data(request.target)
         return Ended(
             arn=about.execution_arn,
@@ -303,7 +340,8 @@ class Executions:
             revision=request.target.revision.id,
             version_arn=request.target.version_arn,
             alias_arn=request.target.alias_arn,
-            history=orjson.dumps(self.events(started)),
+            history=events if held else orjson.dumps(list(events)),
+            held=held,
         )
 
 
@@ -311,13 +349,8 @@ def _trace(started: Started) -> Trace:
     """An ended execution as the tracer takes it."""
     history = started.x.history if isinstance(started.x, Execution) else None
     trace_header = started.request.trace_header
-    return Trace(
-        started.about,
-        started.finish,
-        started.seconds,
-        () if history is None else history.log,
-        {} if trace_header is None else {"aws.xray.trace_header": trace_header},
-    )
+    attributes: dict[str, str | int] = {} if trace_header is None else {"aws.xray.trace_header": trace_header}
+    return trace_of(started.about, started.finish, started.seconds, history, attributes)
 
 
 def told(finish: Finish) -> tuple[Finish, str | None]:

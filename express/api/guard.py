@@ -7,7 +7,6 @@ that it comes from elsewhere, and the two headers that no page may set without a
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -17,21 +16,12 @@ from aiohttp import web
 from express.api.principals import ANYONE, Principal, Principals
 from express.api.sigv4 import Signed, Verifier
 from express.errors import ApiError
+from express.telemetry.doorway import host_name, is_ours
 
 CONTENT_TYPE = "application/x-amz-json-1.0"
 TARGET_PREFIX = "AWSStepFunctions."
 SYNC_PREFIX = "sync-"
 """What SDKs put before the host of StartSyncExecution and TestState (experience.md §1.5)."""
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Guard:
@@ -56,7 +46,7 @@ class Guard:
     def admit(self, request: web.Request) -> None:
         """Refuse what does not come from one of our own callers. Raises ApiError."""
         headers = request.headers
-        host = _host_name(headers.get("Host", ""))
+        host = host_name(headers.get("Host", ""))
         if not self._is_ours(host):
             raise ApiError("AccessDeniedException", f"This server is not called {host[:256]!r}", 403)
         if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
@@ -94,8 +84,7 @@ class Guard:
         return self._verifier.verify(signed, authorization, action)
 
     def _is_ours(self, host: str) -> bool:
-        plain = host.removeprefix(SYNC_PREFIX)
-        if host in self._hosts or plain in self._hosts or plain in _LOOPBACK or plain.endswith(".localhost"):
+        if host in self._hosts or is_ours(host.removeprefix(SYNC_PREFIX), self._hosts):
             return True
         return bool(self._principals) and not self._hosts
 
@@ -105,10 +94,3 @@ class Guard:
         certificate: dict[str, Any] = (connection.getpeercert() if connection is not None else None) or {}
         names = [value for field in certificate.get("subject", ()) for name, value in field if name == "commonName"]
         return self._principals.with_certificate(names[0]) if len(names) == 1 else None
-
-
-def _host_name(header: str) -> str:
-    """The name in a `Host` header, without port."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.partition(":")[0].lower().rstrip(".")

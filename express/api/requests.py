@@ -68,7 +68,10 @@ REQUESTS: dict[str, Object] = {
     "ListExecutions": Object(
         {
             "stateMachineArn": _ARN,
-            "statusFilter": Enum("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"),
+            "statusFilter": Enum(
+                *("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"),
+                told="SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING",
+            ),
             "maxResults": Whole(0, 1000),
             "nextToken": Text(1, 3096),
             "mapRunArn": _LONG_ARN,

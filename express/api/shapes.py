@@ -47,8 +47,10 @@ class Text:
 class Enum:
     """One of some words."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, told: str = "") -> None:
+        """`words` in the model's order; `told` in the order that AWS was seen to list them in."""
         self.words = words
+        self._told = told or ", ".join(words)
         self._known = frozenset(words)
 
     def problems(self, value: JSON, path: str) -> Iterator[str]:
@@ -56,7 +58,7 @@ class Enum:
         if type(value) is not str:
             raise unreadable(value, "a String")
         if value not in self._known:
-            yield broken(path, value, f"satisfy enum value set: [{', '.join(self.words)}]")
+            yield broken(path, value, f"satisfy enum value set: [{self._told}]")
 
 
 class Whole:

@@ -7,6 +7,7 @@ lives as long as the process: tokens of an earlier one are refused, as expired o
 from __future__ import annotations
 
 import base64
+import bisect
 import hmac
 import secrets
 import time
@@ -46,14 +47,14 @@ class Pages:
     ) -> tuple[list[Item], dict[str, JSON]]:
         """The items of one page, and `nextToken` as a member if there are more.
 
-        `items` are in the order of their keys, smallest first; the page starts behind the token's key.
-        Raises InvalidToken.
+        `items` are in the order of their keys, smallest first; the page starts behind the token's key. Only those
+        of the page are read, and a few on the way to it. Raises InvalidToken.
         """
         given = request.get("nextToken")
         start = 0
         if given is not None:
             after = self._read(given, action, request)
-            start = next((i for i, item in enumerate(items) if key(item) > after), len(items))
+            start = bisect.bisect_right(items, after, key=key)
         most = request.get("maxResults") or PAGE
         chosen = list(items[start : start + most])
         if start + most >= len(items):

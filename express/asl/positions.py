@@ -57,12 +57,17 @@ class Scanned:
         What has a field name is shown by it, an element of a list by its value. A plain value is shown itself
         unless `by_name`.
         """
-        place = self.root
-        for found in _path(self.root, location):
-            place = found
+        return self.show(follow(self.root, location), by_name=by_name)
+
+    def show(self, place: Place, *, by_name: bool = True) -> Position:
+        """The position of a place: of its name or of its value."""
+        return self.at(*self.spot(place, by_name=by_name))
+
+    def spot(self, place: Place, *, by_name: bool = True) -> tuple[int, int]:
+        """The offset at which a place is shown, and how many characters are."""
         named = place.key >= 0 and (by_name or place.members is not None)
         start = place.key if named else place.start
-        return self.at(start, self._width(place, start))
+        return start, self._width(place, start)
 
     def at(self, offset: int, length: int = 1) -> Position:
         """The position of an offset."""
@@ -100,6 +105,14 @@ def line_starts(text: str) -> list[int]:
         starts.append(at + 1)
         at = text.find("\n", at + 1)
     return starts
+
+
+def follow(root: Place, location: str) -> Place:
+    """The place that a location names below `root`, or its nearest ancestor."""
+    place = root
+    for found in _path(root, location):
+        place = found
+    return place
 
 
 def _path(root: Place, location: str) -> Iterator[Place]:

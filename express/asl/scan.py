@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from express.asl.positions import Duplicate, Place, Scanned
 from express.errors import DefinitionError, Diagnostic
-from express.values import JSON, loads
+from express.values import INTEGER_MAX, INTEGER_MIN, JSON, loads, long_integer
 
 LONGEST_TEXT = 1_048_576
 """Most characters of a definition (AWS quota)."""
@@ -83,7 +83,7 @@ def finding(text: str, problem: JsonProblem) -> Diagnostic:
         return Diagnostic(code="TOO_DEEPLY_NESTED", rule=problem.rule, message=problem.message)
     if not text.strip():
         return Diagnostic(
-            code="INVALID_JSON_DESCRIPTION", rule="E0002", message="Definition must be a valid JSON object"
+            code="SCHEMA_VALIDATION_FAILED", rule="E0002", message="Definition must be a valid JSON object"
         )
     where = source(text, problem.offset)
     return Diagnostic(
@@ -244,12 +244,21 @@ class _Scanner:
         following = self._peek()
         if following and (following.isalnum() or following in "._"):
             self._unexpected("Expected space separating root-level values")
-        if match[1] is None and match[2] is None and len(match[0]) <= 19:
+        if match[1] is None and match[2] is None and len(match[0]) <= 18:
             return int(match[0])
+        if match[1] is None and match[2] is None:
+            return self._whole_number(match[0])
         value = float(match[0])
         if not math.isfinite(value):
             raise JsonProblem(f"Numeric value ({match[0][:40]}) out of range", self.at)
         return value
+
+    def _whole_number(self, digits: str) -> int:
+        """An integer of 64 bits. A larger one would become another number."""
+        if len(digits) > 20 or not INTEGER_MIN <= int(digits) <= INTEGER_MAX:
+            longs = f"range of long ({INTEGER_MIN} - {INTEGER_MAX})"
+            raise JsonProblem(f"Numeric value ({digits[:40]}) out of {longs}", self.at)
+        return int(digits)
 
     def _string(self) -> str:
         match = _PLAIN.match(self.text, self.at)
@@ -357,7 +366,10 @@ def load_definition(definition: str | bytes) -> JSON:
         if length > LONGEST_TEXT:
             raise DefinitionError([too_long(length)])
     try:
-        return loads(definition)
+        data = loads(definition)
+        if long_integer(definition.encode() if isinstance(definition, str) else definition) is None:
+            return data
+        return scan(definition if isinstance(definition, str) else definition.decode()).data
     except ValueError as error:
         try:
             text = definition if isinstance(definition, str) else definition.decode()

@@ -7,14 +7,17 @@ placeholders.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from express.asl.positions import Duplicate, Place, Scanned
-from express.asl.scan import LONGEST_TEXT, too_long
+from express.asl.scan import LONGEST_TEXT, not_utf8, too_long
 from express.asl.yaml_words import plain, word_of_template
 from express.errors import ConfigError, DefinitionError, Diagnostic
-from express.values import JSON
+from express.values import INTEGER_MAX, INTEGER_MIN, JSON, dumps
+
+YAML_ENDINGS = (".yaml", ".yml")
 
 DEEPEST_YAML = 200
 MOST_NODES = 300_000
@@ -42,6 +45,24 @@ def scan_yaml(text: str, *, template: bool = False) -> Scanned:
     except yaml.YAMLError as error:
         raise DefinitionError([_syntax(error)]) from error
     return builder.scanned()
+
+
+def json_text(raw: bytes, file: str) -> bytes:
+    """Return the JSON text of a definition that a file holds: YAML by the file's ending, a byte-order mark or none.
+
+    Raises DefinitionError for what is not UTF-8 or no YAML, ConfigError where PyYAML is not installed.
+    """
+    raw = raw.removeprefix(BOM_UTF8)
+    if not file.endswith(YAML_ENDINGS):
+        return raw
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise DefinitionError([not_utf8(error)]) from error
+    try:
+        return dumps(scan_yaml(text).data)
+    except TypeError as error:
+        raise DefinitionError([_broken(f"the definition can't be written as JSON: {error}", None)]) from error
 
 
 def _library() -> Any:
@@ -115,7 +136,7 @@ class _Builder:
         """What was read. Raises DefinitionError where there was nothing."""
         if self.built is None:
             empty = "Definition must be a valid JSON object"
-            raise DefinitionError([Diagnostic(code="INVALID_JSON_DESCRIPTION", rule="E0002", message=empty)])
+            raise DefinitionError([Diagnostic(code="SCHEMA_VALIDATION_FAILED", rule="E0002", message=empty)])
         return Scanned(self.text, self.built.data, self.built.place, self.duplicates)
 
     def take(self, kind: str, event: Any) -> None:
@@ -142,6 +163,10 @@ class _Builder:
         tag = event.tag or ""
         plainly = event.implicit[0] or (tag.startswith(_STANDARD) and tag[len(_STANDARD) :] in _TYPED)
         value = self.word(event.value) if plainly and not event.style else event.value
+        if type(value) is int and not INTEGER_MIN <= value <= INTEGER_MAX:
+            raise DefinitionError(
+                [_broken(f"the integer {event.value[:40]} does not fit into 64 bits", event.start_mark)]
+            )
         if tag == "!" or tag.startswith(_STANDARD) or not tag:
             self._put(_Built(value, place, 1, 0), event.anchor)
         else:

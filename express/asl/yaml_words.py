@@ -7,7 +7,7 @@ import re
 
 from express.values import JSON
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,400}\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS: dict[str, JSON] = {
     "": None,

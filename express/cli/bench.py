@@ -9,6 +9,16 @@ import click
 import rich_click
 
 from express.cli import EXIT_HANDLER
+from express.cli.numbers import (
+    MOST_AT_ONCE,
+    MOST_KEYS,
+    MOST_PARTITIONS,
+    MOST_PROCESSES,
+    MOST_RUNS,
+    MOST_WAITING,
+    Finite,
+    Seed,
+)
 from express.config.quantities import Duration
 
 SUBCOMMANDS = ("compare", "run", "schema")
@@ -38,19 +48,18 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 @rich_click.argument("named_first", metavar="WORKFLOW", nargs=-1)
 @rich_click.option("--pipeline", metavar="FILE[#NAME]", help="Through Kafka: a pipeline of this configuration.")
 @rich_click.option("--no-worker", is_flag=True, help="With --pipeline: its workers run elsewhere already.")
-@rich_click.option("-w", "--workers", type=click.IntRange(1), help="With --pipeline: worker processes.")
-@rich_click.option("--partitions", type=click.IntRange(1), help="With --pipeline: make topics that are missing.")
+@rich_click.option("-w", "--workers", type=MOST_PROCESSES, help="With --pipeline: worker processes.")
+@rich_click.option("--partitions", type=MOST_PARTITIONS, help="With --pipeline: make topics that are missing.")
 @rich_click.option("--target", metavar="URL", help="Call StartSyncExecution there instead of running here.")
 @rich_click.option(
     "-i",
     "--input",
     "given",
-    default="iot",
-    show_default=True,
-    help="iot, orders, documents, or a file: .json, .jsonl, .csv, .template.json.",
+    help="Events: iot, orders, documents, or a file (.json, .jsonl, .csv, .template.json). "
+    "Default, for a sample workflow only: its sample events.",
 )
 @rich_click.option("--event-bytes", metavar="SIZE", help="Fill events up: 1KiB, 100..256KiB, lognormal:1KiB..64KiB.")
-@rich_click.option("--keys", type=click.IntRange(1), help="So many different record keys (devices, of iot).")
+@rich_click.option("--keys", type=MOST_KEYS, help="So many different record keys (devices, of iot).")
 @rich_click.option("--key-skew", default="uniform", show_default=True, help="How often each: uniform, zipf:1.1.")
 @rich_click.option("--key-field", metavar="PATH", help="The member of an event that is its key: device.id")
 @rich_click.option(
@@ -58,25 +67,19 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 )
 @rich_click.option("-d", "--duration", callback=_duration, help="How long. Default: the stages' time, or 30s.")
 @rich_click.option("--time-field", metavar="PATH", help="With --rate replay: the member that holds an event's time.")
-@rich_click.option("--speed", type=click.FloatRange(0, min_open=True), default=1.0, help="Of a replay: 10 is tenfold.")
+@rich_click.option("--speed", type=Finite(0, 1_000_000, min_open=True), default=1.0, help="Of a replay: 10 is tenfold.")
 @rich_click.option("--arrivals", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True)
-@rich_click.option("--closed", type=click.IntRange(1), help="So many lanes, each waits for its end, instead of a rate.")
+@rich_click.option("--closed", type=MOST_AT_ONCE, help="So many lanes, each waits for its end, instead of a rate.")
 @rich_click.option("--warmup", default="1s", show_default=True, callback=_duration, help="Before anything counts.")
-@rich_click.option(
-    "--concurrency", type=click.IntRange(1), default=10_000, show_default=True, help="At a time, at most."
-)
-@rich_click.option(
-    "--backlog", type=click.IntRange(1), default=100_000, show_default=True, help="Waiting; more is dropped."
-)
+@rich_click.option("--concurrency", type=MOST_AT_ONCE, default=10_000, show_default=True, help="At a time, at most.")
+@rich_click.option("--backlog", type=MOST_WAITING, default=100_000, show_default=True, help="Waiting; more is dropped.")
 @rich_click.option("--drain", default="10s", show_default=True, callback=_duration, help="For what runs at the end.")
-@rich_click.option("--seed", type=int, default=1, show_default=True, help="Of events, arrivals and mocks.")
+@rich_click.option("--seed", type=Seed(), default=1, show_default=True, help="Of events, arrivals and mocks.")
 @rich_click.option("--mock", metavar="FILE[#TESTCASE]", help="Answer tasks from a Step Functions Local mock file.")
 @rich_click.option("-t", "--threshold", "conditions", multiple=True, help="e2e.p99<20ms, failed.rate<0.1%, dropped==0")
 @rich_click.option("--find-max", metavar="CONDITION", help="Find the highest rate that keeps to it (e2e.p99<50ms).")
-@rich_click.option(
-    "--precision", type=click.FloatRange(0.01, 1), default=0.05, show_default=True, help="Of --find-max."
-)
-@rich_click.option("--repeat", type=click.IntRange(1), help="Runs. Default: 1; of a rate with --find-max: 3.")
+@rich_click.option("--precision", type=Finite(0.01, 1), default=0.05, show_default=True, help="Of --find-max.")
+@rich_click.option("--repeat", type=MOST_RUNS, help="Runs. Default: 1; of a rate with --find-max: 3.")
 @rich_click.option(
     "-o", "--out", type=click.Path(file_okay=False), help="Write report, JSON, CSV and histograms there."
 )
@@ -92,7 +95,8 @@ def run(ctx: click.Context, /, named_first: tuple[str, ...], **options: Any) -> 
     The model is open: events are due by schedule whether or not earlier ones have ended, and latency counts from
     when they were due. `express bench compare A.json B.json` compares two results.
 
-    Exit codes: 99 a threshold failed, 104 bad configuration, 105 interrupted, 107 a handler crashed at import.
+    Exit codes: 99 a threshold failed, or more than 1 % of the executions did; 104 bad configuration, 105
+    interrupted, 107 a handler crashed at import.
     """
     from express.cli.bench_plan import plan_of
     from express.cli.bench_session import Session

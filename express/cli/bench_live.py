@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from express.cli.columns import fitting
 from express.service.bench.conduct import Bench
 from express.service.bench.pipeline import PipelineBench
 from express.service.bench.result import Bill, Result, Second
@@ -17,6 +18,7 @@ from express.service.bench.wire import REPORT_SECONDS
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 AnyBench = Bench | PipelineBench
 
@@ -56,7 +58,7 @@ class View:
 
         with Live(console=self.console, auto_refresh=False, transient=True) as live:
             while True:
-                live.update(frame(bench), refresh=True)
+                live.update(frame(bench, self.console.width), refresh=True)
                 await asyncio.sleep(1 / FRAMES_PER_SECOND)
 
 
@@ -129,20 +131,31 @@ def line(bench: AnyBench, number: int) -> str:
     )
 
 
-def frame(bench: AnyBench) -> RenderableType:
-    """The last ten seconds as a table."""
-    from rich import box
-    from rich.table import Table
+DROPPABLE = ("behind", "max", "waiting", "e2e p50", "in flight", "dropped", "lag", "due/s")
+"""What is left out first where a terminal is narrow."""
+
+
+def frame(bench: AnyBench, width: int) -> RenderableType:
+    """The last ten seconds as a table for a terminal of `width` columns."""
     from rich.text import Text
 
     now = seconds_over(bench)
     if now < 1:
         return Text("warming up", style="dim")
+    rows = [cells(bench, number) for number in range(max(0, now - 10), now)]
+    return fitting(lambda hidden: _grid(headings(bench), rows, hidden), DROPPABLE, width)
+
+
+def _grid(names: tuple[str, ...], rows: list[tuple[str, ...]], hidden: frozenset[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in headings(bench):
-        grid.add_column(heading, justify="right", no_wrap=True)
-    for number in range(max(0, now - 10), now):
-        grid.add_row(*cells(bench, number), style="bold" if number == now - 1 else "")
+    shown = [index for index, name in enumerate(names) if name not in hidden]
+    for index in shown:
+        grid.add_column(names[index], justify="right", no_wrap=True)
+    for row in rows:
+        grid.add_row(*(row[index] for index in shown), style="bold" if row is rows[-1] else "")
     return grid
 
 

@@ -11,6 +11,7 @@ import msgspec
 from express.cli.definitions import refuse, registered
 from express.compiler import compile_definition
 from express.config import Config, Function, Pipeline, choose, load
+from express.docs.samples import shipped
 from express.errors import ConfigError, DefinitionError
 from express.integrations.mocks import read_mocks
 from express.service.bench.events import GENERATED, TEMPLATE, read_events, supply
@@ -49,11 +50,11 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
     if pipelines:
         workflow = pipelines[0].workflow
     assert workflow is not None
-    text = read_definition(workflow)
     try:
+        text = read_definition(workflow)
         program = compile_definition(text)
     except DefinitionError as error:
-        refuse(ctx, workflow, text, error)
+        refuse(ctx, workflow, error)
     mock, _, case = (options["mock"] or "").partition("#")
     folders = (Path(), *(Path(name).parent for name in files))
     plan = Plan(
@@ -62,7 +63,7 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
         config=config,
         prices=prices(config),
         path=list(dict.fromkeys(str(folder.resolve()) for folder in folders)),
-        load=_load(options, config),
+        load=_load({**options, "given": _input(options["given"], workflow)}, config),
         stages=[],
         drain_seconds=options["drain"],
         traced=0 if options["find_max"] else TRACED,
@@ -120,6 +121,23 @@ def _check(workflow: str | None, options: dict[str, Any]) -> None:
 
 def _flag(name: str) -> str:
     return name.replace("_", "-")
+
+
+SAMPLES = {"iot-routing": "iot", "order-fulfilment": "orders", "document-processing": "documents"}
+"""Workflow that comes with express → the input that it is made for."""
+
+
+def _input(given: str | None, workflow: str) -> str:
+    """Return what the events are. Raises ConfigError for a workflow of the user's without an input."""
+    if given is not None:
+        return given
+    name = machine_name(workflow)
+    if name in SAMPLES and read_definition(workflow) == read_definition(shipped(f"workflows/{name}.asl.json")):
+        return SAMPLES[name]
+    raise ConfigError(
+        f"--input says what events {name} gets: a file (.json, .jsonl, .csv, .template.json), or the sample events "
+        f"{', '.join(GENERATED)}"
+    )
 
 
 def _pipeline(config: Config, file: str, name: str) -> Pipeline:

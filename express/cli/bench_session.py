@@ -17,7 +17,7 @@ from express.cli.bench_live import AnyBench, View, summary
 from express.cli.bench_plan import at_rate
 from express.errors import ConfigError
 from express.service.bench.conduct import Bench
-from express.service.bench.outcome import BUSY_SHARE
+from express.service.bench.outcome import BUSY_SHARE, MOST_FAILED, mostly_failed
 from express.service.bench.output import write, write_all
 from express.service.bench.pipeline import PipelineBench
 from express.service.bench.plan import Plan
@@ -26,6 +26,9 @@ from express.service.bench.result import Result, Verdict, encode
 from express.service.bench.schedule import parse_rate
 from express.service.bench.search import Capacity, run_search, search
 from express.service.bench.thresholds import Threshold, figure
+
+FAILURES = frozenset({"failed", "failed.rate", "timed_out", "timed_out.rate", "rejected", "rejected.rate"})
+"""Figures whose threshold says how many failures are expected."""
 
 FIRST_RATE = 1000.0
 FIND_SECONDS = 5.0
@@ -58,7 +61,12 @@ class Session:
         self._print(result)
         if self._interrupted:
             return EXIT_INTERRUPTED
-        return EXIT_THRESHOLD if any(not verdict.passed for verdict in result.thresholds) else 0
+        unexpected = mostly_failed(result) and not any(row.figure in FAILURES for row in self._thresholds)
+        if unexpected:
+            self._view.say(
+                f"express: more than {MOST_FAILED:.0%} did not succeed; --threshold 'failed.rate<5%' allows it"
+            )
+        return EXIT_THRESHOLD if unexpected or not all(verdict.passed for verdict in result.thresholds) else 0
 
     def find_max(self, condition: Threshold) -> int:
         """Search for the capacity and print it; the exit code."""
@@ -73,6 +81,7 @@ class Session:
             found = figure(result, condition.figure)
             counts = result.counts
             passed = condition.holds(found) and not counts.dropped and not counts.unfinished
+            passed = passed and (condition.figure in FAILURES or not mostly_failed(result))
             if not passed and result.generator.cpu_share > BUSY_SHARE:
                 limited.append(rate)
             self._view.say(f"{rate:12,.1f}/s  {condition.figure} {found:g}  {'passed' if passed else 'failed'}")

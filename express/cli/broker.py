@@ -13,7 +13,13 @@ from express.errors import StoreError
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=9092, show_default=True, help="Port to listen on; 0 picks a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=9092,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -37,4 +43,6 @@ def command(host: str, port: int, data: Path | None, partitions: int) -> None:
     try:
         run(broker)
     except OSError as error:
-        raise StoreError(f"the broker can't start on {host}:{port}: {error}") from error
+        raise StoreError(
+            f"the broker can't start on {host}:{port}: {error.strerror}. --port 0 takes any free port"
+        ) from error

@@ -32,11 +32,10 @@ def command(ctx: click.Context, workflow: str, show: str) -> None:
     from express.compiler import compile_definition
     from express.service.workflows import read_definition
 
-    text = read_definition(workflow)
     try:
-        program = compile_definition(text)
+        program = compile_definition(read_definition(workflow))
     except DefinitionError as error:
-        refuse(ctx, workflow, text, error)
+        refuse(ctx, workflow, error)
     for line in {"summary": summary, "table": table, "source": source, "resources": resources}[show](program):
         click.echo(line)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import orjson
 import rich_click
 
-from express.config import Duration, Size, flat, load, schema
+from express.cli.definitions import refuse
+from express.config import Config, Duration, Size, flat, load, schema
 from express.config.lines import dotted
 
 
@@ -21,9 +24,22 @@ def command() -> None:
 @rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
 @rich_click.option("--origin", is_flag=True, help="Tell where each value comes from.")
 @rich_click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(files: tuple[str, ...], profile: str | None, settings: tuple[str, ...], origin: bool, as_json: bool) -> None:
-    """Print every value, defaults too, after files, profile, environment and --set."""
+@click.pass_context
+def show(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    profile: str | None,
+    settings: tuple[str, ...],
+    origin: bool,
+    as_json: bool,
+) -> None:
+    """Print every value, defaults too, after files, profile, environment and --set.
+
+    What `express run` would refuse is refused here too.
+    """
     loaded = load(files, profile=profile, settings=settings)
+    if loaded.config.pipelines:
+        _prepare(ctx, loaded.config, files)
     rows = [(dotted(path), _written(value), loaded.origin(path)) for path, value in flat(loaded.config)]
     if as_json:
         entries = [{"key": key, "value": value, "origin": where} for key, value, where in rows]
@@ -39,6 +55,16 @@ def show(files: tuple[str, ...], profile: str | None, settings: tuple[str, ...],
 def schema_() -> None:
     """Print the JSON Schema of a configuration file, for editors."""
     click.echo(orjson.dumps(schema(), option=orjson.OPT_INDENT_2))
+
+
+def _prepare(ctx: click.Context, config: Config, files: tuple[str, ...]) -> None:
+    """Look at the configuration as a run does before it starts anything: client properties, prices, definitions."""
+    from express.service.prepare import BrokenWorkflow, prepare
+
+    try:
+        prepare(config, [Path(file).parent for file in files])
+    except BrokenWorkflow as error:
+        refuse(ctx, error.file, error)
 
 
 def _written(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -12,12 +13,13 @@ from express.config import Function
 from express.errors import DefinitionError
 
 
-def refuse(ctx: click.Context, file: str, text: bytes, error: DefinitionError) -> NoReturn:
-    """Show the findings on stderr and end."""
+def refuse(ctx: click.Context, file: str, error: DefinitionError) -> NoReturn:
+    """Show the findings about a file on stderr and end."""
     from express.cli.diagnosis import Options, diagnose
     from express.cli.rendering import FORMATS
 
-    findings = [f for f in diagnose(file, text, Options(type="EXPRESS")) if f.diagnostic.severity == "ERROR"]
+    found = diagnose(file, Path(file).read_bytes(), Options(type="EXPRESS"))
+    findings = [f for f in found if f.diagnostic.severity == "ERROR"]
     click.echo(FORMATS["text"](findings) if findings else str(error), err=True)
     click.echo(f"express: {file} can't be run", err=True)
     ctx.exit(EXIT_FINDINGS)

@@ -14,7 +14,9 @@ from express.errors import ApiError
 if TYPE_CHECKING:
     from express.asl.lint import MachineType
     from express.service.templates import Template
+    from express.values import JSON
 
+CREATED = "created"
 DEFAULT_ROLE = "arn:aws:iam::123456789012:role/express"
 
 
@@ -51,7 +53,8 @@ def command(
     """
     from express.service.templates import read_templates
 
-    templates = read_templates(file, dict(entry.partition("=")[::2] for entry in given), only)
+    values = dict(entry.partition("=")[::2] for entry in given)
+    templates = read_templates(file, values, only)
     if name is not None and len(templates) > 1:
         names = ", ".join(template.name for template in templates)
         raise click.UsageError(f"{file} has {len(templates)} state machines ({names}): choose one with --resource")
@@ -62,31 +65,29 @@ def command(
             type=kind or template.type or "EXPRESS",
             role=role or template.role or DEFAULT_ROLE,
         )
-        _deploy(ctx, client, file, wanted, publish, alias)
+        for left in template.left:
+            click.echo(f"express: {wanted.name} keeps ${{{left}}} as it is, since nothing substitutes it", err=True)
+        try:
+            arn, version, done = _put(client, wanted, publish or alias is not None)
+        except ApiError as error:
+            if error.code != "InvalidDefinition":
+                raise
+            _show(file, template, wanted, values, error)
+            ctx.exit(EXIT_FINDINGS)
+        _tell(client, wanted, arn, version, done, alias)
 
 
-def _deploy(
-    ctx: click.Context, client: Client, file: str, template: Template, publish: bool, alias: str | None
-) -> None:
-    try:
-        arn, version, created = _put(client, template, publish or alias is not None)
-    except ApiError as error:
-        if error.code != "InvalidDefinition":
-            raise
-        _show(file, template, error)
-        ctx.exit(EXIT_FINDINGS)
-    click.echo(f"express: {'created' if created else 'updated'} {arn}", err=True)
-    if created and template.type == "STANDARD":
+def _tell(client: Client, template: Template, arn: str, version: str | None, done: str, alias: str | None) -> None:
+    click.echo(f"express: {done} {arn}", err=True)
+    if done == CREATED and template.type == "STANDARD":
         click.echo(f"express: {template.name} is STANDARD and will not be run; --type EXPRESS makes it run", err=True)
     if alias is not None and version is not None:
         arn = _point(client, arn, alias, version)
-    elif version is not None:
-        arn = version
-    click.echo(arn)
+    click.echo(version if alias is None and version is not None else arn)
 
 
-def _put(client: Client, template: Template, publish: bool) -> tuple[str, str | None, bool]:
-    """ARN, version if one was published, and whether the machine is new."""
+def _put(client: Client, template: Template, publish: bool) -> tuple[str, str | None, str]:
+    """ARN, version if one was published, and what was done: created, updated, or nothing at all."""
     members = {
         "definition": template.definition,
         "roleArn": template.role,
@@ -94,14 +95,27 @@ def _put(client: Client, template: Template, publish: bool) -> tuple[str, str | 
         "publish": publish or None,
     }
     try:
-        answer = client.call("CreateStateMachine", name=template.name, type=template.type, **members)
-        return answer["stateMachineArn"], answer.get("stateMachineVersionArn"), True
+        arn = client.machine_arn(template.name)
+        present = client.call("DescribeStateMachine", stateMachineArn=arn)
     except ApiError as error:
-        if error.code != "StateMachineAlreadyExists":
+        if error.code != "StateMachineDoesNotExist":
             raise
-    arn = client.machine_arn(template.name)
+        answer = client.call("CreateStateMachine", name=template.name, type=template.type, **members)
+        return answer["stateMachineArn"], answer.get("stateMachineVersionArn"), CREATED
+    if present["type"] != template.type:
+        kept = f"express: {template.name} stays {present['type']}: the type of a state machine can't be changed"
+        click.echo(kept, err=True)
+    if _is_same(present, members):
+        published = client.call("PublishStateMachineVersion", stateMachineArn=arn) if publish else {}
+        return arn, published.get("stateMachineVersionArn"), "unchanged"
     answer = client.call("UpdateStateMachine", stateMachineArn=arn, **members)
-    return arn, answer.get("stateMachineVersionArn"), False
+    return arn, answer.get("stateMachineVersionArn"), "updated"
+
+
+def _is_same(present: dict[str, JSON], members: dict[str, JSON]) -> bool:
+    """Whether an update would change nothing; what a template does not say stays as it is."""
+    wanted = ("definition", "roleArn", "loggingConfiguration")
+    return all(members[name] is None or members[name] == present.get(name) for name in wanted)
 
 
 def _point(client: Client, arn: str, alias: str, version: str) -> str:
@@ -116,13 +130,15 @@ def _point(client: Client, arn: str, alias: str, version: str) -> str:
     return f"{arn}:{alias}"
 
 
-def _show(file: str, template: Template, error: ApiError) -> None:
-    """The findings as `express validate` shows them, with their places in the definition."""
+def _show(file: str, template: Template, wanted: Template, given: dict[str, str], error: ApiError) -> None:
+    """The findings as `express validate` shows them, with their places in the file, or in what was made of it."""
     from express.cli.diagnosis import Options, diagnose
     from express.cli.rendering import FORMATS
+    from express.config.files import read_bytes
 
-    kind: MachineType = "STANDARD" if template.type == "STANDARD" else "EXPRESS"
-    found = diagnose(file, template.definition.encode(), Options(type=kind))
-    errors = [finding for finding in found if finding.diagnostic.severity == "ERROR"]
-    click.echo(FORMATS["text"](errors) if errors else error.message, err=True)
-    click.echo(f"express: {template.name} of {file} is refused", err=True)
+    kind: MachineType = "STANDARD" if wanted.type == "STANDARD" else "EXPRESS"
+    options = Options(type=kind, given=given, only=template.name, warnings=False)
+    found = diagnose(file, read_bytes(file), options)
+    found = found or diagnose(f"{template.name}.json", template.definition.encode(), options)
+    click.echo(FORMATS["text"](found) if found else error.message, err=True)
+    click.echo(f"express: {wanted.name} of {file} is refused", err=True)

@@ -15,6 +15,7 @@ import rich_click
 import uvloop
 
 from express.cli import EXIT_FINDINGS, EXIT_INTERRUPTED
+from express.cli.numbers import MOST_EVENTS, MOST_PROCESSES, Seed
 from express.service.children import ChildFailed, LineChild
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 def _rate(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """Events per second; inf for `max`, None where nothing was said."""
-    if value is None or re.fullmatch(r"max|[1-9]\d*(\.\d+)?", value):
+    if value is None or re.fullmatch(r"max|[1-9]\d{0,8}(\.\d{1,9})?", value):
         return None if value is None else float("inf") if value == "max" else float(value)
     raise click.BadParameter(f"{value!r} is neither a number of events per second nor max")
 
@@ -47,10 +48,10 @@ def _rate(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 @rich_click.command()
 @rich_click.option("--kafka", metavar="HOST:PORT", help="A Kafka of yours, instead of the development broker.")
 @rich_click.option("--rate", callback=_rate, help="Events per second, or max. Default: 2000; with --events max.")
-@rich_click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same events.")
-@rich_click.option("--events", type=click.IntRange(1), help="End after so many events.")
+@rich_click.option("--seed", type=Seed(), default=1, show_default=True, help="The same seed makes the same events.")
+@rich_click.option("--events", type=MOST_EVENTS, help="End after so many events.")
 @rich_click.option("--duration", callback=_seconds, help='End after so long, "20s" say.')
-@rich_click.option("-w", "--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
+@rich_click.option("-w", "--workers", type=MOST_PROCESSES, default=1, show_default=True, help="Worker processes.")
 @rich_click.option(
     "--only",
     type=click.Choice(["iot", "orders", "documents"]),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from express.asl.embedded import Embedded, embedded
 from express.asl.lint import MachineType, duplicate_fields, lint
-from express.asl.positions import Position, Scanned
+from express.asl.positions import Place, Position, Scanned
 from express.asl.scan import not_utf8, scan
 from express.asl.scan_yaml import scan_yaml
-from express.errors import DefinitionError, Diagnostic
+from express.cli.templated import Spot, broken, spots
+from express.config.files import read_bytes
+from express.errors import ConfigError, DefinitionError, Diagnostic
 from express.integrations.parameters import CHECKS
+from express.service.template_nodes import Source, TemplateError
+from express.service.templates import read_machines
+from express.values import JSON
 
 ASL_ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml")
 """Files that a folder is searched for whatever they hold."""
@@ -27,6 +31,9 @@ _ABOUT_NAMES = frozenset(
     {"E0102", "E0103", "E0104", "W0114", "W0410", "W0507", "W0706", "E0806", "E1001", "E1002", "W1004"}
 )
 """Rules about a field's name rather than its value."""
+
+STDIN = "<stdin>"
+"""The name of what is read from the standard input."""
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "cdk.out"})
 _MARKS = ('"StartAt"', "StartAt:", '"States"')
@@ -42,12 +49,17 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How files are judged. `type` goes before what a template says of its state machines; None: STANDARD."""
+    """How files are judged. `type` goes before what a template says of its state machines; None: STANDARD.
+
+    Of templates: `given` are the values of names that one leaves open, `only` is the one machine that is meant.
+    """
 
     type: MachineType | None = None
     strict: bool = False
     placeholders: bool = True
     warnings: bool = True
+    given: Mapping[str, str] = {}
+    only: str | None = None
 
 
 class NoSuchFile(Exception):
@@ -89,26 +101,38 @@ def _in_folder(folder: str) -> Iterator[str]:
 
 def _looks_like_definition(path: str) -> bool:
     try:
-        text = Path(path).read_text("utf-8", errors="replace")
-    except OSError:
+        text = read_bytes(path).decode(errors="replace") if os.path.isfile(path) else ""
+    except ConfigError:
         return False
     return any(mark in text for mark in _MARKS)
 
 
 def diagnose(file: str, raw: bytes, options: Options) -> list[Finding]:
-    """Every finding about a file, in the order of its text."""
+    """Every finding about a file and the files it names, in the order of their text."""
     try:
         text = raw.decode("utf-8-sig")
-        scanned = _scan(file, text, options)
+        findings = _in_template(file, text, options)
+        if findings is None:
+            findings = _in_definition(file, _scan(file, text, options), options)
     except UnicodeDecodeError as error:
         return [Finding(file, not_utf8(error))]
     except DefinitionError as error:
         return [_unread(file, text, diagnostic) for diagnostic in error.diagnostics]
-    machines = embedded(scanned) or [Embedded("", scanned.data)]
-    findings = list(_duplicates(file, scanned))
-    for machine in machines:
-        findings += _judge(file, scanned, machine, options)
-    return sorted((f for f in findings if options.warnings or f.diagnostic.severity == "ERROR"), key=_order)
+    return [f for f in findings if options.warnings or f.diagnostic.severity == "ERROR"]
+
+
+def types(file: str, raw: bytes, options: Options) -> tuple[list[MachineType], Diagnostic | None]:
+    """Return the types that a definition without errors can be, and why not EXPRESS where it can't.
+
+    A template says itself what its state machines are: for one there is nothing to tell.
+    """
+    text = raw.decode("utf-8-sig")
+    if _in_template(file, text, options) is not None:
+        return [], None
+    data = _scan(file, text, options).data
+    found = _judge(data, "EXPRESS", msgspec.structs.replace(options, type=None))
+    why = next((diagnostic for diagnostic in found if diagnostic.severity == "ERROR"), None)
+    return (["STANDARD", "EXPRESS"] if why is None else ["STANDARD"]), why
 
 
 def _scan(file: str, text: str, options: Options) -> Scanned:
@@ -117,18 +141,46 @@ def _scan(file: str, text: str, options: Options) -> Scanned:
     return scan(text, placeholders=options.placeholders)
 
 
-def _judge(file: str, scanned: Scanned, machine: Embedded, options: Options) -> Iterator[Finding]:
-    findings = machine.problems or lint(
-        machine.data,
-        type=options.type or machine.type or "STANDARD",
+def _in_definition(file: str, scanned: Scanned, options: Options) -> list[Finding]:
+    findings = list(_duplicates(file, scanned))
+    for diagnostic in _judge(scanned.data, None, options):
+        position = scanned.find(diagnostic.at or diagnostic.location, by_name=diagnostic.rule in _ABOUT_NAMES)
+        findings.append(Finding(file, diagnostic, position, scanned.line(position.line)))
+    return sorted(findings, key=_order)
+
+
+def _judge(data: JSON, kind: MachineType | None, options: Options) -> list[Diagnostic]:
+    return lint(
+        data,
+        type=options.type or kind or "STANDARD",
         checks=CHECKS,
         placeholders=options.placeholders,
         strict=options.strict,
     )
-    for diagnostic in findings:
-        place = (diagnostic.at or diagnostic.location) if machine.whole else ""
-        position = scanned.find(machine.prefix + place, by_name=diagnostic.rule in _ABOUT_NAMES)
-        yield Finding(file, diagnostic, position, scanned.line(position.line))
+
+
+def _in_template(file: str, text: str, options: Options) -> list[Finding] | None:
+    """The findings about the state machines of a template; None where the text is none."""
+    folder = None if file == STDIN else Path(file).parent
+    try:
+        read = read_machines(file, text, given=options.given, only=options.only, folder=folder)
+    except TemplateError as error:
+        return [_found(broken(error, Source(file, Scanned(text, None, Place(0), []))))]
+    if read is None:
+        return None
+    names = {source.name: number for number, source in enumerate(read.sources)}
+    found = spots(
+        read,
+        lambda data, kind: _judge(data, kind, options),
+        by_name=_ABOUT_NAMES,
+        placeholders=options.placeholders,
+    )
+    return sorted(map(_found, found), key=lambda finding: (names.get(finding.file, 0), *_order(finding)))
+
+
+def _found(spot: Spot) -> Finding:
+    position, scanned = spot.position(), spot.source.scanned
+    return Finding(spot.source.name, spot.diagnostic, position, scanned.line(position.line) if position else None)
 
 
 def _duplicates(file: str, scanned: Scanned) -> Iterator[Finding]:

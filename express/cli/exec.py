@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,9 @@ import rich_click
 from express.cli import EXIT_FINDINGS, EXIT_HANDLER
 from express.cli.definitions import refuse, registered
 from express.config import load
-from express.errors import ConfigError, DefinitionError
-from express.values import JSON, loads
+from express.config.files import MOST_BYTES, read_bytes
+from express.errors import DefinitionError
+from express.values import JSON
 
 if TYPE_CHECKING:
     from express.engine import History
@@ -45,7 +47,7 @@ def command(
     mock: str | None,
     settings: tuple[str, ...],
 ) -> None:
-    """Run WORKFLOW (a .asl.json file) once and print its output.
+    """Run WORKFLOW (a .asl.json or .asl.yaml file) once and print its output.
 
     The exit code is 0 if the execution succeeded, 1 if it failed or timed out.
     """
@@ -57,18 +59,18 @@ def command(
 
     config = load(files, settings=settings).config
     functions = {**config.function_table(), **registered(named)}
-    text = read_definition(workflow)
     record = History() if trace or history else None
     name = machine_name(workflow)
     mocks = None if mock is None else load_case(mock, name)
     sys.path[:0] = [str(Path.cwd()), *(str(Path(file).resolve().parent) for file in files)]
     try:
+        text = read_definition(workflow)
         once = asyncio.run(run_once(name, text, _input(given), functions, record, config=config, mocks=mocks))
     except HandlerError as error:
         click.echo(f"express: {error}", err=True)
         ctx.exit(EXIT_HANDLER)
     except DefinitionError as error:
-        refuse(ctx, workflow, text, error)
+        refuse(ctx, workflow, error)
     if record is not None and trace:
         _show_trace(name, record)
     if record is not None and history:
@@ -80,16 +82,19 @@ def command(
 
 
 def _input(given: str) -> JSON:
+    """Let an input in by the door of records and requests."""
+    from express.runtime.payload import Rejected, admit
+
     try:
         if given == "-":
-            text: str | bytes = sys.stdin.buffer.read()
+            text: str | bytes = sys.stdin.buffer.read(MOST_BYTES)
         else:
-            text = Path(given[1:]).read_bytes() if given.startswith("@") else given
-        return loads(text)
-    except OSError as error:
-        raise ConfigError(f"the input {given[1:]} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise click.UsageError(f"the input is not JSON: {error}") from error
+            text = read_bytes(given[1:], "the input") if given.startswith("@") else given
+        return admit(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+    except Rejected as error:
+        hint = f". {given} is a file: write -i @{given}" if os.path.isfile(given) else ""
+        cause = error.cause.replace("Not valid JSON", "the input is not JSON")
+        raise click.UsageError(f"{cause}{hint}") from error
 
 
 def _show_trace(name: str, record: History) -> None:

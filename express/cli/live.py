@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from express.cli.columns import fitting
 from express.metering import PriceTable, Totals, cost
 from express.runtime.counters import Histogram
 from express.service.development import Development, terminal_of
@@ -15,6 +16,7 @@ from express.telemetry.report import Data, in_flight
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 FRAMES_PER_SECOND = 3.0
 WINDOW_SECONDS = 5.0
@@ -31,8 +33,8 @@ class Row(msgspec.Struct, frozen=True):
     left: float
     running: int
     lag: int
-    p50: float
-    p99: float
+    p50: str
+    p99: str
     succeeded: int
     failed: int
     dead: int
@@ -76,8 +78,8 @@ class Sampler:
             left=(terminal_of(data) - terminal_of(old)) / seconds,
             running=in_flight(data) if data else 0,
             lag=self._lag(name),
-            p50=recent.quantile(0.5),
-            p99=recent.quantile(0.99),
+            p50=recent.bound(0.5),
+            p99=recent.bound(0.99),
             succeeded=data.get("succeeded", 0),
             failed=data.get("failed", 0) + data.get("timed_out", 0),
             dead=sum(data.get(reason, 0) for reason in ("poison", "oversize", "unwritable")),
@@ -111,8 +113,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.left:,.0f}",
         f"{row.running:,}",
         f"{row.lag:,}",
-        f"{row.p50:g} ms",
-        f"{row.p99:g} ms",
+        row.p50 or "–",
+        row.p99 or "–",
         f"{row.succeeded:,}",
         f"{row.failed:,}",
         f"{row.dead:,}",
@@ -124,18 +126,24 @@ def _cells(row: Row) -> tuple[str, ...]:
 HEADINGS = ("workflow", "in/s", "out/s", "in flight", "lag", "p50", "p99", "succeeded", "failed", "dead", "GB-s", "AWS")
 
 
-NARROW = ((112, ("GB-s", "p50", "in/s")), (96, ("in flight", "AWS")))
-"""Below so many columns of the terminal these are left out."""
+DROPPABLE = ("GB-s", "in/s", "p50", "AWS", "in flight", "dead", "succeeded", "lag")
+"""What is left out first where a terminal is narrow."""
 
 
 def table(development: Development, rows: list[Row], width: int) -> RenderableType:
     """A frame of the live view for a terminal of `width` columns."""
-    from rich import box
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    hidden = {heading for limit, headings in NARROW if width < limit for heading in headings}
+    grid = fitting(lambda hidden: _grid(rows, hidden), DROPPABLE, width)
+    made = Text(f"{development.progress.acknowledged:,} events made")
+    return Group(made, grid, *(Text(line, style="dim") for line in worker_lines(development)))
+
+
+def _grid(rows: list[Row], hidden: frozenset[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+
     shown = [index for index, heading in enumerate(HEADINGS) if heading not in hidden]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for index in shown:
@@ -144,8 +152,7 @@ def table(development: Development, rows: list[Row], width: int) -> RenderableTy
     for row in machines:
         grid.add_row(*(_cells(row)[index] for index in shown), end_section=row is machines[-1])
     grid.add_row(*(_cells(total)[index] for index in shown), style="bold")
-    made = Text(f"{development.progress.acknowledged:,} events made")
-    return Group(made, grid, *(Text(line, style="dim") for line in worker_lines(development)))
+    return grid
 
 
 def worker_lines(development: Development) -> list[str]:
@@ -155,10 +162,9 @@ def worker_lines(development: Development) -> list[str]:
     for number, report in sorted(development.service.totals.live.items()):
         state = readiness.get(f"worker {number}") or "ready"
         memory = report.resident_bytes / MIB
-        lag = msgspec.convert(report.loop_lag, Histogram).quantile(0.99) if report.loop_lag else 0
-        lines.append(
-            f"worker {number} · {state} · {memory:.0f} MiB · {report.cpu_seconds:.1f} s CPU · loop lag p99 {lag:g} ms"
-        )
+        lag = msgspec.convert(report.loop_lag, Histogram).bound(0.99) if report.loop_lag else ""
+        figures = f"{memory:.0f} MiB · {report.cpu_seconds:.1f} s CPU · loop lag p99 {lag or 'unknown'}"
+        lines.append(f"worker {number} · {state} · {figures}")
     return lines
 
 

@@ -26,7 +26,7 @@ SHORT_DRAIN = 0.5
 @rich_click.command()
 @rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
 @rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
-@rich_click.option("-w", "--workers", type=click.IntRange(0), help="Worker processes; 0: one per CPU.")
+@rich_click.option("-w", "--workers", type=click.IntRange(0, 1024), help="Worker processes; 0: one per CPU.")
 @rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
 @click.pass_context
 def command(
@@ -48,7 +48,7 @@ def command(
     try:
         job = prepare(config, [Path(file).parent for file in files])
     except BrokenWorkflow as error:
-        refuse(ctx, error.file, error.text, error)
+        refuse(ctx, error.file, error)
     if config.api.enabled:
         sys.path[:0] = job.path  # the API runs handlers in this process
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

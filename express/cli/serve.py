@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @rich_click.option("--ephemeral", is_flag=True, help="Keep state machines in memory only.")
 @rich_click.option("--strict", is_flag=True, help="Hide Express executions, as AWS does.")
+@rich_click.option("--mock", metavar="FILE", help="Mock file for executions started with stateMachineArn#TESTCASE.")
 @rich_click.option("--watch", is_flag=True, help="Take workflows and handlers over as they are saved.")
 @rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
 @click.pass_context
@@ -45,6 +46,7 @@ def command(
     store: str | None,
     ephemeral: bool,
     strict: bool,
+    mock: str | None,
     watch: bool,
     settings: tuple[str, ...],
 ) -> None:
@@ -61,7 +63,7 @@ def command(
     sys.path[:0] = [str(Path.cwd()), *(str(Path(file).resolve().parent) for file in files)]
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            ctx.exit(runner.run(_serve(config, workflows, watching=watch)))
+            ctx.exit(runner.run(_serve(config, workflows, mock, watching=watch)))
     except HandlerError as error:
         click.echo(f"express: {error}", err=True)
         ctx.exit(EXIT_HANDLER)
@@ -73,7 +75,7 @@ def _overridden(config: Config, host: str | None, port: int | None, store: str |
     return msgspec.structs.replace(config, api=msgspec.structs.replace(config.api, **changes))
 
 
-async def _serve(config: Config, workflows: tuple[str, ...], *, watching: bool) -> int:
+async def _serve(config: Config, workflows: tuple[str, ...], mock: str | None, *, watching: bool) -> int:
     from express.service.api import ApiServer
     from express.service.deploying import Refused, deploy_file, watch
     from express.service.watching import Watched
@@ -83,6 +85,7 @@ async def _serve(config: Config, workflows: tuple[str, ...], *, watching: bool) 
         config.function_table(),
         threads=config.workers.threads,
         config=config,
+        mock=mock,
         **_kafka(config),
     )
     watched = Watched(server, config)
@@ -136,7 +139,7 @@ def _show(refusal: Refused) -> None:
     from express.cli.diagnosis import Options, diagnose
     from express.cli.rendering import FORMATS
 
-    findings = diagnose(refusal.file, refusal.text.encode(), Options(type="EXPRESS"))
+    findings = diagnose(refusal.file, Path(refusal.file).read_bytes(), Options(type="EXPRESS"))
     shown = [finding for finding in findings if finding.diagnostic.severity == "ERROR"]
     click.echo(FORMATS["text"](shown) if shown else "\n".join(d.message for d in refusal.findings), err=True)
     _say(f"{refusal.file} can't be run")

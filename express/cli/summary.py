@@ -45,10 +45,7 @@ def _latency(development: Development) -> str:
     data = development.service.totals.overall()
     histogram = msgspec.convert(data["end_to_end_ms"], Histogram) if data else Histogram()
     memory = development.peak_bytes / MIB
-    return (
-        f"end to end p50 {histogram.quantile(0.5):g} ms, p99 {histogram.quantile(0.99):g} ms; "
-        f"at most {memory:.0f} MiB per worker"
-    )
+    return f"end to end p50 {histogram.bound(0.5)}, p99 {histogram.bound(0.99)}; at most {memory:.0f} MiB per worker"
 
 
 def _money(development: Development) -> Iterator[str]:

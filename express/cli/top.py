@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import click
 import rich_click
 
 from express.cli.client import Client, server_options
+from express.cli.columns import fitting
+from express.cli.numbers import Finite
 from express.errors import ApiError
 from express.values import JSON
 
@@ -16,17 +17,24 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LOOK_SECONDS = 1.0
-HEAD = ("STATE MACHINE", "RUNNING", "SUCCEEDED", "FAILED", "P50 ms", "SLOWEST ms", "LAST FAILURE")
+PLAIN_WIDTH = 200
+HEAD = ("STATE MACHINE", "RUNNING", "SUCCEEDED ≥", "FAILED", "P50 ms", "SLOWEST ms", "LAST FAILURE")
+DROPPABLE = ("P50 ms", "LAST FAILURE", "SLOWEST ms")
+"""What is left out first where a terminal is narrow."""
+
+CAPTION = "SUCCEEDED ≥: of its successes a busy server keeps a sample; there were at least so many"
 
 
 @rich_click.command()
 @rich_click.option("--once", is_flag=True, help="Print one table and end.")
 @rich_click.option(
-    "--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="How far to look back."
+    "--minutes", type=Finite(0.1, 1_000_000), default=5.0, show_default=True, help="How far to look back."
 )
 @server_options
 def command(once: bool, minutes: float, url: str) -> None:
     """Show running executions and those of the last minutes that the server keeps, once a second.
+
+    Where the output is no terminal, one table is printed.
 
     A busy server keeps every failure and the slowest, but of the other successes a sample: their number is a
     lower bound.
@@ -35,21 +43,30 @@ def command(once: bool, minutes: float, url: str) -> None:
     from rich.live import Live
 
     client = Client(url)
-    if once:
-        Console().print(_table(client, minutes))
+    console = Console()
+    if once or not console.is_terminal:
+        console.print(_table(client, minutes, console.width if console.is_terminal else PLAIN_WIDTH), soft_wrap=True)
         return
-    with Live(_table(client, minutes), refresh_per_second=2) as live:
+    with Live(_table(client, minutes, console.width), console=console, refresh_per_second=2) as live:
         while True:
             time.sleep(LOOK_SECONDS)
-            live.update(_table(client, minutes))
+            live.update(_table(client, minutes, console.width))
 
 
-def _table(client: Client, minutes: float) -> Table:
+def _table(client: Client, minutes: float, width: int) -> Table:
+    since = time.time() - 60 * minutes
+    machines = sorted(client.machines(), key=lambda m: str(m["name"]))
+    rows = [(str(machine["name"]), *figures(_executions(client, machine), since)) for machine in machines]
+    return fitting(lambda hidden: _grid(rows, hidden), DROPPABLE, width)
+
+
+def _grid(rows: list[tuple[str, ...]], hidden: frozenset[str]) -> Table:
     from rich.table import Table
 
-    table = Table(*HEAD, box=None, pad_edge=False)
-    for machine in sorted(client.machines(), key=lambda m: str(m["name"])):
-        table.add_row(machine["name"], *figures(_executions(client, machine), time.time() - 60 * minutes))
+    shown = [index for index, name in enumerate(HEAD) if name not in hidden]
+    table = Table(*(HEAD[index] for index in shown), box=None, pad_edge=False, caption=CAPTION)
+    for row in rows:
+        table.add_row(*(row[index] for index in shown))
     return table
 
 

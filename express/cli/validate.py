@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import rich_click as click
 
 from express.asl.lint import MachineType
 from express.cli import EXIT_FINDINGS, EXIT_USAGE
-from express.cli.diagnosis import Finding, NoSuchFile, Options, diagnose, find_files
+from express.cli.diagnosis import STDIN, Finding, NoSuchFile, Options, diagnose, find_files, types
 from express.cli.rendering import FORMATS
+from express.config.files import MOST_BYTES, read_bytes
 
 
 @click.command()
@@ -21,7 +22,7 @@ from express.cli.rendering import FORMATS
     "--type",
     "machine_type",
     type=click.Choice(["STANDARD", "EXPRESS"], case_sensitive=False),
-    help="The type of the state machines; by default what a template says, else STANDARD.",
+    help="The type of the state machines; by default what a template says, else either that fits.",
 )
 @click.option("--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 @click.option("--warnings/--no-warnings", default=True, help="Show warnings too; they never fail the run.")
@@ -31,6 +32,7 @@ from express.cli.rendering import FORMATS
     default=True,
     help="Let texts such as ${Name} stand for what a deployment tool fills in.",
 )
+@click.option("-s", "--substitute", "given", multiple=True, metavar="NAME=VALUE", help="What ${NAME} of a template is.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -41,35 +43,46 @@ def command(
     warnings: bool,
     strict: bool,
     placeholders: bool,
+    given: tuple[str, ...],
 ) -> None:
     """Find every mistake in state machine definitions.
 
     FILE is a file, a pattern such as 'workflows/**/*.asl.json', a folder, or - for the standard input. Definitions
-    are JSON or YAML; those inside CloudFormation, SAM and Serverless templates are found too.
+    are JSON or YAML; those of CloudFormation, SAM, CDK, Terraform and Serverless files are read as `express deploy`
+    reads them, with the files that they name. What can't be seen is named as not checked (W0008), which fails nothing.
 
     Exit codes: 0 no errors; 1 errors found; 2 wrong usage. `express explain CODE` says more about a code.
     """
-    options = Options(type=machine_type, strict=strict, placeholders=placeholders, warnings=warnings)
+    values = dict(entry.partition("=")[::2] for entry in given)
+    options = Options(type=machine_type, strict=strict, placeholders=placeholders, warnings=warnings, given=values)
     findings: list[Finding] = []
+    kinds: Counter[str] = Counter()
+    limited: list[str] = []
     try:
         names = find_files(files)
         for name in names:
-            findings += diagnose(_shown(name), _read(name), options)
+            raw = _read(name)
+            found = diagnose(_shown(name), raw, options)
+            findings += found
+            if machine_type is None and not any(f.diagnostic.severity == "ERROR" for f in found):
+                _tell_types(_shown(name), raw, options, kinds, limited)
     except NoSuchFile as error:
         _usage(ctx, f"no definition is found at {error}")
     except OSError as error:
         _usage(ctx, f"{error.filename}: {error.strerror}")
     _write(FORMATS[style](findings))
-    click.echo(_summary(findings, len(names)), err=True)
+    for line in limited:
+        click.echo(line, err=True)
+    click.echo(_summary(findings, len(names), kinds), err=True)
     ctx.exit(EXIT_FINDINGS if any(f.diagnostic.severity == "ERROR" for f in findings) else 0)
 
 
 def _read(name: str) -> bytes:
-    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    return sys.stdin.buffer.read(MOST_BYTES) if name == "-" else read_bytes(name)
 
 
 def _shown(name: str) -> str:
-    return "<stdin>" if name == "-" else os.path.normpath(name)
+    return STDIN if name == "-" else os.path.normpath(name)
 
 
 def _write(text: str) -> None:
@@ -83,7 +96,16 @@ def _usage(ctx: click.Context, sentence: str) -> None:
     ctx.exit(EXIT_USAGE)
 
 
-def _summary(findings: Sequence[Finding], files: int) -> str:
+def _tell_types(name: str, raw: bytes, options: Options, kinds: Counter[str], limited: list[str]) -> None:
+    """Count which types a definition can be, and say why where it can't be both."""
+    possible, why = types(name, raw, options)
+    if possible:
+        kinds[" or ".join(possible)] += 1
+    if why is not None:
+        limited.append(f"{name} can be STANDARD, not EXPRESS: {' '.join(why.message.split())} at {why.location}")
+
+
+def _summary(findings: Sequence[Finding], files: int, kinds: Counter[str]) -> str:
     """What was found, follow-on findings apart: they go when their cause goes."""
     own = [f.diagnostic for f in findings if not f.diagnostic.follows]
     errors = sum(found.severity == "ERROR" for found in own)
@@ -92,7 +114,8 @@ def _summary(findings: Sequence[Finding], files: int) -> str:
     parts = [_count(errors, "error"), _count(warnings, "warning")]
     if following:
         parts.append(f"{following} that {'follows' if following == 1 else 'follow'} from these")
-    return f"{_count(files, 'file')}: {', '.join(parts)}"
+    told = ", ".join(f"{number} can be {kind}" for kind, number in sorted(kinds.items()))
+    return f"{_count(files, 'file')}: {', '.join(parts)}{'; ' if told else ''}{told}"
 
 
 def _count(number: int, word: str) -> str:

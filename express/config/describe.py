@@ -55,6 +55,7 @@ MEANINGS = {
     "workers.restart_delay_max": "The longest such pause.",
     "metrics.host": "Address of `/metrics` and the health checks.",
     "metrics.port": "Port of the same; 0: any free one.",
+    "metrics.hosts": "Host names that requests may come for, besides loopback ones and, off loopback, addresses.",
     "metrics.interval": "How often workers report.",
     "metrics.series": "Most series of one metric; what is beyond is summed up in one.",
     "metering.table": "Table of the price file: `aws` or `flat`, or one of your own.",

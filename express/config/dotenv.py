@@ -11,6 +11,7 @@ import re
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from express.config.files import read_bytes
 from express.errors import ConfigError
 
 DEFAULT_FILE = ".env"
@@ -51,9 +52,7 @@ def parse(text: str, file: str = DEFAULT_FILE) -> dict[str, tuple[str, int]]:
 def add_to(environ: MutableMapping[str, str], file: Path) -> None:
     """Set the variables of `file` that `environ` does not have. Raises ConfigError where it can't be read."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
+        text = read_bytes(file, most=1024 * 1024).decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not UTF-8 text") from error
     for name, (value, number) in parse(text, str(file)).items():

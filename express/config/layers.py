@@ -6,6 +6,7 @@ Order, the last wins: defaults of the structs, files in the order given, the pro
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from express.config.dotenv import ORIGINS
+from express.config.files import read_bytes
 from express.config.lines import KeyPath, dotted, key_lines
 from express.config.shape import wants_text
 from express.errors import ConfigError
@@ -22,6 +24,16 @@ PREFIX = "EXPRESS_"
 PYPROJECT = "pyproject.toml"
 OWN_TABLE = ("tool", "express")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_YAML = re.compile(r"(?:\s*(?:#.*|---.*)?\n)*[A-Za-z_][\w.-]*:(?:\s|$)")
+"""What a text in YAML begins with: a key, a colon and white space, behind comments and the mark of a document."""
+
+MOST_BYTES = 1024 * 1024
+"""Most bytes of a configuration file."""
+
+DEEPEST = 64
+"""Most levels of tables and arrays; the configuration itself has six."""
+
+_TOO_DEEP = f"tables and arrays are nested over more than {DEEPEST} levels"
 _LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
 
@@ -62,9 +74,10 @@ class Tree:
         for key, value in data.items():
             here = (*path, key)
             if isinstance(value, dict) and isinstance(into.get(key), dict):
-                self._merge(into[key], value, here, lines, file)
+                self._merge(into[key], value, here, _with_inner(value, here, lines), file)
             else:
-                self._forget(here)
+                if key in into:
+                    self._forget(here)
                 into[key] = value
                 self._record(value, here, lines, file)
 
@@ -72,8 +85,8 @@ class Tree:
         if path in lines:
             self.origins[path] = f"{file}:{lines[path]}"
             self.folders[path] = file.parent
-        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for key, item in items:
+            lines = _with_inner(value, path, lines)
+        for key, item in _items(value):
             self._record(item, (*path, key), lines, file)
 
     def _forget(self, path: KeyPath) -> None:
@@ -86,6 +99,8 @@ class Tree:
         into: Any = self.data
         path: KeyPath = ()
         *outer, last = keys
+        if len(outer) > DEEPEST:
+            raise ConfigError(f"{origin[:80]}: {_TOO_DEEP}")
         for key in outer:
             step = _step(into, key, origin)
             path = (*path, step)
@@ -98,8 +113,18 @@ class Tree:
         step = _step(into, last, origin)
         path = (*path, step)
         self._forget(path)
-        into[step] = text if wants_text(path) else _value(text)
+        into[step] = text if wants_text(path) else _value(text, origin)
         self.origins[path] = origin
+
+
+def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+
+
+def _with_inner(value: Any, path: KeyPath, lines: Mapping[KeyPath, int]) -> Mapping[KeyPath, int]:
+    """Return `lines` with the members of an array or inline table, which stand on the line where it begins."""
+    missing = [(*path, key) for key, _ in _items(value) if (*path, key) not in lines]
+    return {**lines, **dict.fromkeys(missing, lines[path])} if missing and path in lines else lines
 
 
 def _step(into: Any, key: str, origin: str) -> str | int:
@@ -113,11 +138,35 @@ def _step(into: Any, key: str, origin: str) -> str | int:
     raise ConfigError(f"{origin}: there is no element {key!r} of {len(into)}")
 
 
-def _value(text: str) -> Any:
+def _value(text: str, origin: str) -> Any:
     try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except (tomllib.TOMLDecodeError, KeyError):
         return text
+    except RecursionError:
+        raise ConfigError(f"{origin}: {_TOO_DEEP}") from None
+    if _is_deep(value):
+        raise ConfigError(f"{origin}: {_TOO_DEEP}")
+    return value
+
+
+def _is_deep(data: Any) -> bool:
+    """Whether tables and arrays are nested too far for what reads them next."""
+    level = [data]
+    for _ in range(DEEPEST):
+        level = (
+            [
+                item
+                for value in level
+                for item in (value.values() if isinstance(value, dict) else value)
+                if isinstance(item, dict | list)
+            ]
+            if isinstance(data, dict | list)
+            else []
+        )
+        if not level:
+            return False
+    return True
 
 
 def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[KeyPath, int]]:
@@ -126,20 +175,34 @@ def read_file(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], d
     Of a `pyproject.toml` that is its table `[tool.express]`. Raises ConfigError with file and line.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_bytes(file, most=MOST_BYTES).decode()
         data = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not UTF-8 text") from error
+    except RecursionError:
+        raise ConfigError(f"{file}: {_TOO_DEEP}") from None
     except tomllib.TOMLDecodeError as error:
         place = _LINE.search(str(error))
         line = f":{place[1]}" if place else ""
-        raise ConfigError(f"{file}{line}: {_LINE.sub('', str(error))}") from error
+        raise ConfigError(f"{file}{line}: {_LINE.sub('', str(error))}{_other_format(text)}") from error
+    if _is_deep(data):
+        raise ConfigError(f"{file}: {_TOO_DEEP}")
     lines = key_lines(text)
     if file.name == PYPROJECT:
         data, lines = _own_table(data, lines, file)
     return _filled(data, environ, file), lines
+
+
+def _other_format(text: str) -> str:
+    """Return what to say of a text that is not TOML because it is JSON or YAML."""
+    try:
+        is_json = isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        is_json = False
+    if not is_json and _YAML.match(text) is None:
+        return ""
+    kind = "JSON" if is_json else "YAML"
+    return f'. It looks like {kind}: a configuration is TOML, [kafka] and bootstrap_servers = "host:9092" below it'
 
 
 def _own_table(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
+
+_TOKEN = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
+    r"|'''(?:[^']|'(?!''))*'{3,5}"  # texts over several lines
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'|#[^\n]*|[\[\]{}]|\n|[^\"'#\[\]{}\n]+",
+    re.DOTALL,
+)
 
 
 def dotted(path: KeyPath) -> str:
@@ -23,7 +32,8 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     """Key path → line (from 1) for every key and table of valid TOML; inside an array or an inline table the
     line is that of its first one.
 
-    A statement is collected line by line until tomllib accepts it, so the grammar is tomllib's own.
+    The text is split where a line ends outside of texts, arrays and inline tables; the keys of a statement are
+    tomllib's own.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
@@ -41,24 +51,20 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str, bool]]:
-    start, pending = 0, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if not pending:
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            start = number
-        pending += line.strip() + "\n" if not pending else line + "\n"
-        if _complete(pending):
-            yield start, pending, pending.startswith("[")
-            pending = ""
-
-
-def _complete(statement: str) -> bool:
-    try:
-        tomllib.loads(statement)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
+    """Each statement with the line that it begins on, and whether it is the header of a table."""
+    start, number, depth, first = 0, 1, 0, None
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token == "\n" and not depth:
+            if first is not None:
+                yield first, text[start : match.start()].strip() + "\n", text[start : match.start()].lstrip()[:1] == "["
+            start, first = match.end(), None
+        elif first is None and not token.startswith("#") and token.strip():
+            first = number
+        depth += (token in ("[", "{")) - (token in ("]", "}"))
+        number += token.count("\n")
+    if first is not None:
+        yield first, text[start:].strip() + "\n", text[start:].lstrip()[:1] == "["
 
 
 def _keys(data: dict[str, Any]) -> KeyPath:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import msgspec
 
 from express.config import layers
+from express.config.files import read_text
 from express.config.lines import KeyPath, dotted
 from express.config.model import Config, decode_custom
 from express.config.rules import property_name, rule_problems
 from express.config.shape import Problem, nearest, problems
 from express.errors import ConfigError
+
+MOST_PROBLEMS = 100
+"""Most mistakes of a configuration that are told at once."""
 
 DEFAULT_FILES = ("express.toml", "config/express.toml")
 """Looked for, in this order, where no file is named."""
@@ -65,13 +70,16 @@ def _default_files() -> list[str]:
 def _is_ours(pyproject: Path) -> bool:
     """Whether there is a pyproject.toml with settings for us; one that is broken is somebody else's to mend."""
     try:
-        return layers.has_own_table(tomllib.loads(pyproject.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return layers.has_own_table(tomllib.loads(read_text(pyproject, most=layers.MOST_BYTES)))
+    except (ConfigError, ValueError, RecursionError):
         return False
 
 
 def _refuse(tree: layers.Tree, found: Iterable[Problem]) -> None:
-    lines = [f"{tree.origin(problem.path)}: {dotted(problem.path)}: {problem.message}" for problem in found]
+    first = list(itertools.islice(found, MOST_PROBLEMS + 1))
+    lines = [f"{tree.origin(problem.path)}: {dotted(problem.path)}: {problem.message}" for problem in first]
+    if len(lines) > MOST_PROBLEMS:
+        lines[-1] = f"there are more than {MOST_PROBLEMS} mistakes; the others are not shown"
     if lines:
         raise ConfigError("\n".join(lines))
 

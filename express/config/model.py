@@ -137,6 +137,7 @@ class Metrics(Section, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 9464
+    hosts: list[str] = field(default_factory=list)
     interval: Duration = duration("1s")
     series: Positive = 1_000
 

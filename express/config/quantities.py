@@ -12,6 +12,9 @@ from express.errors import ConfigError
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)\Z")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?\Z")
 
+LONGEST = 10 * 366 * 86_400.0
+"""Seconds of the longest duration."""
+
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -31,7 +34,10 @@ class Duration(float):
         match = _DURATION.match(text) if isinstance(text, str) else None
         if match is None:
             raise ValueError(f'expected a duration with a unit such as "250ms", "30s" or "5m", got {text!r}')
-        return cls(float(match[1]) * SECONDS[match[2]])
+        seconds = float(match[1]) * SECONDS[match[2]]
+        if seconds > LONGEST:
+            raise ValueError(f"expected a duration of ten years at most, got {match[0][:40]!r}")
+        return cls(seconds)
 
 
 class Size(int):
@@ -49,6 +55,8 @@ class Size(int):
         match = _SIZE.match(str(text)) if type(text) in (str, int) else None
         if match is None:
             raise ValueError(f'expected a size such as 262144, "256KiB" or "64MB", got {text!r}')
+        if len(match[1]) > 18:
+            raise ValueError(f"expected a size of less than an exabyte, got {str(text)[:40]!r}")
         return cls(int(match[1]) * BYTES[match[2] or "B"])
 
 

@@ -6,26 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from express.config.client import client_problems
 from express.config.cluster import cluster_problems
 from express.config.lines import KeyPath
 from express.config.model import Config, Pipeline
 from express.config.outside import outside_problems
 from express.config.quantities import is_reference
 from express.config.shape import Problem
+from express.config.topics import topic_problems
 
 SECRET_KEY = re.compile(r"passw(or)?d|secret|token|credential|api[_.-]?key|jaas", re.IGNORECASE)
-
-RESERVED = {
-    "bootstrap.servers": "kafka.bootstrap_servers",
-    "group.id": "kafka.group",
-    "enable.auto.commit": "the offset rules of express",
-    "auto.commit.interval.ms": "the offset rules of express",
-    "acks": "the delivery of the pipeline",
-    "enable.idempotence": "the delivery of the pipeline",
-    "transactional.id": "the delivery of the pipeline",
-    "isolation.level": "the delivery of the pipeline",
-}
-"""Client properties that are not the user's: what decides them instead."""
 
 MAX_TIME_LIMIT = 300.0
 """An Express execution never runs longer (AWS quota)."""
@@ -36,6 +26,7 @@ MAX_PAYLOAD_LIMIT = 262_144
 def rule_problems(config: Config) -> Iterator[Problem]:
     """Every broken rule of a configuration that has the right shape."""
     yield from _client_problems(config)
+    yield from topic_problems(config)
     yield from _pipeline_problems(config)
     yield from _principal_problems(config)
     yield from outside_problems(config)
@@ -68,11 +59,12 @@ def _client_problems(config: Config) -> Iterator[Problem]:
         name = property_name(path)
         properties[name] = value
         where = places[name] = ("kafka", "client", *path)
-        if name in RESERVED:
-            yield Problem(where, f"is not set here: {RESERVED[name]} decides it")
         if SECRET_KEY.search(name) and not is_reference(value):
             yield Problem(where, 'holds a secret: write where it is kept, "env:NAME" or "file:/path"')
-    yield from cluster_problems(config, properties, places)
+    found = list(cluster_problems(config, properties, places))
+    yield from found
+    told = {problem.path for problem in found}
+    yield from (problem for problem in client_problems(properties, places) if problem.path not in told)
 
 
 def _principal_problems(config: Config) -> Iterator[Problem]:

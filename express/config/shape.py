@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from express.config.lines import KeyPath
+from express.config.lines import KeyPath, dotted
 from express.config.model import Config, decode_custom
 from express.config.quantities import Duration, Size
 
@@ -37,6 +37,10 @@ def problems(data: Any, kind: Any = Config, path: KeyPath = ()) -> Iterator[Prob
     inner = _inner(kind)
     if _is_struct(kind) and isinstance(data, dict):
         yield from _struct_problems(data, kind, path)
+    elif get_origin(kind) is list and isinstance(data, dict) and _is_struct(inner):
+        yield Problem(path, f"it is a list of tables: write [[{dotted(path)}]] instead of [{dotted(path)}]")
+    elif _is_struct(kind) and isinstance(data, list):
+        yield Problem(path, f"it is one table: write [{dotted(path)}] instead of [[{dotted(path)}]]")
     elif get_origin(kind) is list and isinstance(data, list) and _is_struct(inner):
         for index, item in enumerate(data):
             yield from problems(item, inner, (*path, index))

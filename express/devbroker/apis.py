@@ -1,7 +1,8 @@
 """The table of APIs: key, versions spoken, request, and what handles it.
 
 Non-flexible versions mostly: aiokafka uses nothing else and librdkafka settles for them. The flexible ones are
-there where a client gains something: fencing in transactions (KIP-447, KIP-360) and stable positions.
+there where a client gains something: fencing in transactions (KIP-447, KIP-360), stable positions, and what became of
+a transaction (KIP-664).
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ APIS = (
     Api(37, 0, 1, NEVER, admin_messages.CreatePartitionsRequest, admin.create_partitions),
     Api(42, 0, 1, NEVER, group_messages.DeleteGroupsRequest, groups.delete_groups),
     Api(44, 0, 0, NEVER, admin_messages.IncrementalAlterConfigsRequest, admin.alter_configs),
+    Api(61, 0, 0, 0, transaction_messages.DescribeProducersRequest, transactions.describe_producers),
+    Api(65, 0, 0, 0, transaction_messages.DescribeTransactionsRequest, transactions.describe_transactions),
 )
 BY_KEY = {api.key: api for api in APIS}
 SPOKEN = [ApiRange(key=api.key, first=api.first, last=api.last) for api in APIS]

@@ -22,7 +22,7 @@ from express.devbroker.journal import (
 )
 from express.devbroker.member import Clock
 from express.devbroker.topics import UNLIMITED, MakeBlobs, Topics, in_memory
-from express.devbroker.transactions import Transactions
+from express.devbroker.transactions import Drop, Transactions, drop_none
 
 NODE_ID = 1
 CLUSTER_ID = "express-development"
@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     auto_create: bool = False  # create topics that are asked for and not there
     retention_bytes: int = UNLIMITED  # per partition, unless the topic says otherwise
     max_request_bytes: int = MAX_REQUEST_BYTES
+    drop_marker: Drop = drop_none  # for tests
 
 
 class Node:
@@ -55,7 +56,7 @@ class Node:
         self.port = 0
         self.topics = Topics(journal, make_blobs, settings.retention_bytes)
         self.groups = Groups(journal, clock)
-        self.transactions = Transactions(journal, clock, self.topics, self.groups)
+        self.transactions = Transactions(journal, clock, self.topics, self.groups, settings.drop_marker)
 
     def restore(self, event: AnyEvent) -> None:
         """Apply what the journal says."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from express.devbroker.batch import Header, marker, marks_commit, placed, read_header
 from express.devbroker.log import Blobs, Log
-from express.devbroker.producers import Producers
+from express.devbroker.producers import Producer, Producers
 
 
 class Aborted(NamedTuple):
@@ -60,6 +60,11 @@ class Partition:
         self.log.append(header, data)
         self._close_transaction(header, committed)
         self.changed()
+
+    def producers(self) -> Iterator[tuple[int, Producer, int]]:
+        """The producers that wrote here: id, what is known of it, first offset of its open transaction or -1."""
+        for producer_id, known in self._producers.all():
+            yield producer_id, known, self._open.get(producer_id, -1)
 
     def aborted_between(self, first: int, upper: int) -> list[Aborted]:
         """The aborted transactions with records in `first` up to `upper`."""

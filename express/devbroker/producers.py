@@ -6,6 +6,7 @@ The last five batches of each producer are remembered, as many as a client may h
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from express.devbroker.batch import NO_PRODUCER, Header
@@ -26,11 +27,18 @@ class Seen(NamedTuple):
 class Producer:
     """What a partition knows of one producer."""
 
-    __slots__ = ("batches", "epoch")
+    __slots__ = ("batches", "epoch", "timestamp")
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
+        self.timestamp = -1
+        """Of its last batch."""
         self.batches: deque[Seen] = deque(maxlen=REMEMBERED)
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of its last record, -1 if there is none in this epoch."""
+        return self.batches[-1].last if self.batches else -1
 
 
 class Producers:
@@ -63,8 +71,13 @@ class Producers:
         if header.producer_id == NO_PRODUCER:
             return
         producer = self.fence(header.producer_id, header.producer_epoch)
+        producer.timestamp = header.max_timestamp
         if not header.is_control:
             producer.batches.append(Seen(header.base_sequence, header.last_sequence, base_offset))
+
+    def all(self) -> Iterable[tuple[int, Producer]]:
+        """The producers that are remembered, by id."""
+        return self._known.items()
 
     def fence(self, producer_id: int, epoch: int) -> Producer:
         """The producer at `epoch`: what it wrote at a lower one is forgotten and refused from now on."""

@@ -10,6 +10,7 @@ from typing import cast
 
 from express.engine.effects import Effect, Finish, Yield
 from express.engine.events import (
+    UNSENT,
     Event,
     Heartbeat,
     Stopped,
@@ -29,6 +30,7 @@ from express.engine.execution import (
     Execution,
     Frame,
     Join,
+    Prepare,
 )
 from express.engine.history import History
 from express.engine.program import AGAIN, END, EXECUTION_SECONDS, RESUME, WAIT, Program, Row, Step, cap
@@ -53,9 +55,6 @@ class _NoEntropy:
     def token(self, key: str) -> str:
         raise RuntimeError("this execution was started without entropy")
 
-    def spent(self) -> float:
-        return 0.0
-
 
 _NO_ENTROPY = _NoEntropy()
 _NOBODY = About()
@@ -71,13 +70,15 @@ def start(
     history: History | None = None,
     limit: float | None = EXECUTION_SECONDS,
     size: int = 0,
+    prepare: Prepare | None = None,
 ) -> tuple[Execution, list[Effect]]:
     """Begin an execution. `limit` is the cap in seconds (None: no cap); TimeoutSeconds may make it less.
 
     `size` is the number of bytes of the input's JSON text where the caller knows it: an upper bound that saves
-    measuring. The effects are to be performed in order; `deliver` takes the answers.
+    measuring. `prepare` looks at the parameters of every call before it is asked for. The effects are to be
+    performed in order; `deliver` takes the answers.
     """
-    x = Execution(program, data, now, about, entropy, history, cap(program, limit, now))
+    x = Execution(program, data, now, about, entropy, history, cap(program, limit, now), prepare)
     root = Frame(x, program.scope.rows, data)
     root.bound = 5 * size if size else 1 << 62
     root.record("ExecutionStarted", {"input": data, "roleArn": about.role_arn})
@@ -139,6 +140,11 @@ def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> Non
             del x.pending[event.seq]
             _time_out(x)
         return
+    if x.deadline is not None and x.now >= x.deadline:  # whoever holds up its host holds up its timers, too
+        if type(event) is not Heartbeat and type(event) is not TaskSubmitted:
+            del x.pending[event.seq]  # type: ignore[union-attr]  # an answer or a timer
+        _time_out(x)
+        return
     row = frame.rows[frame.at]
     if type(event) is TimerFired:
         if role != TASK:
@@ -167,10 +173,22 @@ def _answered(x: Execution, frame: Frame, row: Row, event: Event) -> None:
         x.cancel(seq)
     frame.waits.clear()
     if type(event) is TaskFailed:
+        if event.stage == UNSENT:
+            _unsent(x, frame)
+            _guarded(x, frame, row, StatesError(event.error, event.cause, located=True))
+            return
         row.plan.failed(frame, event)
         _guarded(x, frame, row, Failed(event.error, event.cause))
         return
     _run(x, frame, RESUME, cast(TaskSucceeded, event))
+
+
+def _unsent(x: Execution, frame: Frame) -> None:
+    """Take back the Scheduled and Started of a call that was never made: the last two events, in a single frame."""
+    x.events -= 2
+    frame.prev = frame.entered_id
+    if x.history is not None:
+        x.history.take_back(2)
 
 
 def _guarded(x: Execution, frame: Frame, row: Row, failure: StatesError) -> None:

@@ -13,7 +13,8 @@ class StartTask(msgspec.Struct, frozen=True, gc=False):
     """Call a resource; answer with TaskSucceeded or TaskFailed.
 
     `key` is stable over replays of the same record (execution, state, visit, iteration): the idempotency key.
-    `timeout` and `heartbeat` are seconds for information; their timers are effects of their own.
+    `timeout` and `heartbeat` are seconds for information; their timers are effects of their own. `prepared` is what
+    the host has made of the parameters, if it was asked to.
     """
 
     seq: int
@@ -26,6 +27,7 @@ class StartTask(msgspec.Struct, frozen=True, gc=False):
     heartbeat: float | None = None
     token: str | None = None
     credentials: JSON = None
+    prepared: Any = None  # the host's; the engine never looks inside
 
 
 class StartTimer(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ import msgspec
 
 from express.values import JSON
 
+UNSENT = "unsent"
+
 
 class TaskSucceeded(msgspec.Struct, frozen=True, gc=False):
     """The task answered; `output` is the raw task result, before ResultSelector."""
@@ -20,7 +22,8 @@ class TaskFailed(msgspec.Struct, frozen=True, gc=False):
     """The task failed with an error name and cause (None: AWS reports no such field).
 
     `stage` tells what failed, as the history tells it: `run` (TaskFailed), `start` (TaskStartFailed),
-    `submit` (TaskSubmitFailed), `schedule` (LambdaFunctionScheduleFailed).
+    `submit` (TaskSubmitFailed), `schedule` (LambdaFunctionScheduleFailed). `UNSENT`: the call was never made, as no
+    request could be made of its parameters; the history tells neither its start nor its failure.
     """
 
     seq: int

@@ -7,13 +7,12 @@ expressions that run in it. Nothing here decides; `advance` and `recovery` do.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from express.budget import UNITS, Budget
-from express.engine.effects import Cancel, Effect, Finish, StartTimer
+from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
 from express.engine.history import History
 from express.engine.program import Program, Row, Rows, Step
 from express.values import JSON, format_timestamp
@@ -21,12 +20,6 @@ from express.values import JSON, format_timestamp
 TASK, TIMEOUT, HEARTBEAT, WAIT_OVER, RETRY, DEADLINE = range(6)
 """What a pending `seq` is: the task itself, one of its timers, a Wait, a retry's delay, the execution's cap."""
 
-
-STARTED = 40
-"""Iterations of a Map whose ItemSelector share one budget: as many as run at once."""
-
-UNITS_PER_STEP = 400
-"""Units of expressions that count as one step of a turn: so many that a turn ends where a budget does."""
 
 RETRIED = frozenset({"Task", "Parallel", "Map"})
 """The kinds that may be retried: only their Context object has a RetryCount (observed on AWS)."""
@@ -43,9 +36,6 @@ class Entropy(Protocol):
 
     def token(self, key: str) -> str:
         """A task token for the attempt that `key` names."""
-
-    def spent(self) -> float:
-        """Seconds of processor time that this thread has used."""
 
 
 class About(msgspec.Struct, frozen=True, gc=False):
@@ -67,13 +57,18 @@ class About(msgspec.Struct, frozen=True, gc=False):
     account: int = 0
 
 
+Prepare: TypeAlias = Callable[[StartTask, About, float | None], StartTask]
+"""(a call to be made, execution, deadline) → the same with what its host has prepared of its parameters.
+
+Raises StatesError where no request can be made of them.
+"""
+
+
 class Execution:
-    """One run of a program. Changed only by `start`, `deliver` and `advance`."""
+    """One run of a program. Changed only by `start`, `deliver` and `advance`. `prepare` is the host's, if any."""
 
     __slots__ = (
         "about",
-        "allowance",
-        "allowed",
         "budget",
         "bug",
         "deadline",
@@ -85,6 +80,7 @@ class Execution:
         "input",
         "now",
         "pending",
+        "prepare",
         "program",
         "ready",
         "seq",
@@ -101,6 +97,7 @@ class Execution:
         entropy: Entropy,
         history: History | None,
         deadline: float | None,
+        prepare: Prepare | None = None,
     ) -> None:
         self.program = program
         self.input = data
@@ -110,6 +107,7 @@ class Execution:
         self.entropy = entropy
         self.history = history
         self.deadline = deadline
+        self.prepare = prepare
         self.effects: list[Effect] = []
         self.pending: dict[int, tuple[Frame | None, int]] = {}
         self.ready: deque[tuple[Frame, Step]] = deque()
@@ -117,8 +115,6 @@ class Execution:
         self.events = 0
         self.transitions = 0
         self.budget = 0
-        self.allowance: Budget | None = None
-        self.allowed: tuple[Frame | None, int, int] = (None, 0, 0)
         self.finished: Finish | None = None
         self.bug: Exception | None = None
 
@@ -238,23 +234,6 @@ class Frame:
     def uuid(self) -> str:
         """A version-4 UUID."""
         return self.x.entropy.uuid()
-
-    def budget(self) -> Budget:
-        """What is left for the expressions of the state that the frame is in.
-
-        They share one from Arguments to Output. `STARTED` iterations of a Map share one for their ItemSelector. What
-        was spent counts as steps of the turn, so that others have theirs.
-        """
-        x = self.x
-        last = x.allowance
-        group = 0 if self.item is None else self.item["Index"] // STARTED
-        frame, steps, of = x.allowed
-        if last is None or frame is not self or steps != self.steps or of != group:
-            if last is not None:
-                x.budget -= (UNITS - last.units) // UNITS_PER_STEP
-            x.allowance = last = Budget(clock=x.entropy.spent)
-            x.allowed = (self, self.steps, group)
-        return last
 
     # History ------------------------------------------------------------------------------------------
 

@@ -3,6 +3,9 @@
 Events hold references to values, not copies: the engine never changes a value in place. The table adds event by
 event; a segment adds one tuple for all of its events, whose kinds and fixed details are in a `Template` that was made
 when the machine was compiled. They become events when somebody reads them, which most often nobody does.
+
+A history is bounded in events and in memory, an execution is not: once the history is full, only the event that ends
+the execution is kept, and an event `HistoryTruncated` stands for those that were left out and counts them.
 """
 
 from __future__ import annotations
@@ -10,7 +13,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from express.values import JSON
+from express.values import JSON, PAYLOAD_LIMIT, dumps, parsed_bytes
+
+MOST_EVENTS = 25_000
+"""Events of one history: as many as AWS keeps of a Standard execution."""
+
+MOST_BYTES = 32 << 20
+"""Memory that one history may take, about: its events, and the values that they refer to."""
+
+EVENT_BYTES = 450
+"""What an event takes beside its values, about."""
+
+TRUNCATED = "HistoryTruncated"
+"""The type of the event that stands for those that were left out."""
+
+_FIRST_STEP, _LAST_STEP, _STEP_BYTES = 32, 256, 1 << 20
+"""Events from one look at the memory to the next: as many as take so many bytes, within these bounds."""
 
 HistoryEvent: TypeAlias = tuple[int, int, str, float, dict[str, JSON]]
 """(id, previousEventId, type, engine time, details). Details are AWS's members, flattened, values parsed."""
@@ -66,17 +84,38 @@ class Template:
 
 
 class History:
-    """Collects the history events of one execution, in order.
+    """Collects the history events of one execution, in order, while there is room.
 
-    Segments add at the engine time `now`, and call tasks by way of `call`.
+    Segments add at the engine time `now`, and call tasks by way of `call`, the last one at `asked`. `grown` is told by
+    how many bytes the history has grown, and answers whether it may grow further.
     """
 
-    __slots__ = ("added", "call", "now")
+    __slots__ = (
+        "_grown",
+        "_known",
+        "_left",
+        "_measured",
+        "_room",
+        "_step",
+        "_told",
+        "added",
+        "asked",
+        "bytes",
+        "call",
+        "kept",
+        "now",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, grown: Callable[[int], bool] | None = None) -> None:
         self.added: list[tuple[Any, ...]] = []
         self.now = 0.0
+        self.asked = 0.0
         self.call: Callable[..., Any] | None = None
+        self.kept = self.bytes = self._measured = self._told = 0
+        self._grown = grown
+        self._room = self._step = _FIRST_STEP
+        self._known: set[int] = set()
+        self._left: _LeftOut | None = None
 
     def __call__(self, *asked: Any) -> Any:
         """Call a task, for `fast.drive`."""
@@ -85,26 +124,123 @@ class History:
 
     def add(self, event: HistoryEvent) -> None:
         """Take one event."""
-        self.added.append(event)
+        if self._room > 0 or self._is_room(1):
+            self._room -= 1
+            self.added.append(event)
+        elif self._left is not None:
+            self._left.add(event, 1)
+
+    def take(self, added: tuple[Any, ...]) -> None:
+        """Take the events of a segment: its template, the engine time, and the values that are no constants."""
+        events = len(added[0].events)
+        if self._room >= events or self._is_room(events):
+            self._room -= events
+            self.added.append(added)
+        elif self._left is not None:
+            *_, last = added[0].expand(added, self.kept + self._left.events)
+            self._left.add(last, events)
 
     @property
     def log(self) -> list[HistoryEvent]:
-        """Every event."""
-        added = self.added
-        if any(type(entry[0]) is Template for entry in added):
+        """The events that are kept; where others were left out, the one that stands for them, and the last one."""
+        if any(type(entry[0]) is Template for entry in self.added):
             log: list[HistoryEvent] = []
-            for entry in added:
+            measured = 0
+            for place, entry in enumerate(self.added):
+                measured = len(log) if place == self._measured else measured
                 if type(entry[0]) is Template:
                     log.extend(entry[0].expand(entry, log[-1][0]))
                 else:
                     log.append(entry)
+            self._measured = len(log) if self._measured == len(self.added) else measured
             self.added = log
-            return log
-        return added
+        return self.added if self._left is None else [*self.added, *self._left.told()]
+
+    def take_back(self, count: int) -> None:
+        """Forget the last `count` events."""
+        del self.log[-count:]
 
     def events(self) -> list[dict[str, JSON]]:
-        """Every event as `{"type", "id", "prev", "time", …details}`; values as parsed JSON."""
+        """Every event of the log as `{"type", "id", "prev", "time", …details}`; values as parsed JSON."""
         return [
             {"type": kind, "id": id_, "prev": prev, "time": time, **details}
             for id_, prev, kind, time, details in self.log
         ]
+
+    # Bounds ---------------------------------------------------------------------------------------------
+
+    def measure(self) -> int:
+        """About how many bytes it takes. Only what was added since the last time is looked at."""
+        known, seen = self._known, set()
+        for added in self.added[self._measured :]:
+            folded = type(added[0]) is Template
+            events = len(added[0].events) if folded else 1
+            self.kept += events
+            self.bytes += EVENT_BYTES * events
+            for value in added[2:] if folded else added[4].values():
+                if type(value) in _SIZED and id(value) not in known and id(value) not in seen:
+                    seen.add(id(value))  # the history holds it, so no other value has this id
+                    self.bytes += _heap(value)
+        self._known = seen or known
+        self._measured = len(self.added)
+        return self.bytes
+
+    def release(self) -> None:
+        """Give back to `grown` all that it was told of, and tell it no more."""
+        if self._grown is not None:
+            self._grown(-self._told)
+            self._grown = None
+
+    def _is_room(self, events: int) -> bool:
+        """Whether so many events may be added: measure, and set after how many more to measure again."""
+        if self._left is not None:
+            return False
+        kept = self.kept
+        growth = self.measure() - self._told
+        self._told = self.bytes
+        may_grow = self._grown is None or self._grown(growth)
+        left = MOST_EVENTS - 2 - self.kept - events  # two are for what was left out, and for the last event
+        if not may_grow or left < 0 or self.bytes >= MOST_BYTES:
+            self._left = _LeftOut(self.kept)
+            return False
+        step = _STEP_BYTES * (self.kept - kept) // max(growth, 1)
+        self._step = min(max(step, 1), 2 * self._step, _LAST_STEP)
+        self._room = events + min(self._step, left)
+        return True
+
+
+class _LeftOut:
+    """What is known of the events after the first `kept`."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._since = 0.0
+        self._end: HistoryEvent | None = None
+        self.events = 0
+
+    def add(self, last: HistoryEvent, events: int) -> None:
+        """Count so many events, of which `last` is the last; keep that one if it ends the execution."""
+        if not self.events:
+            self._since = last[3]
+        if last[2].startswith("Execution"):
+            self._end = last
+        self.events += events
+
+    def told(self) -> Iterator[HistoryEvent]:
+        """The event that stands for what was left out, if anything was, and the last one if the execution is over."""
+        end, events = self._end, self.events - (self._end is not None)
+        if events:
+            yield self._kept + 1, self._kept, TRUNCATED, self._since, {"eventsLeftOut": events}
+        if end is not None:
+            yield end[0], min(end[1], self._kept + (events > 0)), *end[2:]
+
+
+_SIZED = frozenset({dict, list, str})
+
+
+def _heap(value: JSON) -> int:
+    """About how much memory a value takes; what can't be written as JSON counts as the largest that can."""
+    try:
+        return parsed_bytes(dumps(value))
+    except TypeError:
+        return PAYLOAD_LIMIT

@@ -5,7 +5,18 @@ from __future__ import annotations
 from express.engine.advance import finish_turn
 from express.engine.effects import Effect
 from express.engine.events import Event, TaskFailed, TaskSucceeded
-from express.engine.execution import HEARTBEAT, RETRY, TASK, TIMEOUT, WAIT_OVER, About, Entropy, Execution, Frame
+from express.engine.execution import (
+    HEARTBEAT,
+    RETRY,
+    TASK,
+    TIMEOUT,
+    WAIT_OVER,
+    About,
+    Entropy,
+    Execution,
+    Frame,
+    Prepare,
+)
 from express.engine.fast import Point, attempts, transitions
 from express.engine.history import History
 from express.engine.program import RESUME, Program, Row
@@ -24,13 +35,16 @@ def inflate(
     deadline: float | None,
     started: float,
     history: History | None = None,
+    prepare: Prepare | None = None,
+    asked: float | None = None,
 ) -> tuple[Execution, list[Effect]]:
     """An execution on the table that stands where `point` says; `data` is its input, `started` its engine time.
 
+    `asked` is when the task that it waits for was called, from which its timers count; None: now.
     For a point that waits for a task, the task has been asked for already: its seq is 1, and no StartTask is among
     the effects. The timer of a Wait or a retry is among them.
     """
-    x = Execution(program, data, started, about, entropy, history, deadline)
+    x = Execution(program, data, started, about, entropy, history, deadline, prepare)
     x.now = now
     counts = point[2]
     x.events = counts >> 64
@@ -41,12 +55,12 @@ def inflate(
     frame.vars = point[3]
     frame.bound = point[4]
     if point[0] >= 0:
-        _waiting(x, frame, point)
+        _waiting(x, frame, point, now if asked is None else asked)
         return x, finish_turn(x)
     return x, finish_turn(x, _going(x, frame, point))
 
 
-def _waiting(x: Execution, frame: Frame, point: Point) -> None:
+def _waiting(x: Execution, frame: Frame, point: Point, asked: float) -> None:
     """The frame waits in a Task or a Wait that a segment has entered."""
     row = _entered(x, frame, point[0], point)
     if row.kind == "Wait":
@@ -61,9 +75,9 @@ def _waiting(x: Execution, frame: Frame, point: Point) -> None:
     timeout = plan.timeout(frame) if plan.timeout is not None else None
     heartbeat = plan.heartbeat(frame) if plan.heartbeat is not None else None
     if timeout is not None:
-        x.timer(frame, TIMEOUT, x.now + timeout)
+        x.timer(frame, TIMEOUT, asked + timeout)
     if heartbeat is not None and (timeout is None or heartbeat < timeout):
-        x.timer(frame, HEARTBEAT, x.now + heartbeat)
+        x.timer(frame, HEARTBEAT, asked + heartbeat)
 
 
 def _going(x: Execution, frame: Frame, point: Point) -> Event | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from express.engine.effects import Effect, Finish
-from express.engine.execution import About, Entropy, Execution
+from express.engine.execution import About, Entropy, Execution, Prepare
 from express.engine.fast import Call, Segments, begin, transitions
 from express.engine.history import History
 from express.engine.inflate import inflate
@@ -23,19 +23,23 @@ def start_recorded(
     history: History,
     limit: float | None = EXECUTION_SECONDS,
     size: int,
+    prepare: Prepare | None = None,
 ) -> tuple[Execution, list[Effect]]:
     """What `advance.start` does, on the `recording` segments of a program as far as they go.
 
-    `call` performs a task and sets `history.now` to the time of its answer; what it left PENDING has the seq 1.
+    `call` performs a task and sets `history.asked` to its time and `history.now` to that of its answer; what it left
+    PENDING has the seq 1.
     """
-    history.now = now
+    history.now = history.asked = now
     history.call = call
-    history.added.append((1, 0, "ExecutionStarted", now, {"input": data, "roleArn": about.role_arn}))
+    history.add((1, 0, "ExecutionStarted", now, {"input": data, "roleArn": about.role_arn}))
     point = begin(program, segments, data, size, history)
     history.call = None
     deadline = cap(program, limit, now)
     if point[0] != END:
-        return inflate(program, point, data, history.now, about, entropy, deadline, now, history)
+        return inflate(
+            program, point, data, history.now, about, entropy, deadline, now, history, prepare, history.asked
+        )
     x = Execution(program, data, now, about, entropy, history, deadline)
     x.now = history.now
     x.transitions = transitions(point)

@@ -10,6 +10,9 @@ from express.values import JSON
 
 JOINS = {"Map": "MapStateFailed", "Parallel": "ParallelStateFailed"}
 
+OPEN = frozenset({"Task", "Wait"})
+"""The kinds that no event of their own closes where they fail: in a branch or an iteration they end aborted."""
+
 
 class Failed(StatesError):
     """A StatesError that has its final cause: the place is in the text already."""
@@ -108,9 +111,9 @@ def leave_state(frame: Frame, row: Row) -> None:
         frame.assigned = None
     else:
         details: dict[str, JSON] = {"name": row.name, "output": frame.data}
-        if frame.assigned is not None:
+        if frame.assigned:  # an empty Assign tells nothing
             details["assignedVariables"] = frame.assigned
-            frame.assigned = None
+        frame.assigned = None
         frame.record(row.exited, details)
     if frame.retry_count:
         frame.retries = None
@@ -128,6 +131,9 @@ def fail(x: Execution, frame: Frame, failed: Failed) -> Step:
     del join.running[frame.index]
     if join.row.kind == "Map":
         frame.record("MapIterationFailed", {"name": join.row.name, "index": frame.index}, advance=False)
+    row = frame.rows[frame.at]
+    if row.kind in OPEN and failed.error != RUNTIME:
+        frame.record(f"{row.kind}StateAborted", {}, advance=False)
     _abort(x, join.frame)
     parent.prev = frame.prev
     step = recover(x, parent, join.row, failed)
@@ -168,7 +174,7 @@ def _aborted(child: Frame) -> None:
         if child.children is not None:
             for below in child.children.running.values():
                 _aborted(below)
-        child.record(f"{row.kind}StateAborted", {"name": row.name})
+        child.record(f"{row.kind}StateAborted", {})
     join = child.join
     if join is not None and join.row.kind == "Map":
         child.record("MapIterationAborted", {"name": join.row.name, "index": child.index}, advance=False)

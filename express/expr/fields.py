@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -15,6 +16,9 @@ from express.expr.path_syntax import parse
 from express.expr.paths import compile_path, compile_reader, path_growth
 from express.expr.scope import Read, Scope
 from express.values import JSON, is_number, parse_timestamp
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,19}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
 
 
 def _fail(cause: str) -> NoReturn:
@@ -67,7 +71,7 @@ def _reference(source: str, field: str) -> Path:
 
 
 def compile_seconds_path(source: str, field: str) -> Read:
-    """SecondsPath of Wait: a whole number of seconds, 0 or more (texts recorded).
+    """SecondsPath of Wait: a whole number of seconds, 0 or more, or its text (texts recorded).
 
     >>> compile_seconds_path("$.n", "SecondsPath")({"n": 5}, None)
     5
@@ -79,11 +83,12 @@ def compile_seconds_path(source: str, field: str) -> Read:
 
     def seconds(data: JSON, scope: Scope) -> JSON:
         value = read(data, scope)
-        if type(value) is not int:
+        number = value if type(value) is int else _parsed(value)
+        if number is None:
             _fail(f"The {field} parameter cannot be parsed as a long value: {source} == {_plain(value)}")
-        if value < 0:
-            _fail(f"The {field} parameter references a negative value: {source} == {value}")
-        return value
+        if number < 0:
+            _fail(f"The {field} parameter references a negative value: {source} == {_plain(value)}")
+        return number
 
     return seconds
 
@@ -150,39 +155,51 @@ def _missing_step(path: Path, data: JSON) -> str | int:
 
 
 def compile_integer_path(source: str, field: str) -> Read:
-    """TimeoutSecondsPath, HeartbeatSecondsPath, MaxConcurrencyPath …: an integer (texts recorded).
+    """TimeoutSecondsPath, HeartbeatSecondsPath, MaxConcurrencyPath …: an integer, or its text (both recorded).
 
-    >>> compile_integer_path("$.n", "MaxConcurrencyPath")({"n": 4.0}, None)
-    4
+    >>> read = compile_integer_path("$.n", "MaxConcurrencyPath")
+    >>> read({"n": 4.0}, None), read({"n": "1"}, None)
+    (4, 1)
     """
     read = compile_path(source, field)
 
     def integer(data: JSON, scope: Scope) -> JSON:
         value = read(data, scope)
-        if type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is not int:
+        whole = type(value) is int or (type(value) is float and value.is_integer())
+        number = int(value) if whole else _parsed(value)
+        if number is None:
             _fail(f"The {field} field refers to value {_quoted(value)} which is not a valid integer: {source}")
-        return value
+        return number
 
     return integer
 
 
 def compile_number_path(source: str, field: str) -> Read:
-    """ToleratedFailurePercentagePath: a number (texts recorded).
+    """ToleratedFailurePercentagePath: a number, or its text (texts recorded).
 
-    >>> compile_number_path("$.n", "ToleratedFailurePercentagePath")({"n": 2.5}, None)
-    2.5
+    >>> read = compile_number_path("$.n", "ToleratedFailurePercentagePath")
+    >>> read({"n": 2.5}, None), read({"n": "12.5"}, None)
+    (2.5, 12.5)
     """
     read = compile_path(source, field)
 
     def number(data: JSON, scope: Scope) -> JSON:
         value = read(data, scope)
+        if type(value) is str and _NUMBER.match(value):
+            return float(value)
         if not is_number(value):
             _fail(f"The {field} field refers to value {_quoted(value)} which is not a valid float: {source}")
         return value
 
     return number
+
+
+def _parsed(value: JSON) -> int | None:
+    """The integer of 64 bits that a text is, as Java's Long.parseLong reads it; None where it is none."""
+    if type(value) is not str or not _INTEGER.match(value):
+        return None
+    number = int(value)
+    return number if -(1 << 63) <= number < 1 << 63 else None
 
 
 def _plain(value: JSON) -> str:

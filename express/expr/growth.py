@@ -95,6 +95,15 @@ def scaled(part: Growth, times: int, plus: int) -> Growth:
     return None if part is None else (part[0] * times, part[1] * times + plus)
 
 
+def after(first: Growth, then: Growth) -> Growth:
+    """The growth of something made of what has grown already.
+
+    >>> after((2, 3), (4, 5)), after(None, (1, 0))
+    ((8, 17), None)
+    """
+    return None if first is None or then is None else (first[0] * then[0], first[1] * then[0] + then[1])
+
+
 def constant(value: JSON) -> Growth:
     """The growth of a constant; raises ExpressionError for one that can't be written (an integer beyond 64 bits)."""
     try:

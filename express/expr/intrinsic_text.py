@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import orjson
 
 from express.expr.intrinsic_arguments import Refused, as_short, as_string
-from express.values import JSON, text
+from express.values import JSON, loads_exactly, text
 
 MAX_DEPTH = 200
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -68,9 +68,11 @@ def string_to_json(data: JSON) -> JSON:
     if not source.strip():
         return None
     try:
-        value = orjson.loads(source)
+        value = loads_exactly(source)
     except (orjson.JSONDecodeError, UnicodeEncodeError) as error:
         raise Refused("this is no JSON") from error
+    except ValueError as error:
+        raise Refused(str(error)) from error
     if source.count("[") + source.count("{") > MAX_DEPTH and _depth(source) > MAX_DEPTH:
         raise Refused(f"nested more than {MAX_DEPTH} deep")
     return value

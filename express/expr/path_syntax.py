@@ -159,7 +159,7 @@ class _Parser:
         elif self.accept("*"):
             step = Wild()
         elif self.peek("'") or self.peek('"'):
-            step = Name(tuple(self.listed(self.quoted)))
+            step = Name(tuple(self.listed(self.name)))
         elif self.accept("(@.length-"):
             step = Index((-(self.integer() or 0),))
             self.expect(")")
@@ -177,6 +177,19 @@ class _Parser:
             items.append(item())
             self.blank()
         return items
+
+    def name(self) -> str:
+        """A name in quotes. A backslash keeps a quote from closing it, and stays in the name (recorded on AWS)."""
+        quote, start = self.text[self.at : self.at + 1], self.at + 1
+        if quote not in ("'", '"') or not quote:
+            raise self.error("a quoted name is missing")
+        end = start
+        while end < len(self.text) and self.text[end] != quote:
+            end += 2 if self.text[end] == "\\" else 1
+        if end >= len(self.text):
+            raise self.error("a quote is not closed")
+        self.at = end + 1
+        return self.text[start:end]
 
     def quoted(self) -> str:
         quote = self.text[self.at : self.at + 1]

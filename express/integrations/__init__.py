@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol, cast
 
+import msgspec
+
 from express.asl.resources import Resource
 from express.engine.effects import StartTask
-from express.errors import RUNTIME, StatesError
+from express.errors import RUNTIME, StatesError, Unsendable
 from express.integrations.gates import Gates
 from express.integrations.local import LocalFunctions
 from express.integrations.outside import Here, Outside
@@ -33,6 +35,13 @@ def table(functions: LocalFunctions, outside: Outside | None = None) -> dict[str
     return rows if outside is None else {**rows, **outside.rows()}
 
 
+Prepare = Callable[[StartTask, TaskContext], StartTask]
+"""A task → the same with what its parameters make.
+
+Raises Unsendable where no request can be made of them; any other error is for the call itself.
+"""
+
+
 class Particular(Protocol):
     """An integration that performs some resources of its kind and not others."""
 
@@ -48,6 +57,7 @@ class Integrations:
         self._rows = rows
         self._gates = gates
         self._known: dict[str, Callable[[StartTask, TaskContext], JSON | Awaitable[JSON]]] = {}
+        self._preparing: dict[str, Prepare | None] = {}
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call, at once or awaited."""
@@ -60,6 +70,27 @@ class Integrations:
                 start = by_token(start)
             self._known[arn] = start
         return start(task, context)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with what its parameters make, if that is anything. Nothing is sent or opened.
+
+        Raises Unsendable where no request can be made of them.
+        """
+        resource = task.resource
+        if resource.arn not in self._preparing:
+            self._preparing[resource.arn] = getattr(self._rows.get(resource_key(resource)), "prepare", None)
+        prepare = self._preparing[resource.arn]
+        if prepare is None:
+            return task
+        try:
+            if resource.pattern != TOKEN:
+                return prepare(task, context)
+            prepared = prepare(msgspec.structs.replace(task, resource=plain(resource)), context)
+            return msgspec.structs.replace(prepared, resource=resource)
+        except Unsendable:
+            raise
+        except StatesError:
+            return task  # the call will say so
 
     def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
         """The short way to a resource, where its row of the table has one."""

@@ -24,7 +24,9 @@ from express.integrations.aws.calls import Unsupported, available, check_allowed
 from express.integrations.aws.direct import signed
 from express.integrations.aws.errors import too_large
 from express.integrations.aws.optimized import parsed
+from express.integrations.bounds import MOST_HEADER_BYTES, MOST_QUERY_BYTES, Bounded
 from express.integrations.idempotency import idempotency_key
+from express.integrations.masking import masked, masked_json
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT, dumps
 
@@ -93,13 +95,17 @@ class ApiGateway:
             return str(reason)
         return None
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its request. Raises Unsendable where its parameters make none."""
+        return msgspec.structs.replace(task, prepared=build(task.input))
+
     def endpoint(self, task: StartTask) -> str:
         """The service; which APIs there are is the payload's choice."""
         return "aws:apigateway"
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
         """Send the request; the response as task result."""
-        sent = build(task.input)
+        sent = task.prepared or build(task.input)
         return self._send(sent, self._aws.role(task, context), idempotency_key(task, context))
 
     async def close(self) -> None:
@@ -113,8 +119,10 @@ class ApiGateway:
         base = self._settings.endpoints.get("apigateway") or self._settings.endpoint_url or f"https://{sent.host}"
         target = f"{sent.path}{'?' if sent.query else ''}{sent.query}"
         headers = [*sent.headers, ("Idempotency-Key", key), ("Host", sent.host)]
+        secrets: tuple[str, ...] = ()
         if sent.signed:
             headers += await self._signature(sent, target, role)
+            secrets = await self._aws.secrets(role)
         try:
             async with self._sessions().request(
                 sent.method,
@@ -123,10 +131,10 @@ class ApiGateway:
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                return _result(response, await _bounded(response))
+                return _result(response, await _bounded(response), secrets)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = f"Unable to execute HTTP request: {type(error).__name__}: {error}"
-            raise StatesError("ApiGateway.SdkClientException", cause) from error
+            raise StatesError("ApiGateway.SdkClientException", masked(cause, secrets)) from error
 
     async def _signature(self, sent: Sent, target: str, role: str) -> list[tuple[str, str]]:
         frozen = await self._aws.clients.credentials(role)
@@ -169,7 +177,8 @@ def build(given: JSON) -> Sent:
     if body and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     path = "/".join(part.strip("/") for part in (given.get("Stage") or "", given.get("Path") or "") if part.strip("/"))
-    pairs = [(name, text) for name, texts in (given.get("QueryParameters") or {}).items() for text in texts]
+    values = Bounded("apigateway", MOST_QUERY_BYTES)
+    pairs = [values.pair(name, text) for name, texts in (given.get("QueryParameters") or {}).items() for text in texts]
     return Sent(
         method=method,
         host=host,
@@ -223,6 +232,7 @@ def _path_problems(given: dict[str, JSON]) -> Any:
 
 def _headers(given: dict[str, JSON]) -> list[tuple[str, str]]:
     headers = []
+    bounded = Bounded("apigateway", MOST_HEADER_BYTES)
     for name, values in given.items():
         lower = name.lower()
         if _NAME.match(name) is None or lower in _REFUSED or lower.startswith(_REFUSED_PREFIXES):
@@ -230,7 +240,7 @@ def _headers(given: dict[str, JSON]) -> list[tuple[str, str]]:
         for value in values:
             if _BAD_VALUE.search(value) or not value.isascii():
                 raise shapes.refused(given, [f"The value of the header '{name}' is malformed"])
-            headers.append((name, value))
+            headers.append(bounded.pair(name, value))
     return headers
 
 
@@ -258,18 +268,18 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(read)
 
 
-def _result(response: aiohttp.ClientResponse, body: bytes) -> JSON:
-    """The response as a result. Raises StatesError for a status that is no success."""
-    text = body.decode(errors="replace")
+def _result(response: aiohttp.ClientResponse, body: bytes, secrets: tuple[str, ...]) -> JSON:
+    """The response as a result, without `secrets`. Raises StatesError for a status that is no success."""
+    text = masked(body.decode(errors="replace"), secrets)
     if not 200 <= response.status < 300:
         raise StatesError(f"ApiGateway.{response.status}", text)
     headers: dict[str, JSON] = {}
     for name, value in response.headers.items():
         if name.lower() != "set-cookie":
-            headers.setdefault(str(name), []).append(value)  # aiohttp has a str of its own
+            headers.setdefault(str(name), []).append(masked(value, secrets))  # aiohttp has a str of its own
     return {
         "Headers": headers,
-        "ResponseBody": parsed(text),
+        "ResponseBody": masked_json(parsed(text), secrets),
         "StatusCode": response.status,
-        "StatusText": response.reason or "",
+        "StatusText": masked(response.reason or "", secrets),
     }

@@ -73,6 +73,10 @@ class Functions:
             return self._local.endpoint(task)
         return f"lambda:{_row(name, self._settings.functions)}"
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task as it is; raises Unsendable where its parameters make no request."""
+        return self._local.prepare(task, context)
+
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Call the function that the task names."""
         direct = task.resource.kind != "optimized"
@@ -82,6 +86,10 @@ class Functions:
             return self._local.start(task, context)
         request = {"FunctionName": name, "Payload": task.input} if direct else task.input
         return self._invoke(place, request, direct, task, context)
+
+    def is_local(self, name: str) -> bool:
+        """Whether a function is registered in this process."""
+        return self._place(name) is None
 
     def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
         """The short way, for functions that are registered here."""

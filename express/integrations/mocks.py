@@ -1,13 +1,14 @@
 """Answers for tasks from a file: Step Functions Local's mock configuration, with latencies for load tests.
 
 The format is read as it is: `StateMachines.NAME.TestCases.CASE` maps states to entries of `MockedResponses`; an entry
-maps attempts (`"0"`, `"1-2"`: the first call and its retries) to `Return` or `Throw`. States that a test case does not
-name are called for real. Ours are three additions:
+maps invocations of the state within an execution (`"0"` the first call, `"1-2"` the next two, whether they are retries,
+iterations of a Map or the state entered again) to `Return` or `Throw`. States that a test case does not name are called
+for real. Ours are three additions:
 
 * `"Latency"` beside Return or Throw: "20ms", {"Uniform": ["5ms", "20ms"]}, {"Exponential": "20ms"} (its mean), or
   {"LogNormal": {"p50": "20ms", "p99": "90ms"}};
-* attempts `"*"`: every attempt not named, as one answer or a list of answers drawn by `"Weight"`;
-* `"Concurrency"` beside the attempts: so many calls at a time, others wait in line.
+* invocations `"*"`: every one not named, as one answer or a list of answers drawn by `"Weight"`;
+* `"Concurrency"` beside the invocations: so many calls at a time, others wait in line.
 """
 
 from __future__ import annotations
@@ -16,22 +17,29 @@ import asyncio
 import math
 import random
 import re
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import orjson
 
 from express.config import choose
+from express.config.files import read_text
 from express.config.quantities import Duration
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, ConfigError, StatesError
 from express.ports import Integration, TaskContext
 from express.values import JSON
 
-_ATTEMPTS = re.compile(r"(\d+)(?:-(\d+))?\Z")
+_INVOCATIONS = re.compile(r"(\d+)(?:-(\d+))?\Z")
 _Z99 = 2.3263478740408408
 """The 99th percentile of the standard normal distribution."""
+
+MOST_INVOCATIONS = 100_000
+"""Invocations that one range may name."""
+
+MOST_EXECUTIONS = 100_000
+"""Executions whose invocations are counted at a time; those that have called nothing for longest are forgotten."""
 
 Draw = Callable[[], float]
 
@@ -61,12 +69,13 @@ class Answer:
 
 
 class Response:
-    """The answers of one mocked response, by attempt."""
+    """The answers of one mocked response, by invocation. None at all is no mistake until somebody asks."""
 
     def __init__(self, name: str, entry: JSON, chance: random.Random) -> None:
         place = f"MockedResponses/{name}"
-        if not isinstance(entry, dict) or not entry:
-            raise ConfigError(f"{place}: expected an object of attempts")
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{place}: expected an object of invocations")
+        self._name = name
         self._chance = chance
         self._named: dict[int, Answer] = {}
         self._others: list[Answer] = []
@@ -74,22 +83,30 @@ class Response:
         if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
             raise ConfigError(f"{place}/Concurrency: expected a whole number above 0")
         self._room = None if concurrency is None else asyncio.Semaphore(concurrency)
-        for attempts, answer in entry.items():
-            if attempts != "Concurrency":
-                self._add(attempts, answer, f"{place}/{attempts}")
-        if not self._others and not self._named:
-            raise ConfigError(f"{place}: no attempt is answered")
+        for invocations, answer in entry.items():
+            if invocations != "Concurrency":
+                self._add(invocations, answer, f"{place}/{invocations}")
 
-    def start(self, attempt: int) -> JSON | Awaitable[JSON]:
+    @property
+    def counted(self) -> bool:
+        """Whether it matters which invocation is answered."""
+        return bool(self._named) or not self._others
+
+    def start(self, invocation: int) -> JSON | Awaitable[JSON]:
         """Answer a call: at once if that takes no time. Raises StatesError."""
-        answer = self._named.get(attempt) or self._draw(attempt)
+        answer = self._named.get(invocation) or self._draw(invocation)
         if answer.latency is None and self._room is None:
             return answer.give()
         return self._later(answer)
 
-    def _draw(self, attempt: int) -> Answer:
+    def _draw(self, invocation: int) -> Answer:
         if not self._others:
-            raise StatesError(RUNTIME, f"The mocked response says nothing of attempt {attempt}")
+            known = ", ".join(map(str, sorted(self._named))) or "none"
+            raise StatesError(
+                RUNTIME,
+                f"The mocked response {self._name} has no answer for invocation {invocation} of the state; "
+                f"it answers: {known}",
+            )
         if len(self._others) == 1:
             return self._others[0]
         return self._chance.choices(self._others, [answer.weight for answer in self._others])[0]
@@ -102,21 +119,44 @@ class Response:
                 await _pause(answer)
         return answer.give()
 
-    def _add(self, attempts: str, entry: JSON, place: str) -> None:
-        if attempts == "*":
+    def _add(self, invocations: str, entry: JSON, place: str) -> None:
+        if invocations == "*":
             entries = entry if isinstance(entry, list) and entry else [entry]
             self._others = [Answer(_object(one, place), place, self._chance) for one in entries]
             return
-        match = _ATTEMPTS.match(attempts)
+        match = _INVOCATIONS.match(invocations)
         if match is None or int(match[2] or match[1]) < int(match[1]):
-            raise ConfigError(f'{place}: attempts are written "0", "1-3" or "*"')
+            raise ConfigError(f'{place}: invocations are written "0", "1-3" or "*"')
+        if int(match[2] or match[1]) - int(match[1]) >= MOST_INVOCATIONS:
+            raise ConfigError(f"{place}: a range holds {MOST_INVOCATIONS:,} invocations at most")
         answer = Answer(_object(entry, place), place, self._chance)
-        for attempt in range(int(match[1]), int(match[2] or match[1]) + 1):
-            self._named[attempt] = answer
+        for invocation in range(int(match[1]), int(match[2] or match[1]) + 1):
+            self._named[invocation] = answer
 
 
 TestCase: TypeAlias = Mapping[str, Response]
 """State → its answers."""
+
+
+class Invocations:
+    """How often the states of each execution have called their tasks."""
+
+    def __init__(self, most: int = MOST_EXECUTIONS) -> None:
+        """`most`: executions that are counted at a time."""
+        self._most = most
+        self._counts: OrderedDict[str, Counter[str]] = OrderedDict()
+
+    def next(self, execution_arn: str, state: str) -> int:
+        """Count an invocation of `state`, and return its number within the execution, from 0."""
+        counts = self._counts.get(execution_arn)
+        if counts is None:
+            counts = self._counts[execution_arn] = Counter()
+            if len(self._counts) > self._most:
+                self._counts.popitem(last=False)
+        else:
+            self._counts.move_to_end(execution_arn)
+        counts[state] += 1
+        return counts[state] - 1
 
 
 class MockedTasks:
@@ -126,11 +166,55 @@ class MockedTasks:
         """`case` comes from `load_case` or `parse_case`."""
         self._inner = inner
         self._case = case
+        self._invocations = Invocations()
+        self._preparing = getattr(inner, "prepare", None)
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
-        """The answer for this attempt. Raises StatesError for a Throw, and where none is written for the attempt."""
+        """Answer this invocation. Raises StatesError for a Throw, and where none is written for the invocation."""
         response = self._case.get(task.state)
-        return self._inner.start(task, context) if response is None else response.start(task.attempt)
+        if response is None:
+            return self._inner.start(task, context)
+        counted = response.counted
+        return response.start(self._invocations.next(context.execution_arn, task.state) if counted else 0)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """A task that is called for real, with what its parameters make; raises Unsendable."""
+        if self._preparing is None or task.state in self._case:
+            return task
+        prepared: StartTask = self._preparing(task, context)
+        return prepared
+
+
+class MockedExecutions:
+    """An `Integration` around another for a server: each execution may have been started with a test case."""
+
+    def __init__(self, inner: Integration, file: str) -> None:
+        """Read the mock file. Raises ConfigError."""
+        self._inner = inner
+        self._file = file
+        self._text = read_mocks(file)
+        parse_object(self._text, file)
+        self._running: dict[str, MockedTasks] = {}
+
+    def begin(self, execution_arn: str, machine: str, case: str) -> None:
+        """Answer the tasks of an execution from a test case until `end`. Raises ConfigError where there is none."""
+        self._running[execution_arn] = MockedTasks(
+            self._inner, parse_case(self._text, machine, case, 1, self._file, only=False)
+        )
+
+    def end(self, execution_arn: str) -> None:
+        """Forget an execution."""
+        self._running.pop(execution_arn, None)
+
+    def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
+        """Answer from the execution's test case, or call for real."""
+        return (self._running.get(context.execution_arn) or self._inner).start(task, context)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """Return the task with what its parameters make, where it is called for real; raises Unsendable."""
+        performer: Any = self._running.get(context.execution_arn) or self._inner
+        prepare = getattr(performer, "prepare", None)
+        return task if prepare is None else prepare(task, context)
 
 
 def load_case(place: str, machine: str, seed: int = 1) -> TestCase:
@@ -144,25 +228,29 @@ def load_case(place: str, machine: str, seed: int = 1) -> TestCase:
 
 def read_mocks(file: str) -> str:
     """The text of a mock file. Raises ConfigError."""
+    return read_text(file, "the mock file")
+
+
+def parse_object(text: str, file: str) -> dict[str, Any]:
+    """Return the mock file as an object. Raises ConfigError."""
     try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"the mock file {file} can't be read: {why}") from error
-
-
-def parse_case(text: str, machine: str, case: str | None, seed: int, file: str = "the mock file") -> TestCase:
-    """One test case of `machine`. `case` None: the only one there is. `seed` is for weights and latencies.
-
-    A file that does not know `machine` but one other machine means that one. Raises ConfigError that names the place.
-    """
-    chance = random.Random(seed)
-    try:
-        data = _object(orjson.loads(text), file)
+        return _object(orjson.loads(text), file)
     except ValueError as error:
         raise ConfigError(f"{file} is not JSON: {error}") from None
+
+
+def parse_case(
+    text: str, machine: str, case: str | None, seed: int, file: str = "the mock file", *, only: bool = True
+) -> TestCase:
+    """One test case of `machine`. `case` None: the only one there is. `seed` is for weights and latencies.
+
+    `only`: a file that does not know `machine` but one other machine means that one. Raises ConfigError that names
+    the place.
+    """
+    chance = random.Random(seed)
+    data = parse_object(text, file)
     machines = _object(data.get("StateMachines", {}), f"{file}: StateMachines")
-    name = next(iter(machines)) if len(machines) == 1 else machine
+    name = next(iter(machines)) if only and len(machines) == 1 else machine
     choose(name, machines, f"state machine in {file}:")
     cases = _object(_object(machines[name], f"{file}: StateMachines/{name}").get("TestCases", {}), "TestCases")
     if case is None and len(cases) != 1:

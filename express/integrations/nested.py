@@ -16,6 +16,8 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import msgspec
+
 from express.asl.resources import Resource
 from express.config import Nested as Settings
 from express.engine.effects import StartTask
@@ -26,7 +28,7 @@ from express.integrations.aws.jobs import execution
 from express.integrations.aws.watching import dates
 from express.integrations.idempotency import identifier
 from express.ports import Child, ChildEnd, ChildRequest, Integration, Machines, Submitted, TaskContext
-from express.values import JSON, loads, text
+from express.values import JSON, loads_exactly, text
 
 STARTS = frozenset({"states:startExecution", "sfn:startExecution", "sfn:startSyncExecution"})
 """The calls that may lead to a machine of this process."""
@@ -67,7 +69,16 @@ class NestedExecutions:
             return None
         near = self._machines.nearest(arn)
         hint = f"; did you mean {near!r}?" if near else ""
-        return f"there is no state machine {arn!r} in this process{hint}, and at AWS {elsewhere}"
+        return f"there is no state machine {arn!r} in this process{hint}; one of AWS can't be called: {elsewhere}"
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its request. Raises Unsendable where its parameters make none."""
+        if self._is_elsewhere(task):
+            prepare = getattr(self._inner, "prepare", None)
+            return task if prepare is None else prepare(task, context)
+        return msgspec.structs.replace(
+            task, prepared=_request(task, context, _waits(task.resource), _naming(task.resource))
+        )
 
     def endpoint(self, task: StartTask) -> str | None:
         """The service at AWS; None for what runs here."""
@@ -88,11 +99,10 @@ class NestedExecutions:
         resource = task.resource
         if self._is_elsewhere(task):
             return self._inner.start(task, context)
-        sync = resource.action == "startSyncExecution" or resource.pattern != ""
-        return self._begin(task, context, sync, _naming(resource))
+        return self._begin(task, context, _waits(resource), _naming(resource))
 
     def _begin(self, task: StartTask, context: TaskContext, sync: bool, naming: Naming) -> JSON | Awaitable[JSON]:
-        request = _request(task, context, sync, naming)
+        request = task.prepared or _request(task, context, sync, naming)
         chain = self._guarded(request, context)
         try:
             found = self._machines.find(request.machine_arn)
@@ -178,6 +188,11 @@ def _path(chain: tuple[Link, ...]) -> str:
     return " -> ".join(name for name, _ in chain)
 
 
+def _waits(resource: Resource) -> bool:
+    """Whether the task waits for the end of what it starts."""
+    return resource.action == "startSyncExecution" or resource.pattern != ""
+
+
 def _naming(resource: Resource) -> Naming:
     return _V1 if resource.kind == "optimized" else _SDK
 
@@ -225,7 +240,7 @@ def _input(given: JSON, naming: Naming, identity: str) -> tuple[JSON, str]:
     if type(given) is not str:
         return given, text(given)
     try:
-        return loads(given), given
+        return loads_exactly(given), given
     except ValueError as error:
         problem = ApiError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'")
         raise _refused(problem, naming, identity) from error

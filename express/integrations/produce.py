@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from express.asl.resources import Resource
 from express.config.shape import nearest
 from express.engine.effects import StartTask
@@ -61,9 +63,13 @@ class KafkaProduce:
             return None
         return f"the configuration does not allow the topic {topic!r}: put it into kafka.produce; {self._near(topic)}"
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its record. Raises Unsendable where its parameters make none."""
+        return msgspec.structs.replace(task, prepared=self._record(task, context))
+
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Write a record."""
-        record = self._record(task, context)
+        record = task.prepared or self._record(task, context)
         if self._outbox is not None and self._outbox.takes(context.account):
             return self._attach(self._outbox, context.account, record)
         if self._topics is None:

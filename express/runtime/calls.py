@@ -9,17 +9,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
 from express.engine import About
 from express.engine.effects import StartTask
-from express.engine.events import TaskFailed
+from express.engine.events import UNSENT, TaskFailed
+from express.engine.execution import Prepare
 from express.engine.fast import PENDING, Point, attempts, step_key
 from express.engine.program import Program, Row
-from express.errors import RUNTIME, StatesError
-from express.ports import Direct, Integration, TaskContext
+from express.errors import RUNTIME, StatesError, Unsendable
+from express.ports import Clock, Direct, Integration, TaskContext
 from express.runtime.stepped import Stepped, Stepper
 from express.values import JSON
 
@@ -38,10 +39,13 @@ log = logging.getLogger(__name__)
 class Calls:
     """An integration, and what was found out about its resources."""
 
-    def __init__(self, integration: Integration, told: Callable[[Stepped], None]) -> None:
+    def __init__(self, integration: Integration, clock: Clock, told: Callable[[Stepped], None]) -> None:
         """`told` is called when a handler has ended that was awaited."""
+        self.clock = clock
         self._integration = integration
         self._told = told
+        self._preparing = getattr(integration, "prepare", None)
+        self.prepare: Prepare | None = None if self._preparing is None else self._prepared
         self._stepper: Stepper | None = None
         self.directs: dict[str, Direct | None] = {}
 
@@ -52,10 +56,28 @@ class Calls:
             self._stepper = Stepper(asyncio.get_running_loop(), self._told)
         return self._stepper
 
-    def start(self, task: StartTask, about: About, deadline: float | None) -> JSON | Awaitable[JSON]:
-        """What the integration answers; raises StatesError, also for a bug of the integration."""
+    def _prepared(self, task: StartTask, about: About, deadline: float | None) -> StartTask:
+        """A call with what its integration makes of the parameters; raises StatesError, also for a bug of it."""
+        try:
+            prepared: StartTask = cast(Any, self._preparing)(task, context_of(about, deadline))
+            return prepared
+        except StatesError:
+            raise
+        except Exception as bug:
+            failed = broken(task, bug)
+            raise StatesError(failed.error, failed.cause) from bug
+
+    def start(
+        self, task: StartTask, about: About, deadline: float | None, *, fresh: bool = False
+    ) -> JSON | Awaitable[JSON]:
+        """What the integration answers; raises StatesError, also for a bug of the integration.
+
+        `fresh`: the call has not been prepared, which may raise Unsendable.
+        """
         context = context_of(about, deadline)
         try:
+            if fresh and self._preparing is not None:
+                task = self._preparing(task, context)
             return self._integration.start(task, context)
         except StatesError:
             raise
@@ -89,6 +111,8 @@ class Caller(msgspec.Struct, gc=False):
     about: About
     deadline: float | None
     late: Awaitable[JSON] | Stepped | None = None
+    since: float | None = None
+    """When the last task was called that has a timeout or a heartbeat."""
 
     def __call__(self, row: Row, payload: JSON, counts: int, tries: int) -> JSON:
         """The answer, a TaskFailed, or PENDING."""
@@ -102,9 +126,11 @@ class Caller(msgspec.Struct, gc=False):
             if direct is not None:
                 output = direct(payload, (row, counts, self.about, self.deadline))
             else:
+                if plan.timed:
+                    self.since = self.calls.clock.monotonic()
                 attempt = sum(attempts(tries)) if tries else 0
                 task = StartTask(1, resource, payload, row.name, step_key(row, counts), attempt, *plan.seconds())
-                output = self.calls.start(task, self.about, self.deadline)
+                output = self.calls.start(task, self.about, self.deadline, fresh=True)
             if type(output) in JSON_TYPES:
                 return output
         except (Exception, SystemExit, asyncio.CancelledError) as error:
@@ -126,7 +152,7 @@ class Caller(msgspec.Struct, gc=False):
     def raised(self, error: BaseException, row: Row, payload: JSON, counts: int) -> TaskFailed:
         """What comes of a call that raised."""
         if isinstance(error, StatesError):
-            return TaskFailed(1, error.error, error.cause)
+            return TaskFailed(1, error.error, error.cause, UNSENT if type(error) is Unsendable else "run")
         return broken(self._task(row, payload, counts), error)
 
     def asked(self, program: Program, point: Point) -> StartTask:

@@ -39,6 +39,21 @@ class Histogram(msgspec.Struct):
         self.counts[0] += count
         self.sum_ms += sum_ms
 
+    def bound(self, q: float) -> str:
+        """Return the bucket of a quantile in words: what the share `q` does not exceed, or a lower bound beyond all.
+
+        >>> histogram = Histogram()
+        >>> for ms in (0.4, 4, 4, 40): histogram.add(ms)
+        >>> histogram.bound(0.5), histogram.bound(0.99), Histogram().bound(0.5)
+        ('≤5 ms', '≤50 ms', '')
+        """
+        total = sum(self.counts)
+        if not total:
+            return ""
+        last = LATENCY_BOUNDS_MS[-1]
+        beyond = total - self.counts[-1] < q * total
+        return f">{last:g} ms" if beyond else f"≤{self.quantile(q):g} ms"
+
     def quantile(self, q: float) -> float:
         """About the duration in ms that the share `q` does not exceed: the bound of its bucket; 0 when empty.
 

@@ -18,11 +18,12 @@ from express.engine.fast import Ended, Point, ended
 from express.engine.program import END, cap
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
-from express.ports import GOLDEN, MASK, Clock, Ending, Event, Observer, Partition, Record, Sink, Unreadable
+from express.ports import GOLDEN, MASK, Clock, Event, Partition, Record, Sink, Unreadable
 from express.runtime.counters import Counters
 from express.runtime.executor import Caller, Done, Executor, Run
 from express.runtime.headers import Carrier
 from express.runtime.lane import ORDER_KEYS, Job, Lane
+from express.runtime.parking import TOO_LATE
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import HEADERS_ROOM, OWN_HEADERS_ROOM, Letter, dead_letter_headers, record_bytes
@@ -50,7 +51,6 @@ class Dispatcher(ABC):
         clock: Clock,
         counters: Counters,
         wake: Callable[[], None],
-        observer: Observer | None = None,
     ) -> None:
         workflow = pipeline.workflow
         self._pipeline = pipeline
@@ -59,7 +59,6 @@ class Dispatcher(ABC):
         self._clock = clock
         self._counters = counters
         self._wake = wake
-        self._observer = observer
         self._attached = pipeline.attached
         self._tracer = pipeline.tracer
         self._program = workflow.program
@@ -102,7 +101,10 @@ class Dispatcher(ABC):
         self._counters.started += 1
         size = len(record.value or b"")
         if point[0] == END:
-            self._emit(lane, ended(about, began, point), record.offset, record.timestamp, record.key, size)
+            over = ended(about, began, point)
+            if call.deadline is not None and self._clock.monotonic() >= call.deadline:
+                over.finished = TOO_LATE
+            self._emit(lane, over, record.offset, record.timestamp, record.key, size)
             return
         x, run = self._executor.go_on(
             self._program, data, about, self._ended, began, self._pipeline.time_limit, point, call
@@ -130,6 +132,7 @@ class Dispatcher(ABC):
             if self._attached is not None:
                 self._attached.forget(run.x.about.account, self._executor)
             self.room.leave(run.item.heap)
+            _release(run.x)
         self._counters.aborted += len(lane.runs)
         self._counters.abandoned += len(lane.runs)
         lane.runs.clear()
@@ -152,7 +155,7 @@ class Dispatcher(ABC):
 
     def _through(self, clock: Clock) -> Through | None:
         segments, workflow = self._program.segments, self._pipeline.workflow
-        special = type(self)._run is not Dispatcher._run or self._observer is not None or self._attached is not None
+        special = type(self)._run is not Dispatcher._run or self._attached is not None
         if special or segments is None or segments.enter[self._program.scope.start] is None:
             return None
         seconds = cap(self._program, self._pipeline.time_limit, 0.0)
@@ -208,13 +211,14 @@ class Dispatcher(ABC):
     def _record(self, offset: int) -> History | None:
         """A history for executions that are to be traces whatever becomes of them."""
         tracer = self._tracer
-        return History() if tracer is not None and offset * GOLDEN & MASK < tracer.threshold else None
+        wanted = tracer is not None and offset * GOLDEN & MASK < tracer.threshold
+        return History(self.room.grow) if wanted else None
 
     def _trace(self, x: Execution | Ended, finish: Finish, seconds: float, partition: Partition, offset: int) -> None:
         """Hand an ended execution to the tracer if it is one to be told."""
         tracer = self._tracer
         assert tracer is not None, "the caller has looked"
-        history = x.history if isinstance(x, Execution) else None
+        history = _release(x)
         if history is not None or finish.status != "SUCCEEDED" or seconds > tracer.slow:
             tracer.ended(x.about, finish, seconds, history, partition, offset)
 
@@ -301,9 +305,6 @@ class Dispatcher(ABC):
         headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         if self._tracer is not None:
             self._trace(x, finish, elapsed, lane.partition, offset)
-        if self._observer is not None:
-            name = about.state_machine_name
-            self._observer.ended(Ending(name, arn, finish.status, finish.error, about.started, stopped))
         if len(value) + len(key or b"") + OWN_HEADERS_ROOM > self._sink.limit:
             self._refuse_result(lane, Record(*lane.partition, offset, timestamp, key, None), len(value))
             return
@@ -383,6 +384,14 @@ def bill(elapsed: float, used: int, counters: Counters) -> tuple[int, int]:
     ms = DURATION_STEP_MS if elapsed <= DURATION_STEP_MS / 1000 else billed_duration_ms(elapsed)
     mb = MEMORY_STEP_MB if used <= MEMORY_STEP_MB * 1_000_000 else counters.count_memory(used)
     return ms, mb
+
+
+def _release(x: Execution | Ended) -> History | None:
+    """The history of an execution that is over, no longer counted as in flight."""
+    history = x.history if isinstance(x, Execution) else None
+    if history is not None:
+        history.release()
+    return history
 
 
 def _clean(text: str | None) -> str | None:

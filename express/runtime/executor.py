@@ -18,13 +18,13 @@ from express.engine import About, start
 from express.engine.effects import Effect, Finish, StartTask
 from express.engine.events import Event, Stopped
 from express.engine.execution import Execution
-from express.engine.fast import Ended, Point, begin, ended
+from express.engine.fast import PENDING, Ended, Point, begin, ended
 from express.engine.history import History
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
 from express.ports import Direct
 from express.runtime.calls import Caller, described
-from express.runtime.parking import Parking
+from express.runtime.parking import TOO_LATE, Parking
 from express.runtime.performing import fail
 from express.runtime.runs import Done, Run, around
 from express.runtime.stepped import Stepped
@@ -87,7 +87,10 @@ class Executor(Parking):
         call = Caller(self._calls, about, cap(program, limit, now))
         point = begin(program, segments, data, size or len(dumps(data)), call)
         if point[0] == END:
-            return ended(about, now, point), None
+            x = ended(about, now, point)
+            if program.resources and self._too_late(call.deadline):
+                x.finished = TOO_LATE
+            return x, None
         self.running += 1
         run = Run(about, now, 0, None, program, data, limit, None, point, done, item)
         return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
@@ -137,23 +140,42 @@ class Executor(Parking):
         segments = program.segments.recording if history is not None and program.segments is not None else None
         if segments is None or history is None:
             return start(
-                program, data, now, about=about, entropy=self._entropy, history=history, limit=limit, size=size
+                program,
+                data,
+                now,
+                about=about,
+                entropy=self._entropy,
+                history=history,
+                limit=limit,
+                size=size,
+                prepare=self._calls.prepare,
             )
         deadline = cap(program, limit, now)
         call = Caller(self._calls, about, deadline)
 
         def timed(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
+            history.asked = history.now
             answer = call(row, payload, counts, tries)
             if call.late is not None:
                 late.append((described(payload, (row, counts, about, deadline))[0], call.late))
                 call.late = None
-            history.now = self._clock.monotonic()
-            return answer
+            history.now = now = self._clock.monotonic()
+            return PENDING if deadline is not None and now >= deadline else answer  # which comes too late
 
         size = size or len(dumps(data))
         entropy = self._entropy
         return start_recorded(
-            program, segments, data, now, timed, about=about, entropy=entropy, history=history, limit=limit, size=size
+            program,
+            segments,
+            data,
+            now,
+            timed,
+            about=about,
+            entropy=entropy,
+            history=history,
+            limit=limit,
+            size=size,
+            prepare=self._calls.prepare,
         )
 
     def go_on(

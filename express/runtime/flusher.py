@@ -146,4 +146,5 @@ class Flusher:
         now = self._clock.wall() * 1000
         add = self._counters.end_to_end_ms.add
         for stamp, count in Counter(stamps).items():
-            add(max(0.0, now - stamp), count)  # the clocks of producers may be ahead
+            if stamp > 0:  # -1: the producer wrote none; 0 is what some write instead
+                add(max(0.0, now - stamp), count)  # the clocks of producers may be ahead

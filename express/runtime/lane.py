@@ -12,6 +12,9 @@ from express.runtime.offsets import OffsetTracker
 from express.runtime.pipeline import Ordering
 from express.runtime.records import Naming
 
+NEVER = Position(-1)
+"""What is committed of a partition of which nothing is."""
+
 OrderKey = Callable[[Event], bytes | None]
 
 ORDER_KEYS: dict[Ordering, OrderKey] = {
@@ -54,11 +57,14 @@ class Lane:
         "waiting",
     )
 
-    def __init__(self, partition: Partition, naming: Naming, position: Position, limit: int) -> None:
+    def __init__(
+        self, partition: Partition, naming: Naming, position: Position, limit: int, committed: Position | None = None
+    ) -> None:
+        """`committed`: what the group has; the position itself unless it is told otherwise."""
         self.partition = partition
         self.naming = naming
         self.tracker = OffsetTracker(*position, limit)
-        self.committed = position
+        self.committed = committed or position
         self.live = True
         self.dispatching = True
         """Whether further records may be started; a partition that is about to go only finishes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from express.engine.effects import Effect, Finish
-from express.engine.events import Event, TaskFailed, TaskSucceeded, TimerFired
+from express.engine.events import Event, Stopped, TaskFailed, TaskSucceeded, TimerFired
 from express.engine.fast import Point, again, answered, drive
 from express.engine.inflate import inflate
 from express.engine.program import END
@@ -17,6 +17,9 @@ from express.runtime.stepped import Stepped
 
 _OVER = TimerFired(0)
 
+TOO_LATE = Finish("TIMED_OUT", error=TIMEOUT)
+"""The end of an execution whose last answer came after its deadline."""
+
 
 class Parking(Performing):
     """The part of an `Executor` that leaves executions where their segments have left them, and wakes them."""
@@ -24,13 +27,18 @@ class Parking(Performing):
     def _settle(self, run: Run, point: Point, call: Caller) -> Finish | None:
         """Leave an execution where its segments have left it: ended, parked, or on the table. The end, if it ended."""
         if point[0] == END:
-            return self._end(run, run.end(point, Finish("SUCCEEDED", point[1])))
+            late = self._too_late(call.deadline)
+            return self._end(run, run.end(point, TOO_LATE if late else Finish("SUCCEEDED", point[1])))
         if point[0] >= 0:
             row = run.program.scope.rows[point[0]]
             if row.kind == "Wait" or len(point) == 8 or not row.plan.timed:
                 self._park(run, point, call)
                 return None
         return self._perform(run, self._inflate(run, point, call), INLINE_ANSWERS // 8)
+
+    def _too_late(self, deadline: float | None) -> bool:
+        """Tell whether a deadline has passed: whoever holds up the loop holds up its timers, too."""
+        return deadline is not None and self._clock.monotonic() >= deadline
 
     def _park(self, run: Run, point: Point, call: Caller) -> None:
         """Wait for the one thing that comes next: the end of a Wait or an answer, or else the deadline."""
@@ -78,6 +86,11 @@ class Parking(Performing):
         program, site, slot = run.program, run.site, run.slot
         segments = program.segments
         stepped.run = None
+        if type(slot) is not set and self._too_late(call.deadline):  # a deadline that is near has a timer of its own
+            self._tasks.discard(stepped)
+            run.call = None
+            run.done(run, self._end(run, run.end(run.point, TOO_LATE)))
+            return
         point = answered(
             segments, site, stepped.value if error is None else failed(call.asked(program, site), error), call
         )
@@ -103,7 +116,18 @@ class Parking(Performing):
     def _inflate(self, run: Run, point: Point, call: Caller) -> list[Effect]:
         """Go on on the table; the effects that has."""
         now = self._clock.monotonic()
-        x, effects = inflate(run.program, point, run.data, now, run.about, self._entropy, run.deadline, run.started)
+        x, effects = inflate(
+            run.program,
+            point,
+            run.data,
+            now,
+            run.about,
+            self._entropy,
+            run.deadline,
+            run.started,
+            prepare=self._calls.prepare,
+            asked=call.since,
+        )
         run.other = x
         late = call.late
         if late is not None:
@@ -115,8 +139,8 @@ class Parking(Performing):
         """What a parked execution waited for has come; the end, if it leads there."""
         point, segments, deadline = run.point, run.program.segments, run.deadline
         kind = type(event)
-        if kind is TimerFired and deadline is not None and self._clock.monotonic() >= deadline:
-            return self._end(run, run.end(point, Finish("TIMED_OUT", error=TIMEOUT)))
+        if self._too_late(deadline) and kind is not Stopped:
+            return self._end(run, run.end(point, TOO_LATE))
         self._unpark(run)
         call = Caller(self._calls, run.about, deadline)
         if kind not in (TimerFired, TaskSucceeded, TaskFailed):

@@ -24,7 +24,7 @@ from express.runtime.calls import JSON_TYPES, Calls, failed
 from express.runtime.clock import SystemEntropy
 from express.runtime.runs import Run
 from express.runtime.stepped import Stepped
-from express.runtime.wheel import TimerWheel
+from express.runtime.wheel import TICKS, TimerWheel
 from express.values import JSON
 
 if TYPE_CHECKING:
@@ -51,19 +51,22 @@ class Performing(ABC):
         integration: Integration,
         entropy: Entropy | None = None,
         callbacks: Callbacks | None = None,
+        *,
+        ticks: int = TICKS,
     ) -> None:
         """`integration` performs the tasks: the table of all of them, or a single one.
 
-        `callbacks` is where tasks of STANDARD machines wait for theirs; its entropy makes their tokens.
+        `callbacks` is where tasks of STANDARD machines wait for theirs; its entropy makes their tokens. Timers are
+        due with the next of so many `ticks` a second.
         """
         self._clock = clock
-        self._calls = Calls(integration, self._handler_ended)
+        self._calls = Calls(integration, clock, self._handler_ended)
         self._callbacks = callbacks
         self._entropy = entropy or (SystemEntropy() if callbacks is None else callbacks.entropy)
         self._ready: deque[tuple[Run, Event | None]] = deque()
         self._again: deque[tuple[Run, Event | None]] = deque()
         self._turning = False
-        self._wheel = TimerWheel[Run](clock, self._fired)
+        self._wheel = TimerWheel[Run](clock, self._fired, ticks)
         self._tasks: set[asyncio.Task[None] | Stepped] = set()
         """Calls that are awaited, but for handlers that an execution is parked behind."""
         self.running = 0
@@ -107,7 +110,7 @@ class Performing(ABC):
             if monotonic() >= until:
                 break
         until = began + AGAIN_SECONDS
-        while again:
+        for _ in range(len(again)):  # each once: the clock may be a virtual one, which stands still meanwhile
             self._step(*again.popleft())
             if monotonic() >= until:
                 break
@@ -166,7 +169,9 @@ class Performing(ABC):
         return None
 
     def _apply(self, run: Run, effects: list[Effect], answers: deque[Event], timers: dict[int, float]) -> Finish | None:
-        """Start tasks, note timers, cancel; the end if it is among `effects`."""
+        """Start tasks, note timers, cancel; the end if it is the last of `effects`: what was asked for is void then."""
+        if effects and type(effects[-1]) is Finish:
+            return effects[-1]
         for effect in effects:
             kind = type(effect)
             if kind is StartTask:
@@ -180,8 +185,6 @@ class Performing(ABC):
                 seq = cast(Cancel, effect).seq
                 if timers.pop(seq, None) is None:
                     self._cancel(run, seq)
-            elif kind is Finish:
-                return cast(Finish, effect)
             elif kind is Yield and not run.owning().queued:
                 run.owning().queued = True
                 self._queue(self._again, run, None)

@@ -14,14 +14,14 @@ from collections.abc import Collection
 from typing import Any
 
 from express.errors import CommitRefused, SinkError, SourceError
-from express.ports import Clock, Observer, Partition, Position, Sink, Source
+from express.ports import Clock, Partition, Position, Sink, Source
 from express.runtime import offset_map
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
 from express.runtime.executor import Executor
 from express.runtime.flusher import Flusher
 from express.runtime.intake import SLICE_RECORDS, Intake
-from express.runtime.lane import Lane, running
+from express.runtime.lane import NEVER, Lane, running
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import Naming
 from express.runtime.routed import dispatcher_kind
@@ -57,7 +57,6 @@ class Processor:
         executor: Executor,
         clock: Clock | None = None,
         counters: Counters | None = None,
-        observer: Observer | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.counters = counters or Counters()
@@ -67,7 +66,7 @@ class Processor:
         self._lanes: dict[Partition, Lane] = {}
         self._changed = asyncio.Event()
         new = dispatcher_kind(pipeline)
-        self._dispatcher = new(pipeline, executor, sink, self._clock, self.counters, self._wake, observer)
+        self._dispatcher = new(pipeline, executor, sink, self._clock, self.counters, self._wake)
         self._flusher = Flusher(
             pipeline, source, sink, self._lanes, self._dispatcher.take_stamps, self._clock, self.counters, self._changed
         )
@@ -264,9 +263,12 @@ class Processor:
         bounds = await self._source.bounds(partitions)
         for partition in partitions:
             first, end = bounds[partition]
-            position = self._beginning(partition, committed.get(partition), first, end)
+            stored = committed.get(partition)
+            position = self._beginning(partition, stored, first, end)
             naming = Naming(self.pipeline.workflow.execution_prefix, partition)
-            self._lanes[partition] = Lane(partition, naming, position, self.pipeline.concurrency_per_partition)
+            limit = self.pipeline.concurrency_per_partition
+            # A partition without a commit gets one at once: whoever scales by the lag would never see it at 0.
+            self._lanes[partition] = Lane(partition, naming, position, limit, NEVER if stored is None else None)
             self._source.seek(partition, max(first, position.offset))
 
     def _beginning(self, partition: Partition, committed: Position | None, first: int, end: int) -> Position:

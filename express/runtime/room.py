@@ -16,6 +16,7 @@ class Room:
 
     def __init__(self, executions: int, heap_bytes: int, counters: Counters) -> None:
         self._executions = executions
+        self._most = heap_bytes
         self._stop = int(heap_bytes * STOP_AT)
         self._go_on = int(heap_bytes * GO_ON_AT)
         self._counters = counters
@@ -34,6 +35,12 @@ class Room:
         self._inside -= 1
         self._counters.heap_bytes -= heap
         self._judge()
+
+    def grow(self, heap: int) -> bool:
+        """What is in flight takes so much more, or less; whether it may grow further."""
+        self._counters.heap_bytes += heap
+        self._judge()
+        return self._counters.heap_bytes < self._most
 
     def _judge(self) -> None:
         heap = self._counters.heap_bytes

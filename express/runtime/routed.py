@@ -12,7 +12,7 @@ from express.engine import About, Execution
 from express.engine.effects import Finish
 from express.engine.fast import Ended, Point, ended
 from express.engine.program import END
-from express.ports import Clock, Ending, Event, Observer, Record, Sink
+from express.ports import Clock, Event, Record, Sink
 from express.runtime import cloudevents
 from express.runtime.counters import Counters
 from express.runtime.dispatch import Dispatcher, bill, result_of
@@ -53,9 +53,8 @@ class RoutedDispatcher(Dispatcher):
         clock: Clock,
         counters: Counters,
         wake: Callable[[], None],
-        observer: Observer | None = None,
     ) -> None:
-        super().__init__(pipeline, executor, sink, clock, counters, wake, observer)
+        super().__init__(pipeline, executor, sink, clock, counters, wake)
         self.router = Router(pipeline, self._counters)
         self._carry = Carrier(pipeline.copy_headers)
         self._open = opener(pipeline.envelope, pipeline.payload_limit, pipeline.bootstrap_servers)
@@ -196,9 +195,6 @@ class RoutedDispatcher(Dispatcher):
         headers += job.carried.headers
         if self._tracer is not None:
             self._trace(x, finish, elapsed, job.lane.partition, job.offset)
-        if self._observer is not None:
-            name = about.state_machine_name
-            self._observer.ended(Ending(name, arn, finish.status, finish.error, about.started, stopped))
         value, more = self._formed(job, finish, arn, stopped_ms, value)
         headers += more
         self._write(job, arn, stopped_ms, value, headers)

@@ -13,7 +13,8 @@ from typing import Generic, TypeVar
 
 from express.ports import Clock
 
-SLOT_SECONDS = 0.01
+TICKS = 100
+"""Slots of a second, unless it is said otherwise."""
 
 COARSE_SECONDS = 1.0
 """What is nearly always taken back long before it is due is not sorted more finely than this."""
@@ -29,8 +30,10 @@ class TimerWheel(Generic[Owner]):
     and the owner knows whether it still waits for that slot. One that is hardly ever due may be put among `others`.
     """
 
-    def __init__(self, clock: Clock, fire: Callable[[Owner, int], None]) -> None:
+    def __init__(self, clock: Clock, fire: Callable[[Owner, int], None], ticks: int = TICKS) -> None:
         self._clock = clock
+        self._ticks = ticks
+        self._later = 1.0 if ticks == TICKS else 0.5
         self._fire = fire
         self._slots: dict[int, dict[Owner, int | tuple[int, ...]]] = {}
         self._left: dict[int, tuple[int, list[Owner]]] = {}
@@ -41,11 +44,11 @@ class TimerWheel(Generic[Owner]):
 
     def add(self, owner: Owner, seq: int, at: float) -> int:
         """Start the timer `seq` of `owner`, due at `at` on the clock; its slot."""
-        number = int(at / SLOT_SECONDS) + 1
+        number = int(at * self._ticks + self._later)
         slot = self._slots.get(number)
         if slot is None:
             slot = self._slots[number] = {}
-            delay = max(0.0, number * SLOT_SECONDS - self._clock.monotonic())
+            delay = max(0.0, number / self._ticks - self._clock.monotonic())
             asyncio.get_running_loop().call_later(delay, self._due, number)
         others = slot.get(owner)
         if others is None:
@@ -56,11 +59,11 @@ class TimerWheel(Generic[Owner]):
 
     def leave(self, owner: Owner, at: float) -> int:
         """Start a timer that stays until it is due; its slot, the same object for all that are left there."""
-        number = int(at / SLOT_SECONDS) + 1
+        number = int(at * self._ticks + self._later)
         slot = self._left.get(number)
         if slot is None:
             slot = self._left[number] = (number, [])
-            delay = max(0.0, number * SLOT_SECONDS - self._clock.monotonic())
+            delay = max(0.0, number / self._ticks - self._clock.monotonic())
             asyncio.get_running_loop().call_later(delay, self._due_left, number)
         slot[1].append(owner)
         return slot[0]
@@ -101,7 +104,7 @@ class TimerWheel(Generic[Owner]):
         return sum(map(len, self._slots.values()))
 
     def _due(self, number: int) -> None:
-        early = number * SLOT_SECONDS - self._clock.monotonic()
+        early = number / self._ticks - self._clock.monotonic()
         if early > 0:  # the loop's clock is coarser than ours
             asyncio.get_running_loop().call_later(early, self._due, number)
             return
@@ -118,7 +121,7 @@ class TimerWheel(Generic[Owner]):
             self._fire(owner, 0)
 
     def _due_left(self, number: int) -> None:
-        early = number * SLOT_SECONDS - self._clock.monotonic()
+        early = number / self._ticks - self._clock.monotonic()
         if early > 0:
             asyncio.get_running_loop().call_later(early, self._due_left, number)
             return

@@ -13,7 +13,7 @@ import msgspec
 from express.api.app import Listener, make_app
 from express.api.counting import RequestCounts
 from express.api.executions import Executions
-from express.api.guard import Guard, is_loopback
+from express.api.guard import Guard
 from express.api.host import Api
 from express.api.principals import Principal, Principals, Rule
 from express.api.registry import Registry
@@ -24,6 +24,7 @@ from express.config import Config, Function, reveal
 from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
 from express.integrations import Here
+from express.integrations.mocks import MockedExecutions
 from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
 from express.runtime.executor import Executor
@@ -35,6 +36,7 @@ from express.stores.memory import MemoryStore
 from express.stores.records import Store
 from express.stores.ring import Limits, Ring
 from express.stores.sqlite import SqliteStore
+from express.telemetry.doorway import is_loopback
 from express.telemetry.logfile import LogFile
 
 if TYPE_CHECKING:
@@ -54,11 +56,13 @@ class ApiServer:
         topics: Mapping[str, str] | None = None,
         kafka: Mapping[str, Any] | None = None,
         config: Config | None = None,
+        mock: str | None = None,
     ) -> None:
         """Raises ConfigError for settings that are not safe, and for handlers that can't be had.
 
         `config` says what tasks may call beyond this process, and where traces go. `kafka`: properties of a client,
-        for the input `topics` of state machines, by their names, and for `settings.log_topic`.
+        for the input `topics` of state machines, by their names, and for `settings.log_topic`. `mock`: a mock file
+        whose test cases an execution is started with, as `stateMachineArn#TESTCASE`.
         """
         self._settings = settings
         principals = Principals(_principal(row) for row in settings.principals)
@@ -68,7 +72,8 @@ class ApiServer:
         self._topics = None if kafka is None or config is None or not config.kafka.produce else _lazy(kafka)
         self.integration = Current(functions, threads, config, Here(machines=machines, topics=self._topics))
         callbacks = Callbacks.of(clock)
-        self._executor = Executor(clock, self.integration, callbacks=callbacks)
+        mocks = None if mock is None else MockedExecutions(self.integration, mock)
+        self._executor = Executor(clock, mocks or self.integration, callbacks=callbacks)
         store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
         self._log_file = _log_file(settings)
@@ -87,6 +92,7 @@ class ApiServer:
             include_data=settings.include_execution_data,
             queue=self._queue,
             topics=topics,
+            mocks=mocks,
         )
         machines.bind(self._registry, self.executions)
         self.api = Api(
@@ -124,6 +130,7 @@ class ApiServer:
 
     async def _close(self) -> None:
         await self._executor.close()
+        self.executions.close()
         await self.integration.close()
         if self._topics is not None:
             await self._topics.stop()

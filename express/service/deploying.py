@@ -15,7 +15,7 @@ from express.api.host import Api
 from express.compiler import compile_definition
 from express.config import Config, Function
 from express.engine.effects import StartTask
-from express.errors import ApiError, ConfigError, Diagnostic
+from express.errors import ApiError, ConfigError, DefinitionError, Diagnostic
 from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
 from express.ports import TaskContext
 from express.service.workflows import machine_name, read_definition, unperformed
@@ -32,9 +32,8 @@ log = logging.getLogger(__name__)
 class Refused(Exception):
     """A workflow file whose definition has errors."""
 
-    def __init__(self, file: str, text: str, findings: Sequence[Diagnostic]) -> None:
+    def __init__(self, file: str, findings: Sequence[Diagnostic]) -> None:
         self.file = file
-        self.text = text
         self.findings = tuple(findings)
         super().__init__(f"{file}: {len(self.findings)} errors")
 
@@ -47,10 +46,13 @@ async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
 
     Raises ConfigError for a file that can't be read, and Refused for one that can't be run.
     """
-    text = read_definition(file).decode(errors="replace")
+    try:
+        text = read_definition(file).decode(errors="replace")
+    except DefinitionError as error:
+        raise Refused(file, error.diagnostics) from error
     errors = [finding for finding in diagnose(text, "EXPRESS") if finding.severity == "ERROR"]
     if errors:
-        raise Refused(file, text, errors)
+        raise Refused(file, errors)
     name = machine_name(file)
     if isinstance(api.integration, Current):
         for line in api.integration.unperformed(text):
@@ -98,6 +100,10 @@ class Current:
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Perform the call with the present functions."""
         return self._inner.start(task, context)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with what its parameters make; raises Unsendable where they make no request."""
+        return self._inner.prepare(task, context)
 
     def modules(self) -> dict[str, Path]:
         """The files that the handlers were imported from."""

@@ -35,6 +35,9 @@ worker that died are incomplete, and its partitions are nobody's until its sessi
 STUCK_SECONDS = 90.0
 """With nothing changing for so long, it is stuck."""
 
+JOIN_SECONDS = 60.0
+"""Workers that have not joined their groups after this get events all the same."""
+
 SESSION_MS = 10_000
 """A worker that died is missed after this; production waits longer, so that no long pause looks like death."""
 
@@ -74,8 +77,11 @@ class Development:
         self._starts = await ends(self._properties, _topics(self.config))
         await self.service.start(any_port=True)
         self._running = asyncio.create_task(self.service.run())
+        await self.service.ready(JOIN_SECONDS)  # events that wait for workers would be measured as slow
         self._generator = await LineChild.start("express.sources.generator")
         await self._generator.tell(msgspec.json.encode(self._plan()))
+        if self.interrupted:
+            self._generator.ask_to_stop()
 
     def interrupt(self) -> None:
         """Make no more events and drain; a second call ends at once."""

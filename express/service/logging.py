@@ -41,6 +41,7 @@ class WorkerLogs:
         self._rules = {pipeline.name: log_rules(pipeline) for pipeline in config.pipelines}
         self._file: LogFile | None = None
         self._topic: LogTopic | None = None
+        self._logs: list[ExecutionLog] = []
         if not any(self._rules.values()):
             return
         if self._config.file:
@@ -60,7 +61,11 @@ class WorkerLogs:
         """The log of a pipeline's executions; None where all of them are OFF."""
         places: list[LogSink] = [log for log in (self._file, self._topic) if log is not None]
         rules = self._rules[pipeline]
-        return ExecutionLog(rules, SeveralLogs(places)) if rules and places else None
+        if not rules or not places:
+            return None
+        log = ExecutionLog(rules, SeveralLogs(places))
+        self._logs.append(log)
+        return log
 
     async def start(self) -> None:
         """Begin to write."""
@@ -69,6 +74,8 @@ class WorkerLogs:
 
     async def stop(self) -> None:
         """Write what is there, then end."""
+        for log in self._logs:
+            log.close()
         if self._topic is not None:
             await self._topic.stop()
         if self._file is not None:

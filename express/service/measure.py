@@ -132,6 +132,10 @@ class MeasuredIntegrations:
         counts.duration_ms.add((time.perf_counter() - began) * 1000)
         return answer
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with what its parameters make; raises Unsendable where they make no request."""
+        return self._inner.prepare(task, context)
+
     def bind(self, resource: Resource, describe: Describe) -> Direct | None:
         """The short way to a resource, counted as well."""
         tally = MeasuredTally(self._counts(resource))

@@ -29,7 +29,7 @@ class Service:
         self.workers = workers
         self._metrics = metrics
         self._registry = registry(self.totals, LATENCY_BOUNDS_MS, metrics.series, BATCH_BOUNDS)
-        self._server = TelemetryServer(self._registry, self.supervisor, metrics.host, metrics.port)
+        self._server = TelemetryServer(self._registry, self.supervisor, metrics.host, metrics.port, metrics.hosts)
         self.url = ""
         self.api_url = ""
         """Where the API is, if it is wanted."""
@@ -51,7 +51,7 @@ class Service:
         except ConfigError:
             if not any_port:
                 raise
-            self._server = TelemetryServer(self._registry, self.supervisor, self._metrics.host, 0)
+            self._server = TelemetryServer(self._registry, self.supervisor, self._metrics.host, 0, self._metrics.hosts)
             self.url = await self._server.start()
         if self._config.api.enabled:
             try:

@@ -1,199 +1,313 @@
-"""CloudFormation's functions, worked out without a stack: what `Ref`, `Fn::GetAtt` and `Fn::Sub` come to here.
+"""CloudFormation's functions, worked out without a stack: what `Ref`, `Fn::GetAtt`, `Fn::Sub` and others come to here.
 
-Names that only AWS could give (the id of a bucket made by a stack) are made as CloudFormation would be told to make
+Names that only AWS could give (the name of a bucket made by a stack) are made as CloudFormation would be told to make
 them: the name in the properties, or else the logical id. What can't be known is collected rather than guessed, so
 that everything missing is told at once; a value from outside (`-s NAME=VALUE`) goes before everything here.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from express.values import JSON
+from express.service.stack_conditions import Conditions
+from express.service.stack_loops import expanded
+from express.service.stack_resources import Resources
+from express.service.template_nodes import NOTHING, Budget, Node, Weave, as_text
+from express.values import JSON, text
 
-_VARIABLE = re.compile(r"\$\{(!?[^{}]+)\}")
-
-ARNS = {
-    "AWS::Lambda::Function": "lambda:{region}:{account}:function:{name}",
-    "AWS::Serverless::Function": "lambda:{region}:{account}:function:{name}",
-    "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{name}",
-    "AWS::Serverless::StateMachine": "states:{region}:{account}:stateMachine:{name}",
-    "AWS::StepFunctions::Activity": "states:{region}:{account}:activity:{name}",
-    "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
-    "AWS::SNS::Topic": "sns:{region}:{account}:{name}",
-    "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
-    "AWS::Serverless::SimpleTable": "dynamodb:{region}:{account}:table/{name}",
-    "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
-    "AWS::Events::Connection": "events:{region}:{account}:connection/{name}",
-    "AWS::Logs::LogGroup": "logs:{region}:{account}:log-group:{name}:*",
-    "AWS::S3::Bucket": "s3:::{name}",
-    "AWS::IAM::Role": "iam::{account}:role/{name}",
-    "AWS::ECS::Cluster": "ecs:{region}:{account}:cluster/{name}",
-}
-"""Type of a resource → its ARN behind `arn:aws:`."""
-
-NAMES = (
-    "FunctionName",
-    "StateMachineName",
-    "QueueName",
-    "TopicName",
-    "TableName",
-    "BucketName",
-    "LogGroupName",
-    "RoleName",
-    "ClusterName",
-    "Name",
-)
-"""Properties that name a resource."""
-
-ARN_REFS = frozenset(
-    {
-        "AWS::StepFunctions::StateMachine",
-        "AWS::Serverless::StateMachine",
-        "AWS::StepFunctions::Activity",
-        "AWS::SNS::Topic",
-    }
-)
-"""Types whose `Ref` is the ARN; that of the others is the name."""
+REGION, ACCOUNT = "us-east-1", "123456789012"
+_VARIABLE = re.compile(r"\$\{([^{}]+)\}")
+_DYNAMIC = re.compile(r"\{\{(resolve:[^{}]+)\}\}")
 
 
 class Stack:
-    """A template whose functions are worked out. `missing` collects what stays unknown."""
+    """A template whose functions are worked out. What stays unknown is in `unknown` of the values it makes."""
 
-    def __init__(self, template: Mapping[str, Any], given: Mapping[str, str], region: str, account: str) -> None:
-        self.missing: set[str] = set()
-        self._given = given
-        self._place = {"region": region, "account": account}
-        self._parameters = template.get("Parameters") or {}
-        self._resources = template.get("Resources") or {}
-        self._mappings = template.get("Mappings") or {}
-        self._pseudo = {
-            "AWS::Region": region,
-            "AWS::AccountId": account,
+    def __init__(self, template: Node, given: Mapping[str, str], budget: Budget) -> None:
+        self.given = given
+        self.budget = budget
+        self.template = template
+        self.region, self.account = given.get("AWS::Region", REGION), given.get("AWS::AccountId", ACCOUNT)
+        parameters = template.fields.get("Parameters")
+        self._parameters = parameters.fields if parameters is not None else {}
+        self._mappings = template.fields.get("Mappings")
+        self._pseudo: dict[str, JSON] = {
+            "AWS::Region": self.region,
+            "AWS::AccountId": self.account,
             "AWS::Partition": "aws",
             "AWS::URLSuffix": "amazonaws.com",
             "AWS::StackName": "express",
-            "AWS::NoValue": "",
+            "AWS::StackId": f"arn:aws:cloudformation:{self.region}:{self.account}:stack/express/express",
+            "AWS::NotificationARNs": [],
         }
+        self.conditions = Conditions(self)
+        self.resources = Resources(self)
 
-    def resolve(self, value: JSON) -> JSON:
-        """A value of a template with every function in it worked out."""
-        if isinstance(value, list):
-            return [self.resolve(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if len(value) == 1:
-            (name, argument), *_ = value.items()
+    def begin(self) -> None:
+        """Start with another machine, whatever became of the last."""
+        self.budget.depth = 0
+        self.conditions.begin()
+        self.resources.begin()
+
+    def resolve(self, node: Node) -> Node:
+        """A value of a template with every function in it worked out; NOTHING for `AWS::NoValue`."""
+        self.budget.take(node)
+        if node.members is None:
+            return self._dynamic(node)
+        self.budget.deeper(node)
+        found = self._structure(node)
+        self.budget.depth -= 1
+        return found
+
+    def _structure(self, node: Node) -> Node:
+        if type(node.members) is list:
+            return node.holding([item for item in map(self.resolve, node.items) if item is not NOTHING])
+        if len(node.members or ()) == 1:
+            ((name, argument),) = node.fields.items()
             work = _FUNCTIONS.get(name)
             if work is not None:
-                return work(self, argument)
-            if name.startswith("Fn::"):
-                return self._unknown(name)
-        return {key: self.resolve(item) for key, item in value.items()}
+                return work(self, node, argument)
+            if name.startswith("Fn::") and not name.startswith("Fn::ForEach"):
+                return self.unknown(node, name)
+        found = {}
+        for name, item in expanded(self, node).items():
+            value = self.resolve(item)
+            if value is not NOTHING:
+                found[name] = value.named(item.key)
+        return node.holding(found)
 
-    def ref(self, name: str) -> JSON:
+    def whole(self, node: Node) -> Node | None:
+        """A property, worked out; None for `AWS::NoValue`."""
+        found = self.resolve(node)
+        return None if found is NOTHING else found
+
+    def text(self, node: Node) -> Node:
+        """A value where a text has to stand."""
+        found = self.resolve(node)
+        if found is NOTHING:
+            node.fail("AWS::NoValue can't stand in a text")
+        if found.members is not None:
+            node.fail(f"{found.kind} can't stand in a text")
+        return found if found.text is not None else found.like(as_text(found.value), found.unknown)
+
+    def unknown(self, node: Node, name: str) -> Node:
+        """A value that is not known here: a placeholder, by the name under which it can be given."""
+        if name in self.given:
+            return node.like(self.given[name])
+        return node.like(f"${{{name}}}", frozenset((name,)))
+
+    def _dynamic(self, node: Node) -> Node:
+        """A text without `{{resolve:…}}`: parameters and secrets of an account, which have to be given."""
+        if node.text is None or "{{resolve:" not in node.text:
+            return node
+        weave, at = Weave(self.budget, node), 0
+        for match in _DYNAMIC.finditer(node.text):
+            weave.cut(node, at, match.start())
+            value = self.unknown(node, match[1])
+            weave.put(as_text(value.value), node, match.start(), value.unknown)
+            at = match.end()
+        weave.cut(node, at, len(node.text))
+        return weave.node()
+
+    # references
+
+    def ref(self, node: Node, argument: Node) -> Node:
         """`Ref`: a parameter, a pseudo parameter or a resource."""
-        if name in self._given:
-            return self._given[name]
-        if name in self._pseudo:
-            return self._pseudo[name]
+        if argument.text is None:
+            argument.fail("Ref wants the name of a parameter or a resource")
+        return self.named(node, argument.text)
+
+    def named(self, node: Node, name: str) -> Node:
+        """What `Ref` gives for a name."""
         if name in self._parameters:
-            default = self._parameters[name].get("Default")
-            return self._unknown(name) if default is None else default
-        resource = self._resources.get(name)
-        if resource is None:
-            return self._unknown(name)
-        if resource.get("Type") in ARN_REFS:
-            return self._arn(name, resource)
-        if resource.get("Type") == "AWS::SQS::Queue":
-            place, queue = self._place, self._name(name, resource)
-            return f"https://sqs.{place['region']}.amazonaws.com/{place['account']}/{queue}"
-        return self._name(name, resource)
+            return self._parameter(node, name, self._parameters[name])
+        if name in self.given:
+            return node.like(self.given[name])
+        if name == "AWS::NoValue":
+            return NOTHING
+        if name in self._pseudo:
+            value = self._pseudo[name]
+            return node.holding([]) if value == [] else node.like(value)
+        return self.resources.ref(node, name)
 
-    def attribute(self, argument: JSON) -> JSON:
+    def _parameter(self, node: Node, name: str, parameter: Node) -> Node:
+        """A parameter's value: a text, and a list for the types of lists."""
+        kind = parameter.fields["Type"].text or "" if "Type" in parameter.fields else ""
+        default = parameter.fields.get("Default")
+        if name in self.given:
+            value = self.given[name]
+        elif default is None or default.members is not None or kind.startswith("AWS::SSM::Parameter::Value<"):
+            return self.unknown(node, name)
+        else:
+            value = as_text(default.value)
+        self.budget.take(node, value.count(",") + 1, len(value))
+        if "CommaDelimitedList" in kind or "List<" in kind:
+            return node.holding([node.like(item.strip()) for item in value.split(",")] if value.strip() else [])
+        return node.like(value)
+
+    def attribute(self, node: Node, argument: Node) -> Node:
         """`Fn::GetAtt`, as a list or with a dot."""
-        name, _, attribute = argument.partition(".") if isinstance(argument, str) else (argument[0], "", argument[1])
+        if argument.text is not None:
+            name, _, attribute = argument.text.partition(".")
+        elif len(argument.items) == 2 and argument.items[0].text is not None:
+            inner = self.text(argument.items[1])
+            name, attribute = argument.items[0].text, inner.text or ""
+        else:
+            argument.fail("Fn::GetAtt wants a resource and an attribute")
+        return self.attribute_of(node, name, attribute)
+
+    def attribute_of(self, node: Node, name: str, attribute: str) -> Node:
+        """What `Fn::GetAtt` gives for a name and an attribute."""
         dotted = f"{name}.{attribute}"
-        if dotted in self._given:
-            return self._given[dotted]
-        resource = self._resources.get(name)
-        if resource is None:
-            return self._unknown(dotted)
-        if attribute in ("Arn", "TopicArn") and resource.get("Type") in ARNS:
-            return self._arn(name, resource)
-        if attribute in ("Name", "QueueName", "TableName", "TopicName"):
-            return self._name(name, resource)
-        if attribute == "QueueUrl":
-            return self.ref(name)
-        return self._unknown(dotted)
+        return (
+            node.like(self.given[dotted]) if dotted in self.given else self.resources.attribute(node, name, attribute)
+        )
 
-    def sub(self, argument: JSON) -> JSON:
+    # texts
+
+    def sub(self, node: Node, argument: Node) -> Node:
         """`Fn::Sub`: `${Name}`, `${Name.Attribute}`, own variables first; `${!Literal}` stays as `${Literal}`."""
-        text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
+        pattern, own = argument, {}
+        if argument.members is not None:
+            if len(argument.items) != 2 or type(argument.items[1].members) is not dict:
+                argument.fail("Fn::Sub wants a text, or a text and an object")
+            pattern, own = argument.items[0], argument.items[1].fields
+        if pattern.text is None:
+            pattern.fail("Fn::Sub wants a text")
+        return self.woven(pattern, _VARIABLE, lambda name: self._variable(pattern, name.strip(), own))
 
-        def value(match: re.Match[str]) -> str:
-            name = match[1].strip()
-            if name.startswith("!"):
-                return f"${{{name[1:]}}}"
-            if name in own:
-                return as_text(self.resolve(own[name]))
-            return as_text(self.attribute(name) if "." in name and name not in self._given else self.ref(name))
+    def woven(self, pattern: Node, form: re.Pattern[str], value: Callable[[str], Node | str | None]) -> Node:
+        """A text with every match of `form` replaced by the value of its name; where that is None, it stays."""
+        source = pattern.text or ""
+        weave, at = Weave(self.budget, pattern), 0
+        for match in form.finditer(source):
+            found = value(match[1])
+            if found is None:
+                continue
+            weave.cut(pattern, at, match.start())
+            if isinstance(found, str):
+                weave.put(found, pattern, match.start())
+            else:
+                weave.put(as_text(found.value), pattern, match.start(), found.unknown)
+            at = match.end()
+        weave.cut(pattern, at, len(source))
+        return weave.node()
 
-        return _VARIABLE.sub(value, text)
+    def _variable(self, node: Node, name: str, own: Mapping[str, Node]) -> Node | str:
+        if name.startswith("!"):
+            return f"${{{name[1:]}}}"
+        if name in own:
+            return self.text(own[name])
+        found = self.reference(node, name)
+        if found is NOTHING or found.members is not None:
+            node.fail(f"${{{name}}} is {'nothing' if found is NOTHING else found.kind}, which can't stand in a text")
+        return found
 
-    def join(self, argument: JSON) -> JSON:
+    def reference(self, node: Node, name: str) -> Node:
+        """A name as `Fn::Sub` has it: of a parameter or resource, or with an attribute behind a dot."""
+        first, dot, attribute = name.partition(".")
+        if not dot or name in self.given or self.resources.is_generated(name):
+            return self.named(node, name)
+        return self.attribute_of(node, first, attribute)
+
+    def join(self, node: Node, argument: Node) -> Node:
         """`Fn::Join`."""
-        separator, parts = argument
-        return str(separator).join(as_text(part) for part in self.resolve(parts))
+        if len(argument.items) != 2 or argument.items[0].text is None:
+            argument.fail("Fn::Join wants a text and a list")
+        separator, parts = argument.items[0], self.resolve(argument.items[1])
+        if parts.unknown and parts.members is None:
+            return parts
+        if type(parts.members) is not list:
+            argument.items[1].fail(f"Fn::Join wants a list, and this is {parts.kind}")
+        weave = Weave(self.budget, node)
+        for index, part in enumerate(parts.items):
+            if index:
+                weave.put(separator.text or "", separator, 0)
+            if part.members is not None:
+                part.fail(f"{part.kind} can't be joined")
+            made = part if part.text is not None else part.like(as_text(part.value), part.unknown)
+            weave.cut(made, 0, len(made.text or ""))
+        return weave.node()
 
-    def select(self, argument: JSON) -> JSON:
-        """`Fn::Select`."""
-        index, items = self.resolve(argument)
-        return items[int(index)] if isinstance(items, list) and int(index) < len(items) else self._unknown("Fn::Select")
-
-    def split(self, argument: JSON) -> JSON:
+    def split(self, node: Node, argument: Node) -> Node:
         """`Fn::Split`."""
-        separator, text = argument
-        return as_text(self.resolve(text)).split(separator)
+        if len(argument.items) != 2 or not argument.items[0].text:
+            argument.fail("Fn::Split wants a text to split at, and a text")
+        separator, source = argument.items[0].text or "", self.text(argument.items[1])
+        if source.unknown:
+            return source
+        self.budget.take(node, (source.text or "").count(separator) + 1, len(source.text or ""))
+        return node.holding([node.like(part) for part in (source.text or "").split(separator)])
 
-    def find(self, argument: JSON) -> JSON:
-        """`Fn::FindInMap`."""
-        keys = [as_text(key) for key in self.resolve(argument)]
-        found: Any = self._mappings
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return self._unknown(f"Fn::FindInMap {'.'.join(keys)}") if found is None else found
+    def base64(self, node: Node, argument: Node) -> Node:
+        """`Fn::Base64`."""
+        made = self.text(argument)
+        return made if made.unknown else node.like(base64.b64encode((made.text or "").encode()).decode())
 
-    def imported(self, argument: JSON) -> JSON:
+    def json(self, node: Node, argument: Node) -> Node:
+        """`Fn::ToJsonString`."""
+        made = self.resolve(argument)
+        written = text(made.plain())
+        self.budget.take(node, characters=len(written))
+        return node.like(written, made.unknown)
+
+    # lists, maps, conditions
+
+    def select(self, node: Node, argument: Node) -> Node:
+        """`Fn::Select`."""
+        if len(argument.items) != 2:
+            argument.fail("Fn::Select wants a number and a list")
+        index, items = self.text(argument.items[0]), self.resolve(argument.items[1])
+        if index.unknown or (items.unknown and items.members is None):
+            return index if index.unknown else items
+        number = index.text or ""
+        if type(items.members) is not list:
+            argument.items[1].fail(f"Fn::Select wants a list, and this is {items.kind}")
+        if not (number.isascii() and number.isdigit() and len(number) < 9 and int(number) < len(items.items)):
+            argument.items[0].fail(f"there is no item {number[:40]} of {len(items.items)}")
+        return items.items[int(number)]
+
+    def find(self, node: Node, argument: Node) -> Node:
+        """`Fn::FindInMap`, with a `DefaultValue` too."""
+        keys = [self.text(item) for item in argument.items[:3]]
+        if len(keys) != 3:
+            argument.fail("Fn::FindInMap wants a map and two keys")
+        names = [key.text or "" for key in keys]
+        found = self._mappings
+        for name in names:
+            found = found.fields.get(name) if found is not None else None
+        if found is not None:
+            return self.resolve(found)
+        more = argument.items[3].fields.get("DefaultValue") if len(argument.items) > 3 else None
+        return self.resolve(more) if more is not None else self.unknown(node, f"Fn::FindInMap {'.'.join(names)}")
+
+    def choose(self, node: Node, argument: Node) -> Node:
+        """`Fn::If`."""
+        if len(argument.items) != 3 or argument.items[0].text is None:
+            argument.fail("Fn::If wants a condition and two values")
+        name, yes, no = argument.items
+        holds = self.conditions.holds(name)
+        if not isinstance(holds, bool):
+            return node.like(f"${{{name.text}}}", holds)
+        return self.resolve(yes if holds else no)
+
+    def length(self, node: Node, argument: Node) -> Node:
+        """`Fn::Length`."""
+        items = self.resolve(argument)
+        if items.unknown and items.members is None:
+            return items
+        if type(items.members) is not list:
+            argument.fail(f"Fn::Length wants a list, and this is {items.kind}")
+        return node.like(len(items.items))
+
+    def imported(self, node: Node, argument: Node) -> Node:
         """`Fn::ImportValue`: another stack's, so it has to be given."""
-        name = as_text(self.resolve(argument))
-        return self._given[name] if name in self._given else self._unknown(name)
-
-    def _name(self, logical_id: str, resource: Mapping[str, Any]) -> str:
-        properties = resource.get("Properties") or {}
-        named = next((properties[name] for name in NAMES if properties.get(name)), logical_id)
-        return as_text(self.resolve(named))
-
-    def _arn(self, logical_id: str, resource: Mapping[str, Any]) -> str:
-        return "arn:aws:" + ARNS[resource["Type"]].format(name=self._name(logical_id, resource), **self._place)
-
-    def _unknown(self, name: str) -> str:
-        self.missing.add(name)
-        return f"${{{name}}}"
+        return self.unknown(node, self.text(argument).text or "")
 
 
-def as_text(value: JSON) -> str:
-    """A value as CloudFormation puts it into a text.
-
-    >>> as_text(True), as_text(3), as_text("x")
-    ('true', '3', 'x')
-    """
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-_FUNCTIONS: dict[str, Callable[[Stack, JSON], JSON]] = {
+_FUNCTIONS: dict[str, Callable[[Stack, Node, Node], Node]] = {
     "Ref": Stack.ref,
     "Fn::GetAtt": Stack.attribute,
     "Fn::Sub": Stack.sub,
@@ -202,4 +316,8 @@ _FUNCTIONS: dict[str, Callable[[Stack, JSON], JSON]] = {
     "Fn::Split": Stack.split,
     "Fn::FindInMap": Stack.find,
     "Fn::ImportValue": Stack.imported,
+    "Fn::If": Stack.choose,
+    "Fn::Base64": Stack.base64,
+    "Fn::ToJsonString": Stack.json,
+    "Fn::Length": Stack.length,
 }

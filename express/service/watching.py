@@ -31,7 +31,9 @@ class Watched:
         self._api = server
         self._metrics = config.metrics
         self._registry = registry(totals, LATENCY_BOUNDS_MS, config.metrics.series, BATCH_BOUNDS)
-        self._server = TelemetryServer(self._registry, self, config.metrics.host, config.metrics.port)
+        self._server = TelemetryServer(
+            self._registry, self, config.metrics.host, config.metrics.port, config.metrics.hosts
+        )
         self.url = ""
 
     async def start(self) -> None:
@@ -39,7 +41,7 @@ class Watched:
         try:
             self.url = await self._server.start()
         except ConfigError:
-            self._server = TelemetryServer(self._registry, self, self._metrics.host, 0)
+            self._server = TelemetryServer(self._registry, self, self._metrics.host, 0, self._metrics.hosts)
             self.url = await self._server.start()
         self._watching = asyncio.create_task(self._watch.run())
         settle_garbage()

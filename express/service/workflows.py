@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from express.asl.resources import Resource, parse_resource
+from express.asl.scan_yaml import json_text
 from express.compiler import compile_definition
 from express.config import Config, Pipeline
+from express.config.files import read_bytes
 from express.engine import Program
 from express.errors import ConfigError
 from express.integrations import Integrations
@@ -25,7 +27,7 @@ class Callables(Protocol):
         """The registered name that was probably meant."""
 
 
-ENDINGS = (".asl.json", ".json")
+ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml", ".json", ".yaml", ".yml")
 
 
 def machine_name(file: str | Path) -> str:
@@ -60,11 +62,11 @@ def workflow_files(config: Config) -> list[str]:
 
 
 def read_definition(file: str | Path) -> bytes:
-    """The text of a definition. Raises ConfigError where it can't be read."""
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the workflow {file} can't be read: {error.strerror}") from error
+    """Return the JSON text of a definition in a file, which may be YAML and begin with a byte-order mark.
+
+    Raises ConfigError where it can't be read, DefinitionError where it is no text or no YAML.
+    """
+    return json_text(read_bytes(file, "the workflow"), str(file))
 
 
 def compile_callable(text: bytes, functions: Callables, integrations: Integrations, source: str = "") -> Program:
@@ -88,8 +90,18 @@ def unperformed(program: Program, text: bytes, functions: Callables, integration
 
 
 def _unregistered(name: str, functions: Callables) -> str:
-    near = functions.nearest(name)
-    return f"no function is registered for {name!r}" + (f"; did you mean {near!r}?" if near else "")
+    return unregistered(name, functions.nearest(name))
+
+
+def unregistered(name: str, near: str | None) -> str:
+    """Return the sentence about a function that a definition calls and nobody has registered."""
+    if near:
+        return f"no function is registered for {name!r}; did you mean {near!r}?"
+    short = name.rpartition(":function:")[2].partition(":")[0]
+    return (
+        f"no function is registered for {name!r}: register one in the configuration, [functions.{short}] with "
+        f'handler = "module:function", or on the command line, --function {short}=module:function'
+    )
 
 
 def called_functions(program: Program, text: bytes) -> list[str]:

@@ -7,7 +7,8 @@ choice, doubles records when a partition moves: aiokafka's transactions carry ne
 
 A transaction is never open while executions run: it begins when its records are all there. Whatever goes
 wrong in one, nobody knows how it ended, and aiokafka can't abort it reliably: the producer is thrown away.
-The next one with the same id ends the transaction before it gets its own producer epoch.
+The next one with the same id ends the transaction before it gets its own producer epoch, and looks whether that is so
+(`takeover`). A producer that goes on after a connection has broken looks, too, and gives up if it is not.
 """
 
 from __future__ import annotations
@@ -15,35 +16,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, OffsetMetadataTooLargeError
+from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from express.errors import ConfigError, SinkError
+from express.errors import SinkError
 from express.kafka import mapped
 from express.ports import Block, Headers, Outgoing, Partition, Position
-from express.sinks.batches import Batches, Routes
-from express.sinks.producer import (
-    RECORD_LIMIT,
-    close,
-    count_known,
-    count_now,
-    kill,
-    new_producer,
-    partition_count,
-    send,
-)
-from express.sinks.wire import batch_maker
+from express.sinks.batches import Routes
+from express.sinks.producer import RECORD_LIMIT, new_producer
+from express.sinks.takeover import Claim, gather, take_over
+from express.sinks.writer import OPEN_SECONDS, TRANSACTION_SECONDS, Writer
 
-TRANSACTION_SECONDS = 10.0
+TRANSACTION_MS = int(TRANSACTION_SECONDS * 1000)
 """After this time brokers abort a transaction by themselves, and read_committed readers go on."""
-
-OPEN_SECONDS = 30.0
-"""What getting a producer id may take; an open transaction of the former owner has to be ended first."""
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +44,7 @@ class KafkaTransactions:
 
     transactional = True
     limit = RECORD_LIMIT
+    writer: type[Writer] = Writer
 
     def __init__(
         self, topics: Collection[str], group: str, properties: Mapping[str, Any], produce: Collection[str] = ()
@@ -65,7 +54,8 @@ class KafkaTransactions:
         self._group = group
         self._properties = properties
         self._routes = Routes()
-        self._writers: dict[Partition, _Writer] = {}
+        self._warned = False
+        self._writers: dict[Partition, Writer] = {}
 
     async def start(self) -> None:
         """Give up all producers; `open` makes new ones."""
@@ -77,7 +67,10 @@ class KafkaTransactions:
 
     async def open(self, partitions: Collection[Partition]) -> None:
         """Get a producer for each input partition. From now on its former owner can't write or commit."""
-        await _all(self._open(partition) for partition in partitions)
+        await self.close(partitions)
+        writers = {partition: self._new_writer(TopicPartition(*partition)) for partition in partitions}
+        self._writers.update(writers)
+        await self._take_over(writers.values())
 
     async def close(self, partitions: Collection[Partition]) -> None:
         """Give up the producers of these partitions, with what was not flushed."""
@@ -145,95 +138,87 @@ class KafkaTransactions:
             if writer is not None:
                 offsets = {TopicPartition(*partition): OffsetAndMetadata(*position)}
                 commits.append(writer.commit(self._group, offsets, writer.batches.take()))
-        await _all(commits)
+        await gather(commits)
 
-    async def _open(self, partition: Partition) -> None:
-        await self.close([partition])
-        producer = new_producer(
-            self._properties,
-            transactional_id=self._transactional_id(partition),
-            transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
-        )
-        self._writers[partition] = _Writer(producer)
-        with mapped(SinkError, f"getting a producer id for {partition}"):
-            async with asyncio.timeout(OPEN_SECONDS):
-                await producer.start()
-        for topic in {partition.topic, *self._topics}:
-            self._routes.learn(topic, await partition_count(producer, topic))
+    async def _take_over(self, writers: Collection[Writer]) -> None:
+        """Connect the producers of writers and get their ids. Raises SinkError with what keeps it from being done."""
+        if not writers:
+            return
+        names = ", ".join(f"{writer.origin.topic} {writer.origin.partition}" for writer in writers)
+        try:
+            with mapped(SinkError, f"getting a producer id for {names}"):
+                async with _telling(writers), asyncio.timeout(OPEN_SECONDS):
+                    await gather(writer.connect() for writer in writers)
+                    await gather(self._learn_topics(writer) for writer in writers)
+                    await self._warn(*writers)
+                    await self._settle(writers)
+                    await gather(writer.start() for writer in writers)
+        finally:
+            await gather(writer.stay_closed() for writer in writers)
+
+    async def _warn(self, writer: Writer, *_: Writer) -> None:
+        """Say once where brokers may be of those that forget to end transactions."""
+        if self._warned:
+            return
+        self._warned = True
+        release = await writer.forgetful()
+        if release:
+            log.warning(
+                "the brokers are Kafka %s: 4.3.0, 4.3.1 and 4.4.0 may leave transactions open when they start "
+                "(KAFKA-20734), which was not seen with three replicas, and %s has %d; "
+                "what they leave open is looked for and ended here",
+                release,
+                self._topics[0],
+                writer.replicas(self._topics[0]),
+            )
+
+    async def _settle(self, writers: Collection[Writer]) -> None:
+        """Get the ids, and end what their last transactions have left open."""
+        claims = []
+        for writer in writers:
+            needed, wanted = self._targets(writer.origin)
+            writer.claim = Claim(writer.id, self._group, writer.origin, TRANSACTION_MS, needed, wanted)
+            claims.append(writer.claim)
+        await take_over(claims)
+
+    def _targets(self, origin: TopicPartition) -> tuple[set[TopicPartition], set[TopicPartition]]:
+        """The partitions that transactions of `origin` write results to, and those that executions may write to."""
+        needed = set()
+        for topic in self._topics:
+            fixed = self._routes.fixed(topic, Partition(*origin))
+            needed |= {fixed} if fixed is not None else self._all_of(topic)
+        return needed, {tp for topic in self._produce for tp in self._all_of(topic)} - needed
+
+    def _all_of(self, topic: str) -> set[TopicPartition]:
+        return {TopicPartition(topic, number) for number in range(self._routes.count(topic))}
+
+    async def _learn_topics(self, writer: Writer) -> None:
+        """Note how many partitions there are; the producer needs to know the topics, too."""
+        for topic, count in (await writer.counts({writer.origin.topic, *self._topics})).items():
+            self._routes.learn(topic, count)
         for topic in self._produce:
-            with mapped(SinkError, f"looking for the topic {topic}"):
-                count = await count_now(producer, topic)
+            count = await writer.count_now(topic)
             if not count:
                 log.error("there is no topic %s, which kafka.produce lists: tasks that write to it fail", topic)
             self._routes.learn(topic, count)
+
+    def _new_writer(self, origin: TopicPartition) -> Writer:
+        name = self._transactional_id(Partition(*origin))
+        producer = new_producer(self._properties, transactional_id=name, transaction_timeout_ms=TRANSACTION_MS)
+        return self.writer(origin, producer)
 
     def _transactional_id(self, partition: Partition) -> str:
         """The same for whoever owns the partition, so that a new owner fences the old one."""
         return f"express-{self._group}-{partition.topic}-{partition.number}"
 
 
-@contextlib.contextmanager
-def _refused() -> Iterator[None]:
-    """Make a map that the brokers don't take a mistake in their configuration or ours: it would fail again for ever.
-
-    Without the map, what has finished out of order would be done twice after a restart, against the promise.
-    """
+@contextlib.asynccontextmanager
+async def _telling(writers: Collection[Writer]) -> AsyncIterator[None]:
+    """Say what was waited for where the time is over."""
     try:
         yield
-    except SinkError as failure:
-        error: BaseException | None = failure
-        while error is not None and not isinstance(error, OffsetMetadataTooLargeError):
-            error = error.__cause__ or error.__context__
-        if error is None:
+    except TimeoutError as error:
+        reasons = {writer.claim.waits_for for writer in writers if writer.claim is not None}
+        if not any(reasons):
             raise
-        raise ConfigError(
-            "exactly_once needs brokers with Kafka's default of offset.metadata.max.bytes, 4096: "
-            "these have less, and refuse what tells finished records from unfinished ones"
-        ) from failure
-
-
-async def _all(doings: Iterable[Awaitable[None]]) -> None:
-    """Let all end, then raise the first failure: those that go well should not be torn by one that does not."""
-    for result in await asyncio.gather(*doings, return_exceptions=True):
-        if result is not None:
-            raise result
-
-
-class _Writer:
-    """The producer of one input partition."""
-
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self._producer = producer
-        self._settled = True
-        self.batches = Batches(batch_maker(producer))
-
-    def count(self, topic: str) -> int:
-        """How many partitions a topic has, as far as that is known."""
-        return count_known(self._producer, topic)
-
-    async def commit(
-        self,
-        group: str,
-        offsets: Mapping[TopicPartition, OffsetAndMetadata],
-        chains: Mapping[TopicPartition, deque[Any]],
-    ) -> None:
-        """Write batches and offsets. Raises SinkError; the transaction may have been committed all the same.
-
-        Raises ConfigError where the brokers will never take the offsets' metadata.
-        """
-        self._settled = False
-        with _refused(), mapped(SinkError, f"transaction of {list(offsets)}"):
-            try:
-                async with asyncio.timeout(TRANSACTION_SECONDS):
-                    await self._producer.begin_transaction()
-                    await send(self._producer, chains)
-                    await self._producer.send_offsets_to_transaction(offsets, group)
-                    await self._producer.commit_transaction()
-            except (AssertionError, IllegalOperation) as error:  # aiokafka's state machine
-                raise SinkError(f"transaction of {list(offsets)}: {error}") from error
-        self._settled = True
-
-    async def close(self) -> None:
-        """Close; once more, and at once, where the first time was cut off."""
-        settled, self._settled = self._settled, False
-        await (close(self._producer) if settled else kill(self._producer))
+        raise TimeoutError("; ".join(sorted(filter(None, reasons)))) from error

@@ -13,6 +13,9 @@ from express.errors import ConfigError
 
 Draw = Callable[[], int]
 
+LARGEST_EVENT = 16 * 1024 * 1024
+"""Most bytes of an event that a load test makes: 64 times what an execution takes."""
+
 _Z99 = 2.3263478740408408
 """The 99th percentile of the standard normal distribution."""
 
@@ -57,6 +60,8 @@ def draw_sizes(text: str, chance: random.Random) -> Draw:
     try:
         first = Size.parse(low)
         last = Size.parse(high) if dots else first
+        if last > LARGEST_EVENT:
+            raise ValueError(f"an event has {LARGEST_EVENT:,} bytes at most")
         if (colon and (name != "lognormal" or not dots)) or not 0 < first <= last:
             raise ValueError("expected 1KiB, 100..256KiB, or lognormal:1KiB..64KiB")
     except ValueError as error:
@@ -64,4 +69,4 @@ def draw_sizes(text: str, chance: random.Random) -> Draw:
     if not colon:
         return lambda: chance.randint(first, last)
     mu, sigma = math.log(first), math.log(last / first) / _Z99
-    return lambda: int(chance.lognormvariate(mu, sigma))
+    return lambda: min(int(chance.lognormvariate(mu, sigma)), LARGEST_EVENT)

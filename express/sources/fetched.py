@@ -32,6 +32,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from express.kafka.checksum import checksum
 from express.ports import Event
+from express.sources.presence import wait_topics
 from express.sources.salvage import HEADER, give_up, read_carefully
 from express.sources.unpack import TooLarge, unpacked
 
@@ -245,7 +246,8 @@ def consumer_class(kind: Any, doubts: Doubts, limit: int = BATCH_LIMIT) -> Any:
     names = {"MemoryRecords": Fetched, "PartitionRecords": records, "FetchResult": Result}
     methods = {name: _renamed(theirs.Fetcher, name, names) for name in ("_proc_fetch_request", "fetched_records")}
     fetcher = type("Fetcher", (theirs.Fetcher,), methods)
-    return type("Consumer", (AIOKafkaConsumer,), {"start": _renamed(AIOKafkaConsumer, "start", {"Fetcher": fetcher})})
+    start = _renamed(AIOKafkaConsumer, "start", {"Fetcher": fetcher})
+    return type("Consumer", (AIOKafkaConsumer,), {"start": start, "_wait_topics": wait_topics})
 
 
 def _renamed(owner: type, method: str, names: Mapping[str, Any]) -> FunctionType:

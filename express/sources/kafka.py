@@ -275,6 +275,7 @@ async def _kill(consumer: AIOKafkaConsumer) -> None:
     names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
     tasks = [getattr(coordinator, name, None) for name in names] + [getattr(fetcher, "_fetch_task", None)]
     running = [task for task in tasks if task is not None]
+    running += getattr(fetcher, "_pending_tasks", ())
     for task in running:
         task.cancel()
     await within(CLOSE_SECONDS, consumer._client.close())

@@ -6,7 +6,6 @@ goes to that one. TLS is verified, always; there is no property to switch that o
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import ssl
 from collections.abc import Mapping
@@ -16,40 +15,14 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from express.config import Kafka, flat_properties, property_name, reveal
+from express.config.client import TLS, USED, client_name, client_problems
 from express.config.cluster import PROTOCOLS
+from express.config.lines import dotted
 from express.config.quantities import is_reference
 from express.errors import ConfigError
 
-RENAMED = {
-    "sasl.mechanisms": "sasl_mechanism",
-    "sasl.username": "sasl_plain_username",
-    "sasl.password": "sasl_plain_password",
-    "fetch.wait.max.ms": "fetch_max_wait_ms",
-    "compression.codec": "compression_type",
-    "batch.size": "max_batch_size",
-    "message.max.bytes": "max_request_size",
-    "topic.metadata.refresh.interval.ms": "metadata_max_age_ms",
-    "isolation.level": "isolation_level",
-}
-"""librdkafka's (or Java's) name → aiokafka's, where that is more than dots for underscores."""
-
-TLS = {
-    "ssl.ca.location": "cafile",
-    "ssl.cafile": "cafile",
-    "ssl.certificate.location": "certfile",
-    "ssl.certfile": "certfile",
-    "ssl.key.location": "keyfile",
-    "ssl.keyfile": "keyfile",
-    "ssl.key.password": "password",
-    "ssl.password": "password",
-}
-"""What becomes the TLS context."""
-
-OBJECTS = {
-    *("self", "loop", "topics", "ssl_context", "sasl_oauth_token_provider", "partition_assignment_strategy"),
-    *("key_serializer", "value_serializer", "key_deserializer", "value_deserializer", "partitioner", "api_version"),
-}
-"""Arguments that no configuration can write."""
+NO_COMPRESSION = "compression_type", "none"
+"""How Kafka's other clients write what aiokafka has as None."""
 
 
 class ClientProperties(msgspec.Struct, frozen=True):
@@ -62,23 +35,23 @@ class ClientProperties(msgspec.Struct, frozen=True):
 def client_properties(kafka: Kafka) -> ClientProperties:
     """The arguments that `[kafka]` and `[kafka.client]` ask for, secrets revealed, the TLS context made.
 
-    Raises ConfigError for a property that neither client knows, with the nearest one.
+    Raises ConfigError for a property that neither client knows or that is not the user's (`config.client`).
     """
     shared: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap_servers}
     tls: dict[str, Any] = {}
-    for path, value in flat_properties(kafka.client):
-        name = property_name(path)
+    given = {property_name(path): value for path, value in flat_properties(kafka.client)}
+    places = {property_name(path): ("kafka", "client", *path) for path, _ in flat_properties(kafka.client)}
+    for problem in client_problems(given, places):
+        raise ConfigError(f"{dotted(problem.path)}: {problem.message}")
+    for dotted_name, value in given.items():
         plain = reveal(value) if is_reference(value) else value
-        if name in TLS:
-            tls[TLS[name]] = plain
-        else:
-            shared[RENAMED.get(name, name.replace(".", "_"))] = plain
-    consumer, producer = _arguments(AIOKafkaConsumer), _arguments(AIOKafkaProducer)
-    for name in shared:
-        if name not in consumer and name not in producer:
-            raise ConfigError(f"kafka.client: no client knows the property {name!r}{_hint(name, consumer | producer)}")
+        name = client_name(dotted_name)
+        if dotted_name in TLS:
+            tls[TLS[dotted_name]] = plain
+        elif name in USED and (name, plain) != NO_COMPRESSION:
+            shared[name] = plain
     _add_tls(shared, tls)
-    consumer, producer = consumer | {"ssl_context"}, producer | {"ssl_context"}
+    consumer, producer = _arguments(AIOKafkaConsumer), _arguments(AIOKafkaProducer)
     return ClientProperties(
         {name: value for name, value in shared.items() if name in consumer},
         {name: value for name, value in shared.items() if name in producer},
@@ -111,9 +84,4 @@ def _add_tls(shared: dict[str, Any], tls: Mapping[str, Any]) -> None:
 
 
 def _arguments(client: type) -> set[str]:
-    return set(inspect.signature(client.__init__).parameters) - OBJECTS  # type: ignore[misc]
-
-
-def _hint(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return set(inspect.signature(client.__init__).parameters)  # type: ignore[misc]

@@ -12,8 +12,8 @@ from typing import Any
 from msgspec import UNSET
 
 from express.expr.choices import compile_rule
-from express.expr.growth import Growth
-from express.expr.paths import compile_result_path
+from express.expr.growth import Growth, after
+from express.expr.paths import compile_input_path, compile_result_path
 from express.expr.source import (
     Made,
     Reads,
@@ -142,16 +142,17 @@ def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: boo
         return emit_jsonata.arguments(code, point, arguments)
     if state.input_path == "$" and parameters is UNSET:
         code.whole(point)
-    data = point.data
-    if state.input_path != "$":
+    data, read = point.data, compile_input_path(state.input_path, "InputPath")
+    part: Growth = (1, 0) if read is None else read.growth
+    if read is not None:
         data = code.named(path(code, state.input_path, point, data))
     if parameters is UNSET:
         point.owned = False
-        return data, (1, 0)
+        return data, part
     value, growth = shaped(code, parameters, point, data)
     if captures(parameters):
         point.owned = False
-    return value, growth
+    return value, after(part, growth)
 
 
 def shaped(code: Code, value: JSON, point: Point, data: str) -> tuple[Value, Growth]:
@@ -173,11 +174,12 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, 
         return
     point.assigned = None
     point.known = {}
-    if getattr(state, "assign", UNSET) is not UNSET:
+    assigning = getattr(state, "assign", UNSET) or UNSET  # an empty one tells nothing
+    if assigning is not UNSET:
         if result == point.data:
             code.whole(point)
         result = result if isinstance(result, str) else code.named(display(result))
-    assigned = assign(code, getattr(state, "assign", UNSET), point, display(result))
+    assigned = assign(code, assigning, point, display(result))
     result_path = getattr(state, "result_path", "$")
     if result_path == "$":
         if result != point.data:

@@ -112,7 +112,7 @@ def _put_together(part: Part, made: Inlined) -> bool:
 def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, phase: str = "sr") -> None:
     """Output and Assign, over `$states.input` and, under the name `phase`, the result or the error output."""
     given = (phase, display(result)) if result != point.data else None
-    assign: Any = getattr(state, "assign", UNSET)
+    assign: Any = getattr(state, "assign", UNSET) or UNSET  # an empty one tells nothing
     point.assigned = None
     point.owned = False
     output = evaluated(code, point, state.output, given) if state.output is not UNSET else None

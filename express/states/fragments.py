@@ -91,8 +91,10 @@ def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int
         raise NotFused
     if looks_back(state, mode):
         raise NotFused
-    value, _ = emit.payload(tree.code, state, point, state.parameters, mode=mode)
+    value, growth = emit.payload(tree.code, state, point, state.parameters, mode=mode)
     name = value if isinstance(value, str) else tree.code.named(display(value))
+    if name != point.data:
+        tree.code.sent(point, growth, value, name)
     tree.scheduled(plan, point, _kept_payload(tree.code, point, name))
     tree.ask(row, point, name)
 
@@ -174,6 +176,8 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
     name = code.named(display(value))
     if growth is None or code.recorded:
         raise NotFused
+    if value != point.data:
+        code.sent(point, growth, value, name)
     if point.data == "d":
         code.settle(point)
     point.events += 2

@@ -23,6 +23,7 @@ from express.asl import model
 from express.engine.events import TaskFailed
 from express.engine.fast import PENDING, Segment, Segments
 from express.engine.program import Scope
+from express.expr.generated import code_of
 from express.expr.source import Emitter
 from express.states import emit
 from express.states.segment import Ask, Code, Large, NotFused, Point
@@ -34,6 +35,9 @@ UNKNOWN = 1 << 62
 
 MOST_ANSWERS = 2
 """A segment goes on after the answers of so many tasks; behind them, the segments of their rows are called."""
+
+MOST_TEXT = 200_000
+"""Characters of a machine's text, about: what is left over when there are so many runs on the table."""
 
 FEW_TASKS = 4
 """A machine with more tasks has no such answers: its text, and the time to compile it, would triple."""
@@ -83,8 +87,11 @@ def _made(fusing: Fusing, name: str) -> dict[str, Any] | None:
         return None
     fusing.source = source = "\n\n".join(texts.values())
     filename = f"<express {name}>"
+    code = code_of(source, filename)
+    if code is None:
+        return None
     namespace = {**_NAMES, **fusing.bound, **fusing.emitter.constants}
-    exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - text of our own making, see above
+    exec(code, namespace)  # noqa: S102 - text of our own making, see above
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     return namespace
 
@@ -150,15 +157,19 @@ class Fusing:
         self.answers = MOST_ANSWERS if tasks <= FEW_TASKS else 0
 
     def segments(self) -> dict[tuple[int, str], str]:
-        """The text of every segment that can be reached by segments."""
+        """The text of every segment that can be reached by segments, up to `MOST_TEXT`: the rest is the table's."""
         texts: dict[tuple[int, str], str] = {}
+        seen: set[tuple[int, str]] = set()
+        length = 0
         self.todo.append((self.start, "enter"))
         while self.todo:
             at = self.todo.pop()
-            if at not in texts:
-                text = self._segment(*at)
+            if at not in seen:
+                seen.add(at)
+                text = self._segment(*at) if length < MOST_TEXT else None
                 if text is not None:
                     texts[at] = text
+                    length += len(text)
                 elif at[1] != "enter":
                     texts[at] = self._refused(*at)
                 elif at[0] == self.start:

@@ -17,9 +17,9 @@ from express.asl import model
 from express.engine.execution import Frame
 from express.engine.program import CatchRow, RetryRow, Scope, Step
 from express.errors import DATA_LIMIT_EXCEEDED, DefinitionError, Diagnostic, ExpressionError, StatesError
+from express.expr.growth import Reader, after
 from express.expr.jsonata import compile_value
 from express.expr.paths import compile_input_path, compile_result_path
-from express.expr.scope import Read
 from express.expr.templates import Template, compile_template
 from express.values import JSON, PAYLOAD_LIMIT, size
 
@@ -29,7 +29,9 @@ Assign: TypeAlias = Callable[[Frame, JSON], Mapping[str, JSON]]
 Watch: TypeAlias = Callable[[str, Any], Any]
 """(field, its compiled callable or None) → the callable to use. TestState watches what each stage gives."""
 
-_UNKNOWN = 1 << 62
+UNKNOWN = 1 << 62
+"""A bound that makes whoever asks measure."""
+
 VARIABLES_LIMIT = 10 * 1024 * 1024
 
 
@@ -80,6 +82,21 @@ def exceeded(what: str) -> StatesError:
     )
 
 
+def provided(what: str, value: JSON) -> int:
+    """The size of parameters; raises States.DataLimitExceeded where they are too large (spec/asl.md §16)."""
+    try:
+        bytes_ = size(value)
+    except (TypeError, RecursionError):
+        return UNKNOWN  # no JSON: for whoever gets it
+    if bytes_ > PAYLOAD_LIMIT:
+        raise StatesError(
+            DATA_LIMIT_EXCEEDED,
+            f"The state/task '{what}' provided parameters with a size exceeding the maximum number of bytes "
+            "service limit.",
+        )
+    return bytes_
+
+
 def limit(frame: Frame, value: JSON, what: str) -> None:
     """Raise States.DataLimitExceeded where `value` is over the payload limit.
 
@@ -103,10 +120,27 @@ def measure(value: JSON, what: str) -> int:
 
 def grow(frame: Frame, growth: tuple[int, int] | None) -> None:
     """Raise the bound by what a template may make of data of the present bound; None: it must be measured."""
-    frame.bound = _UNKNOWN if growth is None else frame.bound * growth[0] + growth[1]
+    frame.bound = UNKNOWN if growth is None else frame.bound * growth[0] + growth[1]
 
 
 # In ---------------------------------------------------------------------------------------------------
+
+
+def compile_parameters(low: Lowering, input_path: str | None, template: JSON, arguments: JSON) -> Payload:
+    """`compile_payload` for what leaves the state, to a task or a branch: over the payload limit it fails."""
+    payload = compile_payload(low, input_path, template, arguments)
+    if payload is raw:
+        return payload
+    growth, name = getattr(payload, "growth", None), low.name
+    times, plus = growth or (UNKNOWN, 0)
+
+    def measured(frame: Frame) -> JSON:
+        value = payload(frame)
+        if frame.bound * times + plus > PAYLOAD_LIMIT:
+            provided(name, value)
+        return value
+
+    return measured
 
 
 def compile_payload(low: Lowering, input_path: str | None, template: JSON, arguments: JSON) -> Payload:
@@ -120,14 +154,22 @@ def compile_payload(low: Lowering, input_path: str | None, template: JSON, argum
         with low.field("Parameters"):
             shape = low.watch("Parameters", compile_template(template, "Parameters"))
     if read is None and shape is None:
-        return _raw
-    if shape is None:
-        assert read is not None
-        return lambda frame: read(frame.data, frame)
-    return _shaped(shape, read)
+        return raw
+    return _read(read) if shape is None else _shaped(shape, read)
 
 
-def _shaped(shape: Template, read: Read | None) -> Payload:
+def _read(read: Reader | None) -> Payload:
+    """The effective input; it knows how large it may be."""
+    assert read is not None, "else it is the raw input"
+
+    def payload(frame: Frame) -> JSON:
+        return read(frame.data, frame)
+
+    payload.growth = read.growth  # type: ignore[attr-defined]  # a fact about the callable, read by Pass
+    return payload
+
+
+def _shaped(shape: Template, read: Reader | None) -> Payload:
     """A template over the effective input; it knows how large its result may be."""
     if read is None:
 
@@ -139,21 +181,22 @@ def _shaped(shape: Template, read: Read | None) -> Payload:
         def payload(frame: Frame) -> JSON:
             return shape(read(frame.data, frame), frame)
 
-    payload.growth = shape.growth  # type: ignore[attr-defined]  # a fact about the callable, read by Pass
+    payload.growth = shape.growth if read is None else after(read.growth, shape.growth)  # type: ignore[attr-defined]  # a fact about the callable, read by Pass
     return payload
 
 
-def _raw(frame: Frame) -> JSON:
+def raw(frame: Frame) -> JSON:
+    """The payload of a state without InputPath, Parameters or Arguments."""
     return frame.data
 
 
 def _jsonata_payload(low: Lowering, arguments: JSON) -> Payload:
     if arguments is UNSET:
-        return _raw
+        return raw
     evaluate = None
     with low.field("Arguments"):
         evaluate = compile_value(arguments, "Arguments")
-    return (lambda frame: evaluate({"input": frame.data}, frame)) if evaluate is not None else _raw
+    return (lambda frame: evaluate({"input": frame.data}, frame)) if evaluate is not None else raw
 
 
 # Out --------------------------------------------------------------------------------------------------
@@ -189,7 +232,7 @@ def _jsonpath_leave(low: Lowering, state: Any) -> Leave:
         output = merged if out is None else out(merged, frame)
         assigned = None if assign is None else assign(frame, result)
         if select is not None or out is not None:
-            frame.bound = _UNKNOWN
+            frame.bound = UNKNOWN
         limit(frame, output, name)
         frame.data = output
         if assigned is not None:
@@ -255,7 +298,7 @@ def jsonata_leave(low: Lowering, output: JSON, assign: JSON, prefix: str, phase:
         if evaluate is not None:
             states = {"input": frame.data} if phase is None else {"input": frame.data, phase: result}
             result = evaluate(states, frame)
-            frame.bound = _UNKNOWN
+            frame.bound = UNKNOWN
         limit(frame, result, name)
         frame.data = result
         if assigned is not None:
@@ -346,7 +389,7 @@ def _caught(write: Callable[[JSON, JSON], JSON] | None, assign: Assign | None, n
     def leave(frame: Frame, output: JSON) -> None:
         assigned = None if assign is None else assign(frame, output)
         merged = output if write is None else write(frame.data, output)
-        frame.bound = _UNKNOWN
+        frame.bound = UNKNOWN
         limit(frame, merged, name)
         frame.data = merged
         if assigned is not None:

@@ -18,8 +18,11 @@ from express.engine.program import RESUME, WAIT, Row, Scope, Step
 from express.errors import RUNTIME, EvaluationError, StatesError
 from express.expr.fields import compile_integer_path, compile_items_path
 from express.expr.jsonata import compile_expression, compile_value, is_expression
+from express.expr.path_syntax import parse
+from express.expr.paths import path_growth
 from express.expr.templates import compile_template
 from express.states.lowering import (
+    UNKNOWN,
     Leave,
     Lowering,
     Payload,
@@ -27,6 +30,7 @@ from express.states.lowering import (
     compile_payload,
     lower_catch,
     lower_retry,
+    provided,
 )
 from express.values import JSON, text
 
@@ -37,7 +41,10 @@ INLINE_CONCURRENCY = 40
 
 
 class MapPlan(msgspec.Struct, frozen=True):
-    """The item processor and the data flow around it. `selector` None: the item itself."""
+    """The item processor and the data flow around it. `selector` None: the item itself.
+
+    `grown`: items need not be parts of the data.
+    """
 
     scope: Scope
     payload: Payload
@@ -45,6 +52,7 @@ class MapPlan(msgspec.Struct, frozen=True):
     selector: Callable[[Frame, Frame, JSON], JSON] | None
     concurrency: Count
     leave: Leave
+    grown: bool
 
     def start_child(self, x: Execution, join: Join) -> None:
         """Queue the next iteration."""
@@ -68,7 +76,9 @@ class MapPlan(msgspec.Struct, frozen=True):
                 child.data = self.selector(parent, child, join.payload)
             finally:
                 parent.item = before
-            child.bound = 1 << 62
+            child.bound = provided(join.row.name, child.data)
+        elif self.grown:
+            child.bound = UNKNOWN
         x.ready.append((child, self.scope.start))
 
 
@@ -91,6 +101,7 @@ def lower(state: model.Map, low: Lowering) -> Row:
         _selector(selector, low),
         _concurrency(state, low),
         compile_leave(low, state, result=True),
+        _grown(state),
     )
     return Row(
         name=low.name,
@@ -128,6 +139,12 @@ def _refuse_distributed(state: model.Map, machine: model.Machine, low: Lowering)
     for attribute, field in _DISTRIBUTED[:3]:
         if getattr(state, attribute) is not UNSET:
             low.report("NOT_SUPPORTED_YET", f"Field '{field}' is not supported yet", field)
+
+
+def _grown(state: model.Map) -> bool:
+    """Whether items may be larger than the data: those of an expression, a variable or the Context object."""
+    paths = (path for path in (state.input_path, state.items_path) if isinstance(path, str))
+    return state.items is not UNSET or any(path_growth(parse(path)) is None for path in paths)
 
 
 def _items(state: model.Map, low: Lowering) -> Callable[[Frame, JSON], list[JSON]]:

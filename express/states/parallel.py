@@ -9,13 +9,15 @@ from express.engine.events import Event
 from express.engine.execution import Execution, Frame, Join
 from express.engine.program import WAIT, Row, Scope, Step
 from express.states.lowering import (
+    UNKNOWN,
     Leave,
     Lowering,
     Payload,
     compile_leave,
-    compile_payload,
+    compile_parameters,
     lower_catch,
     lower_retry,
+    raw,
 )
 
 
@@ -35,6 +37,8 @@ class ParallelPlan(msgspec.Struct, frozen=True):
         child.join = join
         child.index = index
         child.prev = join.frame.prev
+        if self.payload is not raw:
+            child.bound = UNKNOWN
         join.running[index] = child
         x.ready.append((child, scope.start))
 
@@ -43,7 +47,7 @@ def lower(state: model.Parallel, low: Lowering) -> Row:
     """A row that forks one frame per branch."""
     plan = ParallelPlan(
         tuple(low.scope(branch, f"{low.location}/Branches[{i}]") for i, branch in enumerate(state.branches)),
-        compile_payload(low, state.input_path, state.parameters, state.arguments),
+        compile_parameters(low, state.input_path, state.parameters, state.arguments),
         compile_leave(low, state, result=True),
     )
     return Row(

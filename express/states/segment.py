@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from express.engine.fast import BELOW, EVENTS
+from express.expr.generated import DEEPEST_LINE, fits
 from express.expr.growth import Growth
 from express.expr.jsonata.emitter import Known
 from express.expr.source import MARK, Emitter, Made, Reads, Value, display
@@ -24,6 +25,10 @@ CHARACTER = 6
 
 TOO_LARGE = "\x02"
 """Stands for what is done where data may be too large for an estimate; `repr` never lets it through."""
+
+
+DEEPEST_INDENT = 60
+"""CPython's tokenizer ends at 100."""
 
 
 class NotFused(Exception):
@@ -189,7 +194,9 @@ class Code:
         return code
 
     def add(self, text: str) -> None:
-        """One line."""
+        """One line, unless it is more than Python would take."""
+        if self.indent > DEEPEST_INDENT or (len(text) > DEEPEST_LINE and not fits(text)):
+            raise NotFused
         self.lines.append("    " * self.indent + text)
 
     def name(self, prefix: str = "t") -> str:
@@ -369,19 +376,32 @@ class Code:
             point.times, point.plus = 1, 0
             self.open_region(point)
             return
-        before = (point.times, point.plus)
-        parts = self.bounds.parts(point, value)
-        if parts is None:
-            parts = before[0] * growth[0], before[1] * growth[0] + growth[1]
-        else:
-            parts = parts[0] - self.bounds.apart(point, value), parts[1]
+        parts = self._reach(point, growth, value)
         times, plus = parts[0], parts[1] + plus
         if kept or self.variables:
-            times, plus = times + before[0], plus + before[1]
+            times, plus = times + point.times, plus + point.plus
         point.times, point.plus = max(times, 1), plus
         self.note(point)
         if point.times > REGION and point.data == "d":
             self.settle(point)
+
+    def _reach(self, point: Point, growth: tuple[int, int], value: Value) -> tuple[int, int]:
+        """How large a value may be, relative to the bound: by its parts where they are known, else by `growth`."""
+        parts = self.bounds.parts(point, value)
+        if parts is None:
+            return point.times * growth[0], point.plus * growth[0] + growth[1]
+        return parts[0] - self.bounds.apart(point, value), parts[1]
+
+    def sent(self, point: Point, growth: Growth, value: Value, name: str) -> None:
+        """A value, as large as `growth` says, goes to a task; `name` has it. One over the limit is the table's."""
+        assert point.region is not None, "every segment begins with one"
+        near = ""
+        if growth is not None:
+            times, plus = self._reach(point, growth, value)
+            if any(times <= most[0] and plus <= most[1] for most in point.region.growths):
+                return
+            near = f"b > {max(PAYLOAD_LIMIT - plus, 0) // max(times, 1)} and "
+        self.add(f"if {near}len(dumps({name})) > {PAYLOAD_LIMIT}: raise Large")
 
     def settle(self, point: Point) -> None:
         """Compute the bound, so that what follows is relative to it."""
@@ -426,7 +446,7 @@ class Code:
         if not point.trace:
             return
         template, slots = template_of(point.trace)
-        self.add(f"h.added.append(({', '.join((self.emitter.bind(template), 'h.now', *slots))}))")
+        self.add(f"h.take(({', '.join((self.emitter.bind(template), 'h.now', *slots))}))")
         point.trace = ()
 
     # The end --------------------------------------------------------------------------------------------

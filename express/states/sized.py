@@ -66,6 +66,10 @@ class Sized(Code):
             self.add(f"if {bound} > {PAYLOAD_LIMIT}: raise Large")
         self.indent -= 1
 
+    def sent(self, point: Point, growth: Growth, value: Value, name: str) -> None:
+        """What goes to a task is measured part by part."""
+        self.add(f"if {self._size(point, value)} > {PAYLOAD_LIMIT}: raise Large")
+
     def _size(self, point: Point, value: Value) -> str:
         """Text of the size of a value: each local is measured once."""
         if isinstance(value, Made):

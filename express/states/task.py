@@ -28,7 +28,7 @@ from express.states.lowering import (
     Lowering,
     Payload,
     compile_leave,
-    compile_payload,
+    compile_parameters,
     lower_catch,
     lower_retry,
     measure,
@@ -134,7 +134,7 @@ def lower(state: model.Task, low: Lowering) -> Row:
     low.resources.append(resource)
     plan = TaskPlan(
         resource,
-        compile_payload(low, state.input_path, state.parameters, state.arguments),
+        compile_parameters(low, state.input_path, state.parameters, state.arguments),
         compile_leave(low, state, result=True),
         _seconds(low, "TimeoutSeconds", state.timeout_seconds, state.timeout_seconds_path),
         _seconds(low, "HeartbeatSeconds", state.heartbeat_seconds, state.heartbeat_seconds_path),
@@ -172,7 +172,8 @@ def _credentials(low: Lowering, credentials: JSON) -> Payload | None:
         return None
     with low.field("Credentials"):
         if low.jsonata:
-            evaluate = compile_value(credentials, "Credentials")
+            whole = isinstance(credentials, str)
+            evaluate = (compile_expression if whole else compile_value)(credentials, "Credentials", *["object"] * whole)
             return lambda frame: evaluate({"input": frame.data}, frame)
         shape = compile_template(credentials, "Credentials")
         return lambda frame: shape(frame.data, frame)
@@ -188,27 +189,29 @@ def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     timeout = plan.timeout(frame) if plan.timeout is not None else None
     heartbeat = plan.heartbeat(frame) if plan.heartbeat is not None else None
     credentials = plan.credentials(frame) if plan.credentials is not None else None
+    seq = x.seq + 1
+    task = StartTask(
+        seq,
+        plan.resource,
+        payload,
+        row.name,
+        key,
+        frame.retry_count,
+        timeout,
+        heartbeat,
+        frame.token,
+        credentials,
+    )
+    if x.prepare is not None:
+        task = x.prepare(task, x.about, x.deadline)
     if x.history is None:
         x.events += 2
     else:
         _record(frame, plan, payload, timeout, heartbeat, credentials)
-    x.seq = seq = x.seq + 1
+    x.seq = seq
     x.pending[seq] = (frame, TASK)
     frame.waits.append(seq)
-    x.effects.append(
-        StartTask(
-            seq,
-            plan.resource,
-            payload,
-            row.name,
-            key,
-            frame.retry_count,
-            timeout,
-            heartbeat,
-            frame.token,
-            credentials,
-        )
-    )
+    x.effects.append(task)
     if timeout is not None:
         x.timer(frame, TIMEOUT, x.now + timeout)
     if heartbeat is not None and not plan.resource.pattern and (timeout is None or heartbeat < timeout):

@@ -14,6 +14,7 @@ from express.states.fragments import KINDS, passed
 from express.states.segment import Code, NotFused, Point
 from express.states.task import TaskPlan
 from express.states.trace import Details, Grown, Local
+from express.states.weight import HEAVIEST, weight_of
 
 if TYPE_CHECKING:
     from express.states.fuse import Fusing
@@ -23,6 +24,9 @@ LONGEST_TAIL = 4
 
 LONGEST_SEGMENT = 200
 DEEPEST = 24
+
+USUAL = 40
+"""Parts of an ordinary state: a larger one counts as several."""
 
 CHAIN = 16
 """Segments call each other from task to task in runs of at most so many; then `drive` has its turn."""
@@ -77,9 +81,12 @@ class Tree:
         """One state and all that follows it."""
         code = self.code
         before = (len(code.lines), len(code.regions), len(code.asks), code.indent, point.fork())
-        self.written += 1
+        weight = weight_of(self.f.states[row])
+        self.written += 1 + weight // USUAL
         code.add(f"# {self.f.names[row]!r}")
         try:
+            if weight > HEAVIEST:
+                raise NotFused
             self._write(row, self.f.states[row], point, (*path, row))
         except NotFused:
             if point.data != "d" or not path:
@@ -173,8 +180,9 @@ class Tree:
         """A whole inner machine in one piece, here."""
         inner = self.f.inside(machine, scope)
         body = Tree(inner, self.code, end, whole=True)
+        body.written = self.written
         body.state(inner.start, child, ())
-        self.written += body.written
+        self.written = body.written
 
 
 def ended(code: Code, point: Point) -> None:

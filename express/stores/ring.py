@@ -2,14 +2,16 @@
 
 Kept are the last failures, the slowest successes, and a sample of the other successes: all of them while they are
 few, and at most so many a second under load. What is kept is text, rendered once, so that the ring's size is known
-to the byte and an execution's data is not held alive piece by piece.
+to the byte and an execution's data is not held alive piece by piece; only the events of a long history stay as they
+are, with the size that was estimated while they were recorded, for nobody has the time to write them all.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,7 +22,8 @@ OVERHEAD = 1_024
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """An execution that is over. Times are wall-clock seconds; `input`, `output` and `history` may be absent.
 
-    `history` is a JSON list of log events (`telemetry.logs`).
+    `history` is a JSON list of log events (`telemetry.logs`), or the events of a long one themselves,
+    and then `held` is about how many bytes they take.
     """
 
     arn: str
@@ -37,13 +40,14 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     revision: str = ""
     version_arn: str | None = None
     alias_arn: str | None = None
-    history: bytes = b"[]"
+    history: bytes | Sequence[dict[str, Any]] = b"[]"
+    held: int = 0
 
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
         texts = (self.arn, self.input, self.output, self.cause)
-        return OVERHEAD + len(self.history) + sum(len(text) for text in texts if text is not None)
+        return OVERHEAD + (self.held or len(self.history)) + sum(len(text) for text in texts if text is not None)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from express.engine import About, History
 from express.engine.effects import Finish
 from express.engine.history import HistoryEvent
 from express.ports import MASK, LogSink, Partition
-from express.telemetry.logs import Level, history_lines
+from express.telemetry.logs import Level, line_slices
+from express.telemetry.slices import LogSlices
 
 ENDS = {"FAILED": "ExecutionFailed", "TIMED_OUT": "ExecutionTimedOut", "ABORTED": "ExecutionAborted"}
 """Status → the event that tells of it."""
@@ -37,7 +38,7 @@ class ExecutionLog:
 
     def __init__(self, rules: Mapping[str, LogRule], sink: LogSink) -> None:
         self._rules = rules
-        self._sink = sink
+        self._slices = LogSlices(sink)
         self.threshold = MASK + 1 if any(rule.level == "ALL" for rule in rules.values()) else 0
 
     def ended(
@@ -54,9 +55,12 @@ class ExecutionLog:
         else:
             return
         began = history.log[0][3] if history is not None and self.threshold else 0.0
-        lines = history_lines(about, began, events, rule.level, include_data=rule.include_data)
-        if lines:
-            self._sink.write(lines, about.execution_arn)
+        lines = line_slices(about, began, events, rule.level, include_data=rule.include_data)
+        self._slices.write(lines, about.execution_arn)
+
+    def close(self) -> None:
+        """Write what is left of long logs."""
+        self._slices.close()
 
 
 def _as_told(events: Sequence[HistoryEvent], finish: Finish) -> Sequence[HistoryEvent]:

@@ -7,15 +7,17 @@ executions a second that is all of them, at 50,000 one in thousands, and those i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import orjson
 
 from express.engine import About, History
 from express.engine.effects import Finish
-from express.engine.history import HistoryEvent
+from express.engine.history import TRUNCATED, HistoryEvent
 from express.ports import MASK, Partition
 from express.telemetry.execution_log import ENDS
-from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, clipped, history_events
+from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, LoggedEvents, clipped
 from express.values import JSON, text
 
 MOST_ROWS = 64
@@ -23,6 +25,9 @@ MOST_ROWS = 64
 
 MOST_BYTES = 4 << 20
 """Bytes of one report's histories and payloads."""
+
+MOST_HISTORY = 1 << 20
+"""Bytes of one history; the rest of its events are left out, and counted where they would be."""
 
 SAMPLES = 16
 """Recorded executions of one report that are aimed at."""
@@ -104,5 +109,30 @@ class Kept:
             cause=None if finish.cause is None else clipped(finish.cause, CAUSE_LENGTH),
             input=text(data) if include and history is not None else None,
             output=text(finish.output) if include and finish.status == "SUCCEEDED" else None,
-            history=orjson.dumps(history_events(about, began, events, "ALL", include_data=include)),
+            history=_written(LoggedEvents(about, began, events, include_data=include)),
         )
+
+
+def _written(events: LoggedEvents) -> bytes:
+    """The events as a JSON list of at most MOST_HISTORY bytes, the last one always among them."""
+    written: list[bytes] = []
+    room = MOST_HISTORY
+    for place, event in enumerate(events):
+        text = orjson.dumps(event)
+        room -= len(text)
+        if room < 0 and place < len(events) - 1:
+            written += map(orjson.dumps, _cut(events, place))
+            break
+        written.append(text)
+    return b"[%b]" % b",".join(written)
+
+
+def _cut(events: LoggedEvents, place: int) -> Iterator[dict[str, JSON]]:
+    """What stands for the events from `place` on, and the last one."""
+    first, last = events[place], events[-1]
+    left_out = len(events) - 1 - place
+    known = events[-2]
+    if known["type"] == TRUNCATED:
+        left_out += known["details"]["eventsLeftOut"] - 1
+    yield {**first, "type": TRUNCATED, "details": {"eventsLeftOut": left_out}}
+    yield {**last, "previous_event_id": str(min(int(last["previous_event_id"]), int(first["id"])))}

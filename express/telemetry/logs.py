@@ -9,13 +9,13 @@ members under one more key.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, TypeAlias, overload
 
 import orjson
 
 from express.engine import About, Execution
-from express.engine.history import HistoryEvent
+from express.engine.history import TRUNCATED, HistoryEvent
 from express.values import JSON
 
 Level = Literal["ALL", "ERROR", "FATAL", "OFF"]
@@ -23,10 +23,14 @@ Level = Literal["ALL", "ERROR", "FATAL", "OFF"]
 DATA_LIMIT = 248 * 1024
 """Bytes of input, output, parameters and assigned variables that one log event may carry; more is cut off."""
 
+SLICE_EVENTS, SLICE_BYTES = 500, 1 << 20
+"""Log events that are written in one go: about two milliseconds of Python."""
+
 _FATAL = frozenset({"ExecutionAborted", "ExecutionFailed", "ExecutionTimedOut"})
 _ERROR = _FATAL | {
     "EvaluationFailed",
     "FailStateEntered",
+    TRUNCATED,
     "LambdaFunctionFailed",
     "LambdaFunctionScheduleFailed",
     "LambdaFunctionStartFailed",
@@ -145,22 +149,48 @@ def history_events(
 ) -> list[dict[str, JSON]]:
     """The same of an execution's events; it began at the engine time `began`."""
     wanted = LEVELS[level]
-    arn = about.execution_arn
-    redrives = str(about.redrive_count or 0)
-    origin = about.started - began
-    return [
-        {
+    chosen = [event for event in events if wanted is None or event[2] in wanted]
+    return list(LoggedEvents(about, began, chosen, include_data=include_data))
+
+
+class LoggedEvents(Sequence[dict[str, JSON]]):
+    """Log events that are written when they are read, each on its own: whoever wants ten of 25,000 waits for ten.
+
+    `size`: about how many bytes are held for them.
+    """
+
+    def __init__(
+        self, about: About, began: float, events: Sequence[HistoryEvent], *, include_data: bool, size: int = 0
+    ) -> None:
+        self._about = about
+        self._began = began
+        self._events = events
+        self._include_data = include_data
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, JSON]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> LoggedEvents: ...
+
+    def __getitem__(self, place: int | slice) -> dict[str, JSON] | LoggedEvents:
+        about = self._about
+        if isinstance(place, slice):
+            return LoggedEvents(about, self._began, self._events[place], include_data=self._include_data)
+        id_, prev, kind, time, details = self._events[place]
+        return {
             "id": str(id_),
             "type": kind,
-            "details": event_members(kind, details, include_data=include_data),
+            "details": event_members(kind, details, include_data=self._include_data),
             "previous_event_id": str(prev),
-            "event_timestamp": str(round((time + origin) * 1000)),
-            "execution_arn": arn,
-            "redrive_count": redrives,
+            "event_timestamp": str(round((time + about.started - self._began) * 1000)),
+            "execution_arn": about.execution_arn,
+            "redrive_count": str(about.redrive_count or 0),
         }
-        for id_, prev, kind, time, details in events
-        if wanted is None or kind in wanted
-    ]
 
 
 def log_lines(x: Execution, level: Level, *, include_data: bool) -> bytes:
@@ -171,26 +201,48 @@ def log_lines(x: Execution, level: Level, *, include_data: bool) -> bytes:
     """
     if x.history is None:
         return b""
-    return history_lines(x.about, x.started, x.history.log, level, include_data=include_data)
+    return b"".join(line_slices(x.about, x.started, x.history.log, level, include_data=include_data))
 
 
-def history_lines(
+def line_slices(
     about: About, began: float, events: Iterable[HistoryEvent], level: Level, *, include_data: bool
-) -> bytes:
-    """The same of an execution's events; it began at the engine time `began`."""
+) -> Iterator[bytes]:
+    """The same of an execution's events, which began at the engine time `began`, in slices that are quickly written.
+
+    A slice has SLICE_EVENTS lines, or less of them if they are large.
+    """
     wanted = LEVELS[level]
     tail = b'","execution_arn":%b,"redrive_count":"%d"}\n' % (
         orjson.dumps(about.execution_arn),
         about.redrive_count or 0,
     )
     origin = about.started - began
-    render = _Renderer(include_data).details
-    lines = b"".join(
-        b'{"id":"%d","type":"%b","details":%b,"previous_event_id":"%d","event_timestamp":"%d%b'
-        % (id_, kind.encode(), render(kind, details), prev, round((time + origin) * 1000), tail)
-        for id_, prev, kind, time, details in events
-        if wanted is None or kind in wanted
-    )
+    renderer = _Renderer(include_data)
+    render = renderer.details
+    lines: list[bytes] = []
+    room = SLICE_BYTES
+    for id_, prev, kind, time, details in events:
+        if wanted is not None and kind not in wanted:
+            continue
+        line = b'{"id":"%d","type":"%b","details":%b,"previous_event_id":"%d","event_timestamp":"%d%b' % (
+            id_,
+            kind.encode(),
+            render(kind, details),
+            prev,
+            round((time + origin) * 1000),
+            tail,
+        )
+        lines.append(line)
+        room -= len(line)
+        if len(lines) == SLICE_EVENTS or room <= 0:
+            yield _escaped(b"".join(lines))
+            lines, room = [], SLICE_BYTES
+            renderer.forget()
+    if lines:
+        yield _escaped(b"".join(lines))
+
+
+def _escaped(lines: bytes) -> bytes:
     if not lines.isascii():
         for character, escape in _LINE_ENDS:
             lines = lines.replace(character, escape)
@@ -206,6 +258,10 @@ class _Renderer:
         self._include_data = include_data
         self._known: dict[int, tuple[bytes, int]] = {}
         self._names: dict[str, bytes] = {}
+
+    def forget(self) -> None:
+        """Let go of the texts of values: those of a long history would take as much as the history."""
+        self._known.clear()
 
     def details(self, kind: str, details: dict[str, JSON]) -> bytes:
         """The details of one event. Entering and leaving a state, most of all events, goes the short way."""

@@ -200,7 +200,7 @@ class ExpressCollector(Collector):
         )
         yield self._families.histogram(
             "express_end_to_end_seconds",
-            "From the timestamp of a record to the acknowledgement of its terminal record.",
+            "From the timestamp of a record to the acknowledgement of its terminal record; of records that have one.",
             ("pipeline",),
             [((name,), data.get("end_to_end_ms", {})) for name, data in rows],
         )

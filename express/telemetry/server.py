@@ -7,8 +7,8 @@ a worker, and a worker never for a scrape.
 from __future__ import annotations
 
 import platform
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 
 from express import __version__
 from express.errors import ConfigError
+from express.telemetry.doorway import host_name, http_log, is_address, is_loopback, is_ours, unreadable
 
 Checks = Mapping[str, str]
 """Name of a check → what is wrong, "" if nothing is."""
@@ -38,8 +39,12 @@ class Health(Protocol):
 class TelemetryServer:
     """Serves `/metrics /livez /readyz /startupz /version` until stopped."""
 
-    def __init__(self, registry: CollectorRegistry, health: Health, host: str, port: int) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, health: Health, host: str, port: int, hosts: Iterable[str] = ()
+    ) -> None:
+        """`hosts`: names that it may be called by, besides those of loopback and, for others, its addresses."""
         self._registry = registry
+        self._hosts = frozenset(name.lower() for name in (host, *hosts))
         self._health = health
         self._host = host
         self._port = port
@@ -53,8 +58,12 @@ class TelemetryServer:
         for name in ("live", "ready"):
             app.router.add_get(f"/{name}z", _answer(getattr(self._health, name)))
         app.router.add_get("/startupz", _answer(self._health.started))
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        log = http_log("express.metrics.http")
+        self._runner = web.AppRunner(app, access_log=None, logger=log, handle_signals=False)
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "the runner is set up"
+        server.request_handler = self._behind_the_door(server.request_handler)
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
@@ -70,6 +79,21 @@ class TelemetryServer:
         """Close."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def _behind_the_door(self, handler: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+        """The same for requests that come for us and can be read."""
+
+        async def handle(request: Any) -> Any:
+            name = unreadable(request.raw_headers)
+            if name is not None:
+                return _json({"message": f"The header {name} is not UTF-8"}, 400)
+            called = host_name(request.headers.get("Host", "localhost"))
+            if not is_ours(called, self._hosts) and (is_loopback(self._host) or not is_address(called)):
+                message = f"This server is not called {called[:256]!r}: metrics.hosts may name it"
+                return _json({"message": message}, 403)
+            return await handler(request)
+
+        return handle
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encoder, content_type = choose_encoder(request.headers.get("Accept", ""))

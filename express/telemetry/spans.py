@@ -47,7 +47,7 @@ class Span(msgspec.Struct):
 
     def fail(self, details: dict[str, JSON], at: float) -> None:
         """Something went wrong here."""
-        self.note = str(details.get("error") or "aborted")
+        self.note = str(details.get("error") or self.note or "aborted")
         self.ended = at
 
 
@@ -56,7 +56,9 @@ def tree(name: str, events: Sequence[HistoryEvent]) -> Span:
     root = Span(name, "", events[0][3])
     places: dict[int, Span] = {0: root}
     for id_, previous, kind, time, details in events:
-        places[id_] = _place(places[previous], kind, time, details)
+        at = places[id_] = _place(places[previous], kind, time, details)
+        if kind == "ExecutionFailed" and at is not root and not at.note:
+            at.fail(details, time)  # nothing but the end of the execution tells what went wrong in its last state
     root.ended = events[-1][3]
     root.note = events[-1][2].removeprefix("Execution").upper().replace("TIMEDOUT", "TIMED_OUT")
     return root

@@ -33,6 +33,9 @@ from express.ports import MASK, Partition
 BATCH = 128
 """Traces that are sent at once, at most."""
 
+MOST_BYTES = 64 << 20
+"""What the histories of all traces in the queue may take."""
+
 WINDOW_SECONDS = 60.0
 """The slowest are those of so long."""
 
@@ -42,7 +45,8 @@ log = logging.getLogger(__name__)
 class Trace(NamedTuple):
     """An execution that is to be told. `events` is empty where no history was kept: then it is one span.
 
-    `about.trace` is the trace context of whoever caused it. `attributes` go to the span of the execution.
+    `about.trace` is the trace context of whoever caused it. `attributes` go to the span of the execution. `size` is
+    about what the events take.
     """
 
     about: About
@@ -50,6 +54,16 @@ class Trace(NamedTuple):
     seconds: float
     events: Sequence[HistoryEvent] = ()
     attributes: Mapping[str, str | int] = {}
+    size: int = 0
+
+
+def trace_of(
+    about: About, finish: Finish, seconds: float, history: History | None, attributes: Mapping[str, str | int]
+) -> Trace:
+    """An ended execution as a trace."""
+    if history is None:
+        return Trace(about, finish, seconds, attributes=attributes)
+    return Trace(about, finish, seconds, history.log, attributes, history.measure())
 
 
 class Export(Protocol):
@@ -87,6 +101,7 @@ class Tracer:
         self._slowest = slowest
         self._heap: list[float] = []
         self._room = waiting
+        self._bytes = 0
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[Trace | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
@@ -97,10 +112,11 @@ class Tracer:
         with self._lock:
             if self._slowest and trace.seconds > self.slow:
                 self._rise(trace.seconds)
-            if not self._room:
+            if not self._room or self._bytes > MOST_BYTES:
                 self.counts.dropped += 1
                 return
             self._room -= 1
+            self._bytes += trace.size
         self._queue.put(trace)
 
     def ended(
@@ -114,7 +130,7 @@ class Tracer:
             "messaging.destination.partition.id": str(partition.number),
             "messaging.kafka.offset": offset,
         }
-        self.offer(Trace(about, finish, seconds, () if history is None else history.log, attributes))
+        self.offer(trace_of(about, finish, seconds, history, attributes))
 
     def close(self, seconds: float = 2.0) -> None:
         """Send what waits, for as long as that; then give up."""
@@ -173,3 +189,4 @@ class Tracer:
                 log.warning("traces can't be sent; they are counted from now on, not told")
         with self._lock:
             self._room += len(traces)
+            self._bytes -= sum(trace.size for trace in traces)

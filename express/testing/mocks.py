@@ -16,9 +16,9 @@ from express.config import choose
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
 from express.integrations.local.marshal import copied, failure, marshalled
-from express.integrations.mocks import TestCase
+from express.integrations.mocks import Invocations, TestCase
 from express.ports import TaskContext
-from express.values import JSON
+from express.values import JSON, dumps, parsed_bytes
 
 
 class Fail(StatesError):
@@ -63,32 +63,61 @@ def attempts(*answers: Any) -> Attempts:
     return Attempts(answers)
 
 
+MOST_CALLS = 25_000
+"""Calls that a test sees, the first ones; a loop that never ends makes more."""
+
+MOST_BYTES = 64 << 20
+"""What the inputs of these calls may take, about."""
+
 Mock: TypeAlias = Any
 """JSON, a `Fail`, a function of (input) or (input, Call), `attempts(…)`."""
 
+Prepare: TypeAlias = Callable[[StartTask, TaskContext], StartTask]
 Real: TypeAlias = Callable[[StartTask, TaskContext], JSON | Awaitable[JSON]]
 
 
 class Mocks:
     """The `Integration` of a test: what is mocked, by state name or by resource, and what is called for real."""
 
-    def __init__(self, table: Mapping[str, Mock], case: TestCase, real: Real) -> None:
-        """`real` performs what nothing is written for."""
+    def __init__(
+        self,
+        table: Mapping[str, Mock],
+        case: TestCase,
+        real: Real,
+        prepare: Prepare,
+        waited: Callable[[Awaitable[object]], Awaitable[object]],
+    ) -> None:
+        """`real` performs what nothing is written for, after `prepare`; `waited` is put around later answers."""
         self._table = table
         self._case = case
+        self._invocations = Invocations()
         self._real = real
+        self._waited = waited
+        self._prepare = prepare
         self.calls: list[Call] = []
+        self._held = 0
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """The answer of the mock; the real call where there is none."""
         call = _call(task, context)
-        self.calls.append(call)
+        if len(self.calls) < MOST_CALLS and self._held < MOST_BYTES:
+            self._held += parsed_bytes(dumps(call.input))
+            self.calls.append(call)
         if task.state in self._case:
-            return self._case[task.state].start(task.attempt)
+            return self._case[task.state].start(self._invocations.next(context.execution_arn, task.state))
         for name in (task.state, task.resource.arn):
             if name in self._table:
-                return _answer(self._table[name], call)
+                return self._answer(self._table[name], call)
         return self._real(task, context)
+
+    def _answer(self, mock: Mock, call: Call) -> JSON | Awaitable[JSON]:
+        result = _result(mock, call)
+        return _later(self._waited(result), call) if inspect.isawaitable(result) else _json(result, call)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """A task that is called for real, with what its parameters make; raises Unsendable."""
+        mocked = task.state in self._case or task.state in self._table or task.resource.arn in self._table
+        return task if mocked else self._prepare(task, context)
 
 
 def check(table: Mapping[str, Mock], case: TestCase, states: list[str], resources: list[str]) -> None:
@@ -111,19 +140,18 @@ def _call(task: StartTask, context: TaskContext) -> Call:
     )
 
 
-def _answer(mock: Mock, call: Call) -> JSON | Awaitable[JSON]:
+def _result(mock: Mock, call: Call) -> object:
     if isinstance(mock, Attempts):
         mock = mock.answers[min(call.attempt, len(mock.answers) - 1)]
     if isinstance(mock, StatesError):
         raise StatesError(mock.error, mock.cause)
     if not callable(mock):
-        return _json(mock, call)
+        return mock
     arguments = (copied(call.input), call) if _takes_two(mock) else (copied(call.input),)
     try:
-        result = mock(*arguments)
+        return mock(*arguments)
     except (Exception, SystemExit) as error:
         raise failure(error, call.aws_request_id) from error
-    return _later(result, call) if inspect.isawaitable(result) else _json(result, call)
 
 
 async def _later(result: Awaitable[object], call: Call) -> JSON:

@@ -97,15 +97,17 @@ class Measuring:
 
     def _add_source(self, source: Path) -> None:
         from express.errors import ExpressError
+        from express.service.workflows import read_definition
         from express.testing.coverage import instrument
         from express.testing.running import compile_any, label_of
 
-        files = sorted(source.rglob("*.asl.json")) if source.is_dir() else [source]
+        endings = ("*.asl.json", "*.asl.yaml", "*.asl.yml")
+        files = sorted(found for ending in endings for found in source.rglob(ending)) if source.is_dir() else [source]
         if not files:
-            raise pytest.UsageError(f"--asl-cov-source: there is no *.asl.json below {source}")
+            raise pytest.UsageError(f"--asl-cov-source: there is no *.asl.json or *.asl.yaml below {source}")
         for file in files:
             try:
-                program = compile_any(file.read_bytes())
+                program = compile_any(read_definition(file))
             except (OSError, ExpressError) as error:
                 raise pytest.UsageError(f"--asl-cov-source: {file}: {error}") from error
             self._coverage.add(label_of(file), instrument(program)[1])

@@ -19,15 +19,16 @@ from express.config import Config, Function, load
 from express.engine import About, History, Program
 from express.engine.effects import Finish, StartTask
 from express.engine.program import EXECUTION_SECONDS
-from express.errors import DefinitionError, StatesError
+from express.errors import ConfigError, DefinitionError, StatesError
 from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
 from express.integrations.local.functions import LocalFunction
 from express.integrations.mocks import TestCase, load_case
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import TaskContext
 from express.runtime.executor import Executor
+from express.runtime.payload import Rejected, admit
 from express.runtime.pipeline import Workflow
-from express.service.workflows import machine_name, read_definition
+from express.service.workflows import machine_name, read_definition, unregistered
 from express.testing import coverage
 from express.testing.mocks import Mock, Mocks, check
 from express.testing.result import RECENT, Path, Result, Unmocked
@@ -35,6 +36,9 @@ from express.testing.virtual import Deadlock, VirtualLoop
 from express.values import JSON, dumps, loads
 
 STARTED = "2026-01-01T00:00:00Z"
+
+TICKS = 1_000_000
+"""Timers are due to the microsecond here; a worker's are sorted into hundredths of a second."""
 
 
 def run(
@@ -67,7 +71,7 @@ def run(
     check(answers, case, _names(program), [resource.arn for resource in program.resources])
     wanted = _Wanted(
         workflow=Workflow(name=machine, program=program),
-        payload=dumps({} if input is None else input),
+        payload=_payload({} if input is None else input),
         mocks=answers,
         case=case,
         functions=functions or {},
@@ -86,12 +90,22 @@ def run(
     return result
 
 
+def _payload(value: JSON) -> bytes:
+    """Return the text of an input. Raises ConfigError for one that no execution is started with."""
+    try:
+        written = dumps(value)
+        admit(written)
+    except (TypeError, Rejected) as error:
+        raise ConfigError(f"the input can't be used: {getattr(error, 'cause', None) or error}") from error
+    return written
+
+
 def _read(definition: str | FilePath | Mapping[str, JSON], name: str | None) -> tuple[bytes, str, str]:
     """The text of a definition, its name in the coverage, and that of its machine."""
     if isinstance(definition, Mapping):
         return dumps(dict(definition)), name or "(in a test)", name or "workflow"
-    if isinstance(definition, str) and definition.lstrip().startswith("{"):
-        return definition.encode(), name or "(in a test)", name or "workflow"
+    if isinstance(definition, str) and definition.lstrip("\ufeff \t\r\n").startswith("{"):
+        return definition.lstrip("\ufeff").encode(), name or "(in a test)", name or "workflow"
     return read_definition(definition), label_of(definition), name or machine_name(definition)
 
 
@@ -138,10 +152,6 @@ class _Chance:
         self._chance = random.Random(seed)
         self.random = self._chance.random
 
-    def spent(self) -> float:
-        """No time: a test ends the same under any load."""
-        return 0.0
-
     def uuid(self) -> str:
         """A version-4 UUID."""
         return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
@@ -186,8 +196,14 @@ class _Wanted(msgspec.Struct, kw_only=True):
         self._add_callables(local, clock)
         outside = Outside(self.config, local)
         inner = Integrations(table(local, outside), Gates(self.config.breaker, self.config.limits))
-        mocks = Mocks(self.mocks, self.case, lambda task, context: self._real(inner, outside, task, context, clock))
-        executor = Executor(clock, mocks, _Chance(self.seed))
+        mocks = Mocks(
+            self.mocks,
+            self.case,
+            lambda task, context: self._real(inner, outside, task, context, clock),
+            lambda task, context: task if _refusal(inner, outside, task) else inner.prepare(task, context),
+            clock.waited,
+        )
+        executor = Executor(clock, mocks, _Chance(self.seed), ticks=TICKS)
         try:
             return await self._executed(executor, mocks, clock)
         finally:
@@ -209,13 +225,14 @@ class _Wanted(msgspec.Struct, kw_only=True):
             self.program, data, about, done, limit=limit, size=len(self.payload), history=history
         )
         if waiting is not None:
+            clock.watch(lambda: waiting.x.transitions)
             await ended.wait()
             x = waiting.x
         finish = x.finished
         assert finish is not None
         if x.bug is not None:
             raise x.bug
-        return self._result(finish, history, mocks, clock.monotonic() - began, x.transitions)
+        return self._result(finish, history, mocks, round(clock.monotonic() - began, 6), x.transitions)
 
     def _about(self, clock: VirtualLoop) -> About:
         workflow, execution = self.workflow, "test"
@@ -270,7 +287,10 @@ class _Wanted(msgspec.Struct, kw_only=True):
             self.unmocked.append(line)
             raise StatesError("Express.Unmocked", line)
         answer = inner.start(task, context)
-        return _waited(answer, clock) if isinstance(answer, Awaitable) else answer
+        if not isinstance(answer, Awaitable):
+            return answer
+        name = _function(task)
+        return _later(clock.waited(answer, outside=not name or not outside.functions.is_local(name)))
 
 
 def _refusal(inner: Integrations, outside: Outside, task: StartTask) -> str | None:
@@ -279,18 +299,23 @@ def _refusal(inner: Integrations, outside: Outside, task: StartTask) -> str | No
     refusals = inner.refusals([resource])
     if refusals:
         return refusals[0]
-    name = resource.arn if resource.kind in ("lambda", "other") else ""
-    if resource.kind == "optimized" and resource.service == "lambda" and isinstance(task.input, dict):
-        name = str(task.input.get("FunctionName"))
+    name = _function(task)
     if name and not outside.functions.knows(name):
-        near = outside.functions.nearest(name)
-        return f"no function is registered for {name!r}" + (f"; did you mean {near!r}?" if near else "")
+        return unregistered(name, outside.functions.nearest(name))
     return None
 
 
-async def _waited(answer: Awaitable[JSON], clock: VirtualLoop) -> JSON:
-    with clock.calling():
-        return await answer
+def _function(task: StartTask) -> str:
+    """The name of the function that a task calls; empty if it calls something else."""
+    resource = task.resource
+    if resource.kind == "optimized" and resource.service == "lambda" and isinstance(task.input, dict):
+        return str(task.input.get("FunctionName"))
+    return resource.arn if resource.kind in ("lambda", "other") else ""
+
+
+async def _later(answer: Awaitable[JSON]) -> JSON:
+    """As a coroutine, which is what functions answer in a worker."""
+    return await answer
 
 
 __all__ = ["Deadlock", "run"]

@@ -55,8 +55,10 @@ class Running:
 
 
 @contextmanager
-def serving(settings: Api | None = None, *, config: Config | None = None, **changes: Any) -> Iterator[Running]:
-    """A server in memory on a free port, or with `settings`. `config`: what else is configured."""
+def serving(
+    settings: Api | None = None, *, config: Config | None = None, mock: str | None = None, **changes: Any
+) -> Iterator[Running]:
+    """A server in memory on a free port, or with `settings`. `config`: what else is configured; `mock`: a mock file."""
     settings = settings or Api(**{"port": 0, "store": "", "include_execution_data": True, **changes})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -66,7 +68,7 @@ def serving(settings: Api | None = None, *, config: Config | None = None, **chan
         return asyncio.run_coroutine_threadsafe(work, loop).result(20)
 
     async def make() -> ApiServer:
-        server = ApiServer(settings, FUNCTIONS, config=config)
+        server = ApiServer(settings, FUNCTIONS, config=config, mock=mock)
         await server.start()
         return server
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from express.api.app import BODY_LIMIT, GUARD, Listener, make_app
-from express.api.guard import is_loopback
 from express.config import Api
 from express.config.model import Principal
 from express.errors import ConfigError
 from express.service.api import ApiServer
+from express.telemetry.doorway import is_loopback
 
 from . import crowd
 from .crowd import SMUGGLED, head

@@ -375,7 +375,7 @@ def test_aliases_of_a_machine_and_of_a_version(sfn: Any, two: str) -> None:
     assert listed(f"{two}:2") == {"BOTH"}
     sfn.delete_state_machine_alias(stateMachineAliasArn=f"{two}:ONE")
     assert listed(two) == {"BOTH"}
-    missing = ("ResourceNotFound", f"Resource not found: '{two}:ONE'")
+    missing = ("ResourceNotFound", "Request references a resource that does not exist.")
     assert refusal(sfn.delete_state_machine_alias, stateMachineAliasArn=f"{two}:ONE") == missing
     assert refusal(sfn.describe_state_machine_alias, stateMachineAliasArn=f"{two}:ONE") == missing
     assert refusal(sfn.create_state_machine_alias, name="C", routingConfiguration=[

@@ -204,7 +204,8 @@ def test_several_violations_are_told_together(running: Running) -> None:
         in message
     )
     assert (
-        "at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [RUNNING, SUC" in message
+        "at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, "
+        in message
     )
 
 

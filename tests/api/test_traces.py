@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from express.errors import ConfigError
 from express.ports import GOLDEN, MASK
 from express.service.tracing import make_tracer
 from express.telemetry.otel import spans_of
-from express.telemetry.traces import Trace, Tracer
+from express.telemetry.traces import MOST_BYTES, Trace, Tracer
 from tests.telemetry.collector import Collector, attributes
 
 from .server import Running, serving
@@ -215,6 +216,29 @@ def test_an_export_that_breaks_is_counted() -> None:
         tracer.offer(Trace(about, finish, 0.0))
     tracer.close()
     assert tracer.counts.failed == 3
+
+
+def test_traces_that_wait_are_bounded_in_bytes() -> None:
+    """Long histories that the receiver does not take do not pile up: they are counted as dropped."""
+    let_go = threading.Event()
+
+    class Slow:
+        def send(self, traces: Any) -> bool:
+            let_go.wait(30)
+            return True
+
+        def close(self) -> None:
+            pass
+
+    about: Any = None
+    finish: Any = None
+    tracer = Tracer(Slow(), ratio=1.0, slowest=0, waiting=1_000)
+    for _ in range(100):
+        tracer.offer(Trace(about, finish, 0.0, size=1 << 20))
+    assert tracer.counts.dropped == 100 - (MOST_BYTES >> 20) - 1
+    let_go.set()
+    tracer.close()
+    assert tracer.counts.exported == (MOST_BYTES >> 20) + 1
 
 
 def test_ids_are_those_of_the_execution() -> None:

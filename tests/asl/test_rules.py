@@ -6,15 +6,14 @@ import json
 
 import pytest
 
-from express.asl.embedded import embedded
 from express.asl.lint import RULES, duplicate_fields, lint
 from express.asl.scan import scan
 from express.errors import DefinitionError, Diagnostic
 from express.integrations.parameters import CHECKS
 from express.values import JSON
 
-ELSEWHERE = {"E0003", "E0004", "E0005", "E0006", "E1101"}
-"""Limits: their bad examples are too large to be written out, `test_limits` builds them."""
+ELSEWHERE = {"E0003", "E0004", "E0005", "E0006", "E1101", "W0008", "E0009"}
+"""Limits, whose bad examples are too large to be written out (`test_limits` builds them), and rules of templates."""
 
 
 def whole(example: str) -> str:
@@ -30,7 +29,6 @@ def findings(text: str, type_: str) -> list[Diagnostic]:
         scanned = scan(text)
     except DefinitionError as error:
         return list(error.diagnostics)
-    assert embedded(scanned) == []
     return [*duplicate_fields(scanned.duplicates), *lint(scanned.data, type=type_, checks=CHECKS)]  # type: ignore[arg-type]  # from a table
 
 

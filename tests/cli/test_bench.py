@@ -6,18 +6,27 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from express.cli.bench_plan import _input
+from express.docs.samples import shipped
+from express.errors import ConfigError
+from express.service.bench.events import Sample
+from express.service.bench.generator import Generator
 from express.service.bench.result import Result, schema
+from express.service.bench.wire import GeneratorPlan
 
 ROOT = Path(__file__).parents[2]
 PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
 TASK = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "score", "End": True}}}
-SHORT = ("--rate", "200", "--duration", "1s", "--warmup", "100ms")
+SHORT = ("--input", "iot", "--rate", "200", "--duration", "1s", "--warmup", "100ms")
+SAMPLE = shipped("workflows/iot-routing.asl.json")
+FAIL = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken"}}}
 
 
 def bench(folder: Path, *arguments: str, definition: dict[str, Any] = PASS) -> subprocess.CompletedProcess[str]:
@@ -48,6 +57,56 @@ def test_files_and_json(tmp_path: Path) -> None:
     }
     assert msgspec.json.decode((tmp_path / "out/result.json").read_bytes(), type=Result) == result
     assert sum(int(row.split(",")[1]) for row in (tmp_path / "out/series.csv").read_text().splitlines()[1:]) == 200
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"), [((), 99), (("-t", "failed.rate<=100%"), 0), (("-t", "failed.rate<5%"), 99)]
+)
+def test_a_run_of_failures_is_99_unless_they_are_expected(
+    tmp_path: Path, conditions: tuple[str, ...], code: int
+) -> None:
+    """More than one failure in a hundred is a loud line, and ends with 99 where no threshold speaks of failures."""
+    done = bench(tmp_path, *SHORT, *conditions, definition=FAIL)
+
+    assert done.returncode == code, done.stderr
+    assert "100.0% OF THE EXECUTIONS DID NOT SUCCEED" in done.stdout
+    assert ("--threshold 'failed.rate<5%' allows it" in done.stderr) == (not conditions)
+
+
+def test_a_workflow_of_ones_own_needs_an_input(tmp_path: Path) -> None:
+    """The events of a sample workflow are for it alone; a sample workflow gets its own without being asked."""
+    own = bench(tmp_path, "--rate", "200")
+
+    assert own.returncode == 104
+    assert "--input says what events machine gets" in own.stderr
+    assert _input(None, str(SAMPLE)) == "iot"
+    (tmp_path / SAMPLE.name).write_bytes(SAMPLE.read_bytes() + b" ")
+    with pytest.raises(ConfigError, match="--input says what events iot-routing gets"):
+        _input(None, str(tmp_path / SAMPLE.name))
+
+
+class Taken:
+    """An outlet that takes everything."""
+
+    waiting = waiting_bytes = 0
+
+    def send(self, due: list[float], supply: Any) -> None:
+        """Take all."""
+
+    def push(self) -> None:
+        """Nothing waits."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_the_generators_lateness_does_not_count_the_warm_up() -> None:
+    """What is due before the load counts is warm-up: nobody's figure."""
+    plan = GeneratorPlan(sample=Sample(input="iot"), begin=time.monotonic() - 100, counts_from=time.monotonic() - 1)
+    generator = Generator(plan, Taken())
+    generator._hand_over([plan.begin, plan.begin + 50, plan.counts_from + 0.5])
+
+    assert sum(generator._late.counts.values()) == 1
 
 
 def test_a_failed_threshold_is_99(tmp_path: Path) -> None:

@@ -51,6 +51,39 @@ def test_a_wrong_key_is_exit_104(tmp_path: Path) -> None:
     assert result.stderr == f"express: {file}:3: kafka.gruop: unknown key; did you mean 'group'?\n"
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[kafka.client]\nauto_offset_reset = 'latest'", "is not set here"),
+        ("[kafka.client]\nsecurity_protocol = 'SSL'\nssl_cafile = 'nowhere.pem'", "can't be loaded"),
+        (
+            "[kafka.client]\nsecurity_protocol = 'SASL_SSL'\nsasl_username = 'u'\nsasl_password = 'env:NOT_THERE'",
+            "NOT_THERE",
+        ),
+        ("[metering]\nprices = 'nowhere.toml'", "the price file"),
+        ("[metering]\ntable = 'moon'", "unknown price table"),
+        (
+            "[[pipelines]]\nname = 'x'\ntopics = ['i']\nworkflow = 'nowhere.json'\noutput = 'o'\ndead_letter = 'd'",
+            "nowhere",
+        ),
+    ],
+)
+def test_show_refuses_what_run_refuses(tmp_path: Path, more: str, message: str) -> None:
+    """The same mistakes with the same words: who has looked at a configuration can run it."""
+    workflow = tmp_path / "w.json"
+    workflow.write_text('{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}')
+    file = tmp_path / "express.toml"
+    pipeline = "[[pipelines]]\nname = 'p'\ntopics = ['in']\nworkflow = 'w.json'\noutput = 'out'\ndead_letter = 'dead'\n"
+    file.write_text(pipeline)
+    assert invoke("config", "show", "-c", str(file)).exit_code == 0
+    file.write_text(pipeline + more + "\n")
+    shown, run = invoke("config", "show", "-c", str(file)), invoke("run", "-c", str(file))
+
+    assert shown.exit_code == run.exit_code == 104
+    assert shown.stderr == run.stderr
+    assert message in shown.stderr
+
+
 def test_schema_knows_every_key_of_the_sample() -> None:
     """The JSON Schema describes what the shipped file uses, section by section."""
     schema = json.loads(invoke("config", "schema").stdout)

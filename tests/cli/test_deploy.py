@@ -139,14 +139,77 @@ def test_forms_of_cloudformation(run: Run, server: Running, tmp_path: Path, prop
 
 def test_what_a_template_does_not_say_is_named_at_once(run: Run, server: Running, tmp_path: Path) -> None:
     """Every name, under which it can be given; exit code 104; nothing is deployed."""
-    states = {"T": {**CALL["States"]["T"], "Resource": {"Fn::GetAtt": "Other.Arn"}, "Comment": {"Fn::If": ["A", 1, 2]}}}
+    states = {
+        "T": {**CALL["States"]["T"], "Resource": {"Fn::GetAtt": "Other.Arn"}, "Comment": {"Fn::If": ["Far", 1, 2]}}
+    }
     properties = {"Definition": {**CALL, "States": states, "Comment": {"Ref": "Who"}, "X": "${Left}"}}
     template = {"Resources": {"M": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
     done = run("deploy", write(tmp_path / "t.json", template))
 
     assert done.exit_code == 104
-    assert "has ${Fn::If}, ${Left}, ${Other.Arn}, ${Who}: say what they stand for with -s NAME=VALUE" in done.stderr
+    assert "has ${Far}, ${Other.Arn}, ${Who}: say what they stand for with -s NAME=VALUE" in done.stderr
     assert server.client().list_state_machines()["stateMachines"] == []
+
+
+def test_what_no_substitution_names_stays(run: Run, server: Running, tmp_path: Path) -> None:
+    """`${Name}` in a template's definition that nothing substitutes stays, as it does at AWS, and is told."""
+    machine = {"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": "${Left}", "End": True}}}
+    row = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"Definition": machine}}
+    done = run("deploy", write(tmp_path / "t.json", {"Resources": {"M": row}}))
+
+    assert done.exit_code == 0
+    assert "M keeps ${Left} as it is" in done.stderr
+    found = server.client().describe_state_machine(stateMachineArn=done.stdout.strip())
+    assert json.loads(found["definition"]) == machine
+
+
+def test_a_placeholder_of_a_definition_can_stand_for_itself(run: Run, server: Running, tmp_path: Path) -> None:
+    """In a file that is a definition alone `${x}` may be a text that is meant: it is given as itself."""
+    machine = {"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": "${x}", "End": True}}}
+    found = deployed(run, server, write(tmp_path / "m.asl.json", machine), "-s", "x=${x}")
+
+    assert json.loads(found["definition"]) == machine
+
+
+def test_what_did_not_change_is_told(run: Run, server: Running, tmp_path: Path) -> None:
+    """Created, unchanged, updated by what changed; a version of what is unchanged can still be published."""
+    machine = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+    file = write(tmp_path / "m.asl.json", machine)
+    assert "express: created arn" in run("deploy", file).stderr
+    again = run("deploy", file)
+    assert "express: unchanged arn" in again.stderr
+    assert again.stdout.strip().endswith(":stateMachine:m")
+    revision = server.client().describe_state_machine(stateMachineArn=again.stdout.strip()).get("revisionId")
+    role = ("--role", "arn:aws:iam::123456789012:role/other")
+    assert "express: updated arn" in run("deploy", file, *role).stderr
+    assert "express: unchanged arn" in run("deploy", file, *role).stderr
+    assert run("deploy", file, *role, "--publish").stdout.strip().endswith(":1")
+    write(tmp_path / "m.asl.json", {**machine, "Comment": "new"})
+    assert "express: updated arn" in run("deploy", file).stderr
+    assert server.client().describe_state_machine(stateMachineArn=again.stdout.strip()).get("revisionId") != revision
+    assert (
+        "stays EXPRESS: the type of a state machine can't be changed"
+        in run("deploy", file, "--type", "STANDARD").stderr
+    )
+
+
+def test_a_refused_template_shows_the_place_in_the_template(run: Run, server: Running, tmp_path: Path) -> None:
+    """Findings stand where they were written, not where they came to in the text that was sent."""
+    text = """\
+Resources:
+  M:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      StateMachineType: EXPRESS
+      DefinitionString: !Sub |
+        {"StartAt": "P",
+         "States": {"P": {"Type": "Pass", "Ende": true}}}
+"""
+    done = run("deploy", write(tmp_path / "t.yaml", text))
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "t.yaml:8:43: error E0102 Field 'Ende' is not supported" in done.stderr
+    assert "express: M of" in done.stderr
 
 
 def test_terraform(run: Run, server: Running, tmp_path: Path) -> None:

@@ -80,9 +80,11 @@ def test_trace_is_a_timed_tree() -> None:
         "├─ Schedule",
         "├─ Release",
         "├─ Refund",
+        "└─ Order failed",
     ]
     assert tree[0].endswith("FAILED")
     assert tree[7].endswith("AddressUnknown")
+    assert tree[10].endswith("AddressUnknown")
 
 
 def test_trace_shows_iterations_and_attempts(tmp_path: Path) -> None:
@@ -170,3 +172,50 @@ def test_input_that_is_no_json_is_wrong_usage() -> None:
     """Input that can't be read as JSON is the caller's mistake."""
     assert invoke("iot-routing", "-i", "{no").exit_code == 2
     assert invoke("iot-routing", "-i", "@/nowhere/in.json").exit_code == 104
+
+
+def test_a_file_that_is_given_as_the_input_is_told_how_to_be_read(tmp_path: Path) -> None:
+    """`-i in.json` without the @ names what to write."""
+    (tmp_path / "in.json").write_text("{}")
+    result = invoke("order-fulfilment", "-i", str(tmp_path / "in.json"))
+    said = "".join(re.sub(r"[│\n]", "", result.output).split())
+
+    assert result.exit_code == 2
+    assert f"isafile:write-i@{tmp_path / 'in.json'}" in said
+
+
+PASS = {"Type": "Pass", "Next": "B"}
+BROKEN = {"Type": "Pass", "InputPath": "$.no", "End": True}
+
+
+@pytest.mark.parametrize(
+    ("states", "line"),
+    [
+        ({"A": PASS, "B": BROKEN}, "B Pass"),
+        (
+            {
+                "A": PASS,
+                "B": {"Type": "Choice", "Choices": [{"Variable": "$.no", "NumericEquals": 1, "Next": "C"}]},
+                "C": {"Type": "Succeed"},
+            },
+            "B Choice",
+        ),
+        ({"A": PASS, "B": {"Type": "Fail", "Error": "States.Runtime"}}, "B Fail"),
+        (
+            {"M": {"Type": "Map", "ItemProcessor": {"StartAt": "A", "States": {"A": PASS, "B": BROKEN}}, "End": True}},
+            "B",
+        ),
+    ],
+)
+def test_the_trace_names_the_error_at_the_state_that_failed(tmp_path: Path, states: dict[str, Any], line: str) -> None:
+    """Whatever a state fails by, its line says the error's name."""
+    data = "[1]" if "M" in states else "{}"
+    result = invoke(
+        definition(tmp_path, states),
+        "-i",
+        data,
+        "--trace",
+    )
+    (found,) = [text for text in result.stderr.splitlines() if "States.Runtime" in text and "─" in text]
+
+    assert line in re.sub(" +", " ", found)

@@ -19,9 +19,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from express.cli import bench_live, top
+from express.cli.columns import fitting
 from express.cli.live import FRAMES_PER_SECOND, Sampler, line, table
 from express.config import Config
-from express.runtime.counters import Counters
+from express.runtime.counters import Counters, Histogram
 from express.service.prepare import prices
 from express.sources.generator import Progress
 from express.telemetry.report import PipelineReport, Report, Totals
@@ -54,7 +56,7 @@ def test_figures_are_those_of_the_reports() -> None:
     assert (machine.name, total.name) == ("iot-routing", "total")
     for row in (machine, total):
         assert (row.succeeded, row.failed, row.dead, row.running, row.lag) == (90, 5, 10, 5, 77)
-        assert (row.p50, row.p99, row.gb_seconds) == (5, 5, 0.00625)
+        assert (row.p50, row.p99, row.gb_seconds) == ("≤5 ms", "≤5 ms", 0.00625)
         assert row.left > 0
     assert "90 succeeded" in line(total)
 
@@ -68,7 +70,7 @@ def test_nothing_to_show_yet() -> None:
     Console(file=io.StringIO(), width=80).print(table(view, rows, 80))
 
 
-@pytest.mark.parametrize("width", [70, 84, 100, 120])
+@pytest.mark.parametrize("width", [50, 70, 80, 84, 100, 105, 120, 140])
 def test_it_fits_the_terminal(width: int) -> None:
     """No line is longer than the terminal, and the figures that matter most are on all of them."""
     totals = Totals()
@@ -82,7 +84,51 @@ def test_it_fits_the_terminal(width: int) -> None:
 
     assert all(len(shown) <= width for shown in text.splitlines())
     assert "…" not in text
-    assert all(heading in text for heading in ("workflow", "out/s", "lag", "p99", "succeeded", "failed", "dead"))
+    assert all(heading in text for heading in ("workflow", "out/s", "p99", "failed"))
+    if width >= 70:
+        assert all(heading in text for heading in ("lag", "succeeded", "dead", "9,999,999"))
+
+
+@pytest.mark.parametrize("width", [50, 80, 100, 140])
+def test_tables_of_bench_and_top_fit_the_terminal(width: int) -> None:
+    """Columns are left out, digits never."""
+    figures = {"time": "3600 s", "e2e p50": "12345.67 ms", "p99": "12345.67 ms", "max": "12345.67 ms"}
+    names = (
+        "time",
+        "due/s",
+        "done/s",
+        "in flight",
+        "waiting",
+        "lag",
+        "e2e p50",
+        "p99",
+        "max",
+        "failed",
+        "dropped",
+        "behind",
+    )
+    rows = [tuple(figures.get(name, "123,456") for name in names)]
+    shop = [("a-workflow-of-ours", "1,000", "1,234,567", "12,345", "300000", "300000", "12:00:00")]
+    for grid, droppable in (
+        (lambda hidden: bench_live._grid(names, rows, hidden), bench_live.DROPPABLE),
+        (lambda hidden: top._grid(shop, hidden), top.DROPPABLE),
+    ):
+        console = Console(record=True, width=width, file=io.StringIO())
+        made = fitting(grid, droppable, width)
+        console.print(made)
+        text = console.export_text()
+
+        assert "…" not in text
+        assert all(column.header in text for column in made.columns)
+
+
+def test_a_percentile_beyond_all_buckets_is_a_lower_bound() -> None:
+    """What is slower than the last bucket is never told as a figure that somebody measured."""
+    histogram = Histogram()
+    for ms in (1, 400_000):
+        histogram.add(ms)
+
+    assert (histogram.bound(0.5), histogram.bound(0.99)) == ("≤1 ms", ">300000 ms")
 
 
 def test_a_terminal_gets_a_table() -> None:

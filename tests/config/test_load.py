@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,10 @@ def test_toml_mistake_has_its_line(file: Path) -> None:
         (client('session_timeout_ms = "30s"'), "a number of milliseconds above 0, not '30s'"),
         (client("heartbeat.interval.ms = 45000"), "has to be less than session_timeout_ms"),
         (client("rebalance_timeout_ms = 35000"), "have to be less than kafka.client.rebalance_timeout_ms, 35s"),
+        (client('auto.offset.reset = "latest"'), "records that came before the first commit are lost"),
+        (client("transaction_timeout_ms = 60000"), "express.toml:5: kafka.client.transaction_timeout_ms: is not set"),
+        (client("sesion.timeout.ms = 1"), "no client knows the property 'sesion_timeout_ms'; did you mean"),
+        (client('linger.ms = "soon"'), "must be a number of milliseconds from 0"),
         (client("max_poll_interval_ms = 30000"), "have to be less than kafka.client.max_poll_interval_ms, 30s"),
         (
             ("[functions]", '[workers]\nrebalance_drain = "5m"\n[functions]'),
@@ -225,6 +230,41 @@ def test_rules_between_keys(file: Path, change: tuple[str, str], message: str) -
 
     assert message in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("^iot.*", "patterns are not understood, list the topics by name"),
+        ("iot.*", "patterns are not understood"),
+        ("a,b", "write a list with one name in each string"),
+        ("", "one has 1 to 249 of A-Z"),
+        (".", "is neither '.' nor '..'"),
+        ("bestellungen für alle", "one has 1 to 249 of A-Z"),
+        ("x" * 250, "one has 1 to 249 of A-Z"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('topics = ["iot.events"]', "topics = [NAME]", "pipelines[0].topics[0]"),
+        ('output = "iot.results"', "output = NAME", "pipelines[0].output"),
+        ('dead_letter = "iot.dead"', "dead_letter = NAME", "pipelines[0].dead_letter"),
+        ("[functions]", '[kafka]\nproduce = ["fine", NAME]\n[functions]', "kafka.produce[1]"),
+        ("[functions]", "[execution_log]\ntopic = NAME\n[functions]", "execution_log.topic"),
+        ("[functions]", "[api]\nlog_topic = NAME\n[functions]", "api.log_topic"),
+    ],
+)
+def test_a_name_that_no_topic_can_have(file: Path, old: str, new: str, key: str, name: str, reason: str) -> None:
+    """It is refused with its place: a client would wait for such a topic, or subscribe to none, and say nothing."""
+    if not name and key.startswith(("execution_log", "api")):
+        return  # none is wanted
+    text = GOOD if "[kafka]\n" not in new else GOOD.replace('[kafka]\ngroup = "lab"\n', "")
+    assert old in text
+    message = refused(file, text.replace(old, new.replace("NAME", json.dumps(name))))
+
+    assert f"{key}: " in message
+    assert reason in message
 
 
 def test_times_of_the_group_that_fit(file: Path) -> None:
@@ -313,3 +353,41 @@ def test_lines_agree_with_the_text(entries: Sequence[tuple[list[str], str]]) -> 
     found = key_lines("\n".join(lines))
 
     assert {path: found[path] for path in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[pipelines]\nname = 'x'\n", "pipelines: it is a list of tables: write [[pipelines]] instead of [pipelines]"),
+        ("[[kafka]]\ngroup = 'x'\n", "kafka: it is one table: write [kafka] instead of [[kafka]]"),
+        ("[api.principals]\nname = 'x'\n", "write [[api.principals]] instead of [api.principals]"),
+        ('{"kafka": {"group": "x"}}', "It looks like JSON: a configuration is TOML"),
+        ("[1]\n", "unknown key"),
+        ("# mine\n---\nkafka:\n  group: x\n", "It looks like YAML: a configuration is TOML"),
+        ("kafka.group = x\n", "express.toml:1"),
+    ],
+)
+def test_a_configuration_of_another_shape_or_format_says_what_to_write(tmp_path: Path, text: str, said: str) -> None:
+    """A list written as a table, a table as a list, JSON and YAML are told apart from other mistakes."""
+    (tmp_path / "express.toml").write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        load([tmp_path / "express.toml"], environ={})
+
+    assert said in str(raised.value)
+    assert ("It looks like" in str(raised.value)) == ("It looks like" in said)
+
+
+def test_members_of_inline_tables_come_from_the_line_they_stand_on(tmp_path: Path) -> None:
+    """An inline table, also one that lies over another, and one in an array."""
+    first = "[kafka]\nclient = { 'client.id' = 'x', 'session.timeout.ms' = 10000 }\n"
+    second = "[kafka]\nclient = { 'session.timeout.ms' = 20000, 'heartbeat.interval.ms' = 1000 }\n"
+    (tmp_path / "a.toml").write_text(first)
+    (tmp_path / "b.toml").write_text(second)
+    loaded = load([tmp_path / "a.toml", tmp_path / "b.toml"], environ={})
+    origins = {path[2:]: loaded.origin(path) for path, _ in flat(loaded.config) if path[:2] == ("kafka", "client")}
+
+    assert {name: Path(origin).name for (name,), origin in origins.items()} == {
+        "client.id": "a.toml:2",
+        "session.timeout.ms": "b.toml:2",
+        "heartbeat.interval.ms": "b.toml:2",
+    }

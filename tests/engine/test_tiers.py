@@ -23,6 +23,11 @@ def machine(*states: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"StartAt": "S0", "States": {f"S{i}": {**state, **on[i]} for i, state in enumerate(states)}, **more}
 
 
+def case_of(definition: dict[str, Any], data: Any, replies: dict[str, list[Reply]] | None = None) -> Case:
+    """An EXPRESS machine with its input."""
+    return Case(definition, "EXPRESS", data, replies or {})
+
+
 def output(case: Case) -> Any:
     """What a case gives on the segments; the rows must agree."""
     assert compare(case).wrong is None
@@ -56,7 +61,7 @@ BUSY = [Reply(output={"r": 1}, busy=5.0)]
 def test_the_time_of_entry_after_an_answer(state: dict[str, Any], path: tuple[Any, ...], replies: list[Reply]) -> None:
     """The Context object's EnteredTime, and the time in JSONata, are those of the state's entry, not its answer's."""
     show = {"Type": "Pass", "Parameters": {"v": {"t.$": "$t"}}} if "Assign" in state else {"Type": "Pass"}
-    found = output(Case(machine(state, show), {"a": 1}, {"S0": replies}))
+    found = output(case_of(machine(state, show), {"a": 1}, {"S0": replies}))
     for step in path:
         found = found[step]
     assert found == ENTERED
@@ -68,7 +73,7 @@ def test_the_time_of_entry_after_a_failure(place: str) -> None:
     handler = {"ErrorEquals": ["States.ALL"], "Next": "S1", "Assign": {"t.$": "$$.State.EnteredTime"}}
     retry = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 2}] if place == "Retry" else []
     state = {**TASK, "Catch": [handler], "Retry": retry}
-    case = Case(
+    case = case_of(
         machine(state, {"Type": "Pass", "Parameters": {"t.$": "$t"}}),
         {},
         {"S0": [Reply(error="Boom", cause="why", after=2.0)]},
@@ -80,7 +85,7 @@ def test_the_time_of_entry_of_a_later_state() -> None:
     """Each state has its own, also where the tasks before it were answered at once and took their time."""
     look = {**TASK, "QueryLanguage": "JSONata", "Output": "{% $append($states.input, $now()) %}"}
     replies = {name: [Reply(output=0, busy=3.0)] for name in ("S0", "S1", "S2")}
-    found = output(Case(machine(look, look, look), [], replies))
+    found = output(case_of(machine(look, look, look), [], replies))
     assert [text[17:19] for text in found] == ["00", "03", "06"]
 
 
@@ -88,11 +93,11 @@ def test_the_time_of_entry_of_a_later_state() -> None:
 def test_a_heartbeat_of_any_resource(resource: str) -> None:
     """HeartbeatSeconds is told to what performs the task, and missed or kept alike, whatever the resource is."""
     state = {"Type": "Task", "Resource": resource, "HeartbeatSeconds": 2}
-    case = Case(machine(state), {}, {"S0": [Reply(silent=True)]})
+    case = case_of(machine(state), {}, {"S0": [Reply(silent=True)]})
     assert compare(case).wrong is None
     ran = run(compile_definition(case.definition), case)
     assert (ran.status, ran.error, ran.calls[0].heartbeat) == ("FAILED", "States.Timeout", 2)
-    kept = Case(machine(state), {}, {"S0": [Reply(output="done", after=5.0, beats=(1.5, 3.0, 4.5))]})
+    kept = case_of(machine(state), {}, {"S0": [Reply(output="done", after=5.0, beats=(1.5, 3.0, 4.5))]})
     assert output(kept) == "done"
 
 
@@ -101,7 +106,7 @@ def test_a_heartbeat_of_any_resource(resource: str) -> None:
 )
 def test_result_of_a_jsonata_state_is_ignored(fields: dict[str, Any], wanted: Any) -> None:
     """A JSONata Pass has no Result: where it is only warned about (W0114) the output is Output, or the input."""
-    assert output(Case(machine({"Type": "Pass", **fields}, QueryLanguage="JSONata"), {"a": 1})) == wanted
+    assert output(case_of(machine({"Type": "Pass", **fields}, QueryLanguage="JSONata"), {"a": 1})) == wanted
 
 
 def test_an_answer_that_comes_after_its_timeout() -> None:
@@ -109,5 +114,44 @@ def test_an_answer_that_comes_after_its_timeout() -> None:
     retry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1, "IntervalSeconds": 1}]
     late, second = Reply(output="late", after=5.0, stubborn=True), Reply(output="second", after=1.5)
     states = machine({**TASK, "TimeoutSeconds": 2, "Retry": retry}, {**TASK, "ResultPath": "$.x"})
-    case = Case(states, {}, {"S0": [late, Reply(output={"of": "retry"}, after=1.0)], "S1": [second]})
+    case = case_of(states, {}, {"S0": [late, Reply(output={"of": "retry"}, after=1.0)], "S1": [second]})
     assert output(case) == {"of": "retry", "x": "second"}
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(output=1, busy=5.0), Reply(output=1, busy=2.0, after=3.0)], ids=["at once", "late"]
+)
+@pytest.mark.parametrize("states", [1, 2])
+def test_an_answer_that_comes_after_the_deadline(states: int, reply: Reply) -> None:
+    """TimeoutSeconds of the machine holds also where a task has held up the loop, and the timers with it."""
+    case = case_of(machine(*[TASK] * states, TimeoutSeconds=3), {}, {"S0": [reply]})
+    assert compare(case).wrong is None
+    assert run(compile_definition(case.definition), case).status == "TIMED_OUT"
+
+
+@pytest.mark.parametrize("field", ["TimeoutSeconds", "HeartbeatSeconds"])
+def test_the_timers_of_a_task_count_from_its_call(field: str) -> None:
+    """What a call takes before it gives way is part of its time, on segments as on the rows."""
+    case = case_of(machine({**TASK, field: 3}), {}, {"S0": [Reply(output=1, busy=2.0, after=2.0)]})
+    assert compare(case).wrong is None
+    ran = run(compile_definition(case.definition), case)
+    assert (ran.status, ran.error, round(ran.at)) == ("FAILED", "States.Timeout", 3)
+
+
+def test_a_task_that_is_void_when_it_is_asked_for_is_not_called() -> None:
+    """Where a branch fails in the turn in which another has come to its task, that is never called, on any tier."""
+    ends = {"Type": "Fail", "Error": "Boom"}
+    branches = [{"StartAt": "T", "States": {"T": {**TASK, "End": True}}}, {"StartAt": "F", "States": {"F": ends}}]
+    states = machine({"Type": "Pass"}, TASK, {"Type": "Parallel", "Branches": branches})
+    for replies in ({}, {"S1": LATE}):
+        case = case_of(states, {}, replies)
+        assert compare(case).wrong is None
+        assert [call.state for call in run(compile_definition(states), case).calls] == ["S1"]
+
+
+def test_credentials_that_are_no_object() -> None:
+    """An expression for all of Credentials has to give an object: the state fails, not the engine."""
+    case = case_of(machine({**TASK, "Credentials": "{% 'r' %}"}, QueryLanguage="JSONata"), {})
+    assert compare(case).wrong is None
+    ran = run(compile_definition(case.definition), case, history=True)
+    assert (ran.error, "Expected 'object', but was 'string'" in str(ran.cause)) == ("States.QueryEvaluationError", True)

@@ -257,4 +257,4 @@ def test_no_text_of_a_definition_becomes_code(name: str, literal: str, member: s
     emitter = Emitter()
     text = template_source(shape, emitter)
     assert text is not None
-    assert same(run(text, emitter, {name: 7}), {member: 7, "other" + member: literal})
+    assert same(run(text, emitter, {quoted: 7}), {member: 7, "other" + member: literal})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 import msgspec
 
 from tests.faults import network
+from tests.faults.brokers import DROPPED
 from tests.faults.rig import Outcome
 from tests.faults.run import trials
 from tests.faults.table import FAULTS
 from tests.kafka.jars import Missing, fetch
+from tests.sinks import control
 
 HEAD = f"{'fault':<28}{'trials':>7}{'faults':>8}{'records':>9}{'lost':>6}{'doubled':>9}{'recovery s':>18}  verdict"
 
@@ -31,11 +34,18 @@ def main() -> None:
         "--parallel", type=int, default=1, metavar="N", help="trials that leave the brokers alone, at a time"
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write every trial as JSON")
+    parser.add_argument(
+        "--trusting",
+        action="store_true",
+        help="the negative control: exactly once without looking for open transactions",
+    )
     parser.add_argument("--list", action="store_true", help="name the faults and end")
     arguments = parser.parse_args()
     if arguments.list:
         print("\n".join(f"{name:<28} row {fault.row}: {_about(name)}" for name, fault in FAULTS.items()))
         return
+    if arguments.trusting:
+        os.environ[control.VARIABLE] = "1"  # which services inherit
     names = runnable(arguments.only or list(FAULTS))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, while brokers are away
     sys.exit(asyncio.run(run(names, arguments)))
@@ -81,6 +91,9 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
         verdict = "passed" if not failed else f"{failed} FAILED"
         numbers = f"{len(found):>7}{counts[0]:>8}{counts[1]:>9}{counts[2]:>6}{doubled:>9}"
         lines.append(f"{name:<28}{numbers}{_recovery(found):>18}  {verdict}")
+    names = dict.fromkeys(outcome.fault for outcome in outcomes if DROPPED in outcome.notes)
+    dropped = {name: sum(one.notes[DROPPED] for one in outcomes if one.fault == name) for name in names}
+    lines += [f"{name}: {count:g} {DROPPED}" for name, count in dropped.items()]
     failed = sum(bool(outcome.problems) for outcome in outcomes)
     return [*lines, "", f"{len(outcomes) - failed} passed, {failed} failed"]
 

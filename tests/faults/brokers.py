@@ -7,7 +7,7 @@ import time
 
 from express.devbroker.messages.groups import FindCoordinatorRequest
 from tests.faults.proxy import Late
-from tests.faults.rig import Rig
+from tests.faults.rig import RECOVERY_SECONDS, Rig
 from tests.faults.service import until
 from tests.faults.topics import DRAIN_SECONDS
 from tests.kafka.wire import GROUP, NOT_YET, TRANSACTION, Wire
@@ -15,6 +15,11 @@ from tests.kafka.wire import GROUP, NOT_YET, TRANSACTION, Wire
 BOUNCE_SECONDS = 18
 """What a broker needs to go and to come back; events shall come meanwhile."""
 
+
+DROPPED = "transaction markers dropped"
+
+RECOVERS = 0.5
+"""Of kills in a row: after the others the next one comes while partitions are still being opened anew."""
 
 LATE = 3
 """Transactions that are held up together."""
@@ -44,6 +49,30 @@ async def _bounce(rig: Rig, *, clean: bool) -> None:
             await asyncio.sleep(rig.random.uniform(1, 4))
             await asyncio.to_thread(kafka.restart, node)
             await rig.recovered()
+
+
+async def broker_kills(rig: Rig) -> None:
+    """A broker is killed again and again amid many transactions; the markers that it drops then are counted."""
+    kafka = rig.cluster.kafka
+    before, kills = kafka.dropped_markers(), 0
+    service = await rig.start(workers=2)
+    async with rig.feeding():
+        while rig.feeding_left > 0 or not kills:
+            await asyncio.sleep(rig.random.uniform(0.5, 2))
+            node = kills % rig.cluster.shape.brokers + 1
+            await asyncio.to_thread(kafka.kill, node)
+            kills += 1
+            rig.disrupt()
+            await asyncio.sleep(rig.random.uniform(0, 1))
+            await asyncio.to_thread(kafka.restart, node)
+            if rig.random.random() < RECOVERS:
+                ends = await rig.ends()
+                rig.outcome.recoveries.append(round(await rig.watch.reached(ends, RECOVERY_SECONDS), 1))
+        await rig.recovered()
+    rig.outcome.notes["kills"] = kills
+    rig.outcome.notes[DROPPED] = kafka.dropped_markers() - before
+    rig.outcome.notes["transactions ended once more"] = service.text().count("the brokers left it open")
+    rig.outcome.notes["producers made anew"] = service.text().count("anew in")
 
 
 async def broker_suspended(rig: Rig) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import crash
+from tests.sinks import control
 
 MOST_SECONDS = "EXPRESS_FAULTS_MOST_SECONDS"
 """The variable that makes long tasks shorter."""
+
+control.trust_if_told()
 
 POINTS = crash.arm(Path(os.environ[crash.VARIABLE])) if crash.VARIABLE in os.environ else None
 

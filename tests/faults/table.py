@@ -18,6 +18,8 @@ FEW = Plan(rate=300)
 LONG_RUNNING = Plan(rate=500, slow=0.2, hold=(0.1, 5.0), keys=2_000)
 VERY_LONG = Plan(rate=100, slow=1.0, hold=(35.0, 45.0), keys=10_000_000)
 WIDE = Plan(partitions=12)
+MANY = Plan(partitions=48, rate=480, keys=5_000)
+"""Transactions under way at any time: each partition has one every 100 ms."""
 SMALL_DISK = Shape(disk_mib=256)
 QUICK = Settings(drain=f"{topics.DRAIN_SECONDS}s")
 LOOPS = Settings(workflow=engine.WORKFLOW, pipeline={"time_limit": f"{engine.CAP_SECONDS}s"})
@@ -74,6 +76,7 @@ FAULTS: dict[str, Fault] = {
     "rebalance-long": Fault(row=10, run=workers.long_running, doubles=False, plan=VERY_LONG),
     "broker-restart": Fault(row=11, run=brokers.broker_restart),
     "broker-kill": Fault(row=11, run=brokers.broker_kill),
+    "broker-kills": Fault(row=11, run=brokers.broker_kills, plan=MANY),
     "broker-suspended": Fault(row=13, run=brokers.broker_suspended),
     "cut": Fault(row=15, run=brokers.cut),
     "partition": Fault(row=15, run=network.partition, isolated=True, outage=network.SECONDS),
@@ -115,9 +118,11 @@ FAULTS: dict[str, Fault] = {
     "zstd": _codec("zstd"),
     "kill-worker-3.9": Fault(row=26, run=workers.kill_worker, shape=Shape(version=OTHER_VERSION)),
     "broker-kill-3.9": Fault(row=26, run=brokers.broker_kill, shape=Shape(version=OTHER_VERSION)),
+    "broker-kills-3.9": Fault(row=26, run=brokers.broker_kills, shape=Shape(version=OTHER_VERSION), plan=MANY),
     "rolling-restart": Fault(row=12, run=brokers.broker_restart, shape=THREE),
     "rolling-kill": Fault(row=12, run=brokers.broker_kill, shape=THREE),
     "one-suspended": Fault(row=13, run=brokers.one_suspended, shape=THREE),
+    "rolling-kills": Fault(row=12, run=brokers.broker_kills, shape=THREE, plan=MANY),
     "coordinator-kill": Fault(row=14, run=brokers.coordinator_kill, shape=THREE),
     "too-few-in-sync": Fault(row=20, run=brokers.too_few_in_sync, shape=THREE),
 }
@@ -126,6 +131,7 @@ FAULTS: dict[str, Fault] = {
 IN_BOTH_MODES = (
     *("kill-worker", "kills", "crash-points", "sigterm", "zombie", "rebalance-storm", "stuck"),
     *("sigterm-rebalance", "broker-kill", "rolling-kill", "coordinator-kill", "cut", "resets", "partition"),
+    *("broker-kills", "broker-kills-3.9", "rolling-kills"),
 )
 """Faults that are repeated in exactly-once, where a duplicate is always a failure."""
 

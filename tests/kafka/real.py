@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -38,12 +39,18 @@ appender.c.type=Console
 appender.c.name=C
 appender.c.layout.type=PatternLayout
 appender.c.layout.pattern=%d %p %c{1} %m%n
+logger.m.name=kafka.coordinator.transaction.TransactionMarkerChannelManager
+logger.m.level=INFO
 """
 _LOG4J1 = """log4j.rootLogger=WARN, C
 log4j.appender.C=org.apache.log4j.ConsoleAppender
 log4j.appender.C.layout=org.apache.log4j.PatternLayout
 log4j.appender.C.layout.ConversionPattern=%d %p %c{1} %m%n
+log4j.logger.kafka.coordinator.transaction.TransactionMarkerChannelManager=INFO
 """
+_DROPPED = re.compile(r"Couldn't find leader endpoint for partitions (.*) while trying to send transaction markers")
+"""What a coordinator says when it takes partitions for deleted, and ends their transaction without them."""
+_PARTITION = re.compile(r"[\w.-]+-\d+")
 
 
 class RealKafka:
@@ -150,6 +157,11 @@ class RealKafka:
     def log(self, node: int = 1) -> str:
         """What a node has written so far."""
         return (self._folder / f"{node}.log").read_text(errors="replace")
+
+    def dropped_markers(self) -> int:
+        """How many transaction markers the coordinators have not written, by their logs (KAFKA-20734)."""
+        told = [found for node in self._nodes for found in _DROPPED.findall(self.log(node))]
+        return sum(len(_PARTITION.findall(partitions)) for partitions in told)
 
     def _is_ready(self) -> bool:
         """Whether every node that runs answers, and knows all the others."""

@@ -65,6 +65,8 @@ from express.devbroker.messages.records import (
 from express.devbroker.messages.transactions import (
     AddOffsetsToTxnRequest,
     AddPartitionsToTxnRequest,
+    DescribeProducersRequest,
+    DescribeTransactionsRequest,
     EndTxnRequest,
     InitProducerIdRequest,
     InitProducerIdResponse,
@@ -254,6 +256,13 @@ async def commit_positions(
     """The code of sending a position to a transaction."""
     request = AddOffsetsToTxnRequest(transactional_id=name, producer_id=who.producer_id, epoch=who.epoch, group=group)
     assert (await wire.settled(request)).error == Code.NONE
+    return await commit_untold(wire, name, who, group, topic, offset, **member)
+
+
+async def commit_untold(
+    wire: Wire, name: str, who: InitProducerIdResponse, group: str, topic: str, offset: int, **member: Any
+) -> int:
+    """The same without telling the coordinator, which a broker takes that does not verify."""
     topics = [TxnCommitTopic(name=topic, partitions=[TxnCommitPartition(index=0, offset=offset)])]
     commit = TxnOffsetCommitRequest(
         transactional_id=name, group=group, producer_id=who.producer_id, epoch=who.epoch, topics=topics, **member
@@ -332,6 +341,8 @@ def sample(kind: type[Message], topic: str) -> Message:
             topics=[MorePartitions(name=topic, count=2, assignments=[[1]])], timeout_ms=1000, validate_only=True
         ),
         DeleteGroupsRequest(groups=["missing"]),
+        DescribeProducersRequest(topics=[partition]),
+        DescribeTransactionsRequest(transactional_ids=["versions"]),
         IncrementalAlterConfigsRequest(
             resources=[
                 AlteredResource(

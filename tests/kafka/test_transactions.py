@@ -11,8 +11,12 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from express.devbroker.codes import Code
 from express.devbroker.messages.offsets import OffsetFetchRequest, OffsetFetchTopic
 from express.devbroker.messages.transactions import (
+    DescribedTransaction,
+    DescribeProducersRequest,
+    DescribeTransactionsRequest,
     InitProducerIdRequest,
     InitProducerIdResponse,
+    TransactionTopic,
 )
 from tests.kafka.clients import consumer, end_offset, new_topic, producer, read, read_all
 from tests.kafka.requests import (
@@ -165,6 +169,67 @@ async def test_undecided_positions_can_be_waited_for(address: str) -> None:
         assert open_.error == Code.UNSTABLE_OFFSET_COMMIT
         assert await end(wire, name, who, True) == Code.NONE
         await until(lambda: has_position(wire, group, TopicPartition(topic, 0), 7))
+
+
+async def described(wire: Wire, name: str) -> DescribedTransaction:
+    """What the coordinator says of a transactional id."""
+    answer = await wire.settled(DescribeTransactionsRequest(transactional_ids=[name]))
+    found: DescribedTransaction = answer.transactions[0]
+    return found
+
+
+async def opened_at(wire: Wire, topic: str, who: InitProducerIdResponse) -> int:
+    """The first offset of what a producer has open in partition 0 of a topic, -1 if nothing is."""
+    request = DescribeProducersRequest(topics=[TransactionTopic(name=topic, partitions=[0])])
+    (partition,) = (await wire.settled(request)).topics[0].partitions
+    (found,) = [known for known in partition.producers if known.producer_id == who.producer_id]
+    assert (found.epoch, found.last_sequence) == (who.epoch, 1)
+    return int(found.open_since)
+
+
+async def test_transactions_are_described(address: str) -> None:
+    """The coordinator says how the last transaction of an id stands, of which producer, and with which timeout."""
+    topic, name = await new_topic(address), unique("tx")
+    async with Wire(address) as wire:
+        await wire.find(name, TRANSACTION)
+        assert (await described(wire, name)).error == Code.TRANSACTIONAL_ID_NOT_FOUND
+        who = await begun(wire, name, 23_001)
+        states = []
+        for committed in (True, False):
+            states.append(await described(wire, name))
+            assert await add(wire, name, who, topic) == Code.NONE
+            states.append(await described(wire, name))
+            assert await end(wire, name, who, committed) == Code.NONE
+            await until(lambda: is_ended(wire, name))
+        states.append(await described(wire, name))
+
+    assert [found.state for found in states] == ["Empty", "Ongoing", "CompleteCommit", "Ongoing", "CompleteAbort"]
+    assert {(found.producer_id, found.epoch) for found in states} == {(who.producer_id, who.epoch)}
+    assert {found.timeout_ms for found in states} == {23_001}
+    named = [[(part.name, part.partitions) for part in found.topics] for found in states]
+    assert named == [[], [(topic, [0])], [], [(topic, [0])], []]
+
+
+async def is_ended(wire: Wire, name: str) -> bool:
+    """Whether the markers of a transaction are written, as far as the coordinator knows."""
+    return (await described(wire, name)).state.startswith("Complete")
+
+
+async def test_producers_are_described(address: str) -> None:
+    """The leader says which producers have written to a partition, and from where on a transaction is open."""
+    topic, name = await new_topic(address), unique("tx")
+    async with Wire(address) as wire:
+        who = await begun(wire, name)
+        assert await add(wire, name, who, topic) == Code.NONE
+        assert (await write(wire, topic, name, batch_of(who, 0, b"a", b"b"))).error == Code.NONE
+        assert await opened_at(wire, topic, who) == 0
+        assert await end(wire, name, who, True) == Code.NONE
+        await until(lambda: is_ended(wire, name))
+        assert await opened_at(wire, topic, who) == -1
+        missing = DescribeProducersRequest(topics=[TransactionTopic(name=topic, partitions=[7])])
+        code = (await wire.call(missing)).topics[0].partitions[0].error
+
+    assert code == Code.UNKNOWN_TOPIC_OR_PARTITION
 
 
 async def test_positions_of_a_stale_member_are_refused(address: str) -> None:

@@ -1,6 +1,8 @@
 """`python -m tests.reference --examples N`: compare engine and reference on N generated machines.
 
-A difference is printed with its seed; `--seed S --examples 1` runs that machine again and prints it.
+`--tiers` compares the rows with the segments instead, on machines that are derived from the model, and prints which
+share of their states the segments ran. A difference is printed with its seed; `--seed S --examples 1` runs that
+machine again and prints it. Warnings are errors: generated code must compile without any.
 """
 
 from __future__ import annotations
@@ -9,8 +11,14 @@ import argparse
 import json
 import sys
 import time
+import warnings
+from collections import Counter
 from random import Random
 
+import msgspec
+
+from . import tiers
+from .derive import derived
 from .differential import compare
 from .generate import Maker
 
@@ -23,8 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=2000, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the first seed")
     parser.add_argument("--language", choices=LANGUAGES, help="only this one")
+    parser.add_argument("--tiers", action="store_true", help="compare the rows with the segments")
     parser.add_argument("--show", type=int, default=5, metavar="N", help="print the first N differences")
     options = parser.parse_args(arguments)
+    warnings.simplefilter("error")
+    return _tiers(options) if options.tiers else _reference(options)
+
+
+def _reference(options: argparse.Namespace) -> int:
     begun = time.perf_counter()
     different = contested = 0
     for seed in range(options.seed, options.seed + options.examples):
@@ -43,6 +57,43 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{options.examples} examples in {seconds:.1f} s, {contested} differ only in a race")
     print(f"{options.examples - different} passed, {different} failed")
     return 1 if different else 0
+
+
+def _tiers(options: argparse.Namespace) -> int:
+    begun, counts, statuses = time.perf_counter(), Counter[str](), Counter[str]()
+    for seed in range(options.seed, options.seed + options.examples):
+        language = options.language or LANGUAGES[seed % 3]
+        case = derived(seed, language)
+        verdict = None if case is None else tiers.compare(case)
+        if case is None or verdict is None or verdict.endless:
+            counts["none"] += 1
+            continue
+        _count(verdict, counts, statuses)
+        if verdict.wrong is not None:
+            counts["failed"] += 1
+            if counts["failed"] <= options.show:
+                print(f"--seed {seed} --language {language}: {verdict.wrong}")
+                if options.examples == 1:
+                    print(json.dumps(msgspec.to_builtins(case)))
+    _tell(counts, statuses, time.perf_counter() - begun)
+    return 1 if counts["failed"] else 0
+
+
+def _count(verdict: tiers.Verdict, counts: Counter[str], statuses: Counter[str]) -> None:
+    counts["machines"] += 1
+    counts["states"] += verdict.states
+    counts["fast"] += verdict.fast
+    counts["wholly"] += verdict.fast == verdict.states
+    counts["never"] += not verdict.fast
+    statuses[verdict.status] += 1
+
+
+def _tell(counts: Counter[str], statuses: Counter[str], seconds: float) -> None:
+    share = 100 * counts["fast"] / max(1, counts["states"])
+    print(f"{counts['machines']} machines in {seconds:.1f} s, {counts['none']} draws were none: {dict(statuses)}")
+    print(f"{counts['fast']} of {counts['states']} states ({share:.1f} %) ran on segments:")
+    print(f"{counts['wholly']} machines wholly, {counts['never']} not at all")
+    print(f"{counts['machines'] - counts['failed']} passed, {counts['failed']} failed")
 
 
 if __name__ == "__main__":

@@ -177,8 +177,7 @@ class _Call:
             raise Failure("States.IntrinsicFailure") from error
 
     def _string(self) -> str:
-        raw = self._match(r"'(?:\\.|[^'\\])*'")[1:-1]
-        return re.sub(r"\\(['\\])", r"\1", raw)
+        return self._match(r"'(?:\\.|[^'\\])*'")[1:-1]
 
     def _match(self, pattern: str) -> str:
         found = re.compile(pattern).match(self.text, self.at)

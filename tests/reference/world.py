@@ -26,8 +26,12 @@ MONOTONIC = 1_000.0
 WALL = 1_800_000_000.0
 
 
-class Endless(Exception):
-    """An example that does not end, or nothing is under way any more."""
+MOST_LOOKS = 3_000
+"""How often an example may look at the clock: a loop that does not wait looks for ever, and the clock stands."""
+
+
+class Endless(BaseException):
+    """An example that does not end, or nothing is under way any more: no fault that the engine may take for its own."""
 
 
 class Loop(asyncio.BaseEventLoop):
@@ -40,7 +44,7 @@ class Loop(asyncio.BaseEventLoop):
         super().__init__()
         self._selector = self
         self.now = MONOTONIC
-        self.turns = 0
+        self.turns = self.looks = 0
         self.failures: list[str] = []
         self.set_exception_handler(lambda loop, context: self.failures.append(str(context)))
 
@@ -48,7 +52,12 @@ class Loop(asyncio.BaseEventLoop):
         """Virtual seconds."""
         return self.now
 
-    monotonic = time
+    def monotonic(self) -> float:
+        """Virtual seconds, for who may be in a loop."""
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise Endless("too many looks at the clock")
+        return self.now
 
     def wall(self) -> float:
         """Virtual seconds since 1970."""
@@ -153,18 +162,24 @@ class Tasks:
         number = self._counts[task.state] = self._counts.get(task.state, -1) + 1
         reply = replies[min(number, len(replies) - 1)]
         self._loop.now += reply.busy
-        for beat in reply.beats:
-            self._loop.call_later(beat, self._beat, task.seq)
         if reply.after is None and not reply.silent:
             return _given(reply)
-        answer = self._answer(reply)
+        beats = [self._loop.call_later(beat, self._beat, task.seq) for beat in reply.beats]
+        answer = self._answer(reply, beats)
         return asyncio.ensure_future(answer) if reply.task else answer
 
     def _beat(self, seq: int) -> None:
         if self.executor is not None and self.run is not None and self.run.x.finished is None:
             self.executor.tell(self.run, Heartbeat(seq))
 
-    async def _answer(self, reply: Reply) -> JSON:
+    async def _answer(self, reply: Reply, beats: list[asyncio.TimerHandle]) -> JSON:
+        try:
+            return await self._answered(reply)
+        finally:
+            for beat in beats:  # who has answered does not beat any more
+                beat.cancel()
+
+    async def _answered(self, reply: Reply) -> JSON:
         until = self._loop.now + (1e9 if reply.silent else reply.after or 0.0)
         while True:
             try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from express.ports import Partition, Position
+from express.ports import MASK, Partition, Position
 from express.values import loads
 from tests.engine.scripts import program, task
 from tests.runtime.rig import Rig, header, offsets, seconds, until
@@ -300,6 +300,40 @@ def test_intake_stops_by_estimated_memory() -> None:
         assert heap <= 16 << 20
         assert worker.counters.heap_bytes == 0
 
+    run_virtual(main())
+
+
+def test_intake_stops_by_what_histories_take() -> None:
+    """Executions that run long and are recorded count with their histories, which end where the memory does."""
+
+    class Log:
+        threshold, slow = MASK + 1, float("inf")
+
+        def ended(self, about: Any, finish: Any, seconds: float, history: Any, *place: Any) -> None:
+            lengths.append(len(history.log))
+
+    async def main() -> None:
+        loop = {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": once, "MaxConcurrency": 1}
+        rig = Rig(program(loop), heap_bytes=4 << 20, ordering="none", tracer=Log())
+        for _ in range(20):
+            rig.put({"items": [1] * 5_000})
+        worker = rig.worker()
+        most = heap = 0
+        while rig.written < 20:
+            most = max(most, worker.counters.in_flight)
+            heap = max(heap, worker.counters.heap_bytes)
+            await asyncio.sleep(0.05)
+        await rig.stop()
+
+        assert most < 20
+        assert heap <= 6 << 20
+        assert worker.counters.heap_bytes == 0
+        assert len(lengths) == 20
+        assert min(lengths) < max(lengths) <= 25_000
+
+    lengths: list[int] = []
+    wait = {"Type": "Wait", "Seconds": 0, "End": True}
+    once = {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "W", "States": {"W": wait}}
     run_virtual(main())
 
 

@@ -13,9 +13,16 @@ from itertools import chain
 import msgspec
 
 from tests.simulation.broken import VARIANTS
+from tests.simulation.paths import Paths
 from tests.simulation.seeds import Verdict, run_seed
 
 CHUNK = 50
+
+SHARED = 100
+"""Seeds of which so many must give the fast path its share; few may be drawn otherwise."""
+
+FAST_SHARE = 0.5
+"""Of all records: what most of those in production take, the proof has to take."""
 
 
 def main() -> None:
@@ -36,6 +43,7 @@ def main() -> None:
 def _one(seed: int, mode: str | None, variant: str) -> int:
     verdict = run_seed(seed, mode, variant)
     print(msgspec.json.format(msgspec.json.encode(verdict.draw)).decode())
+    print(verdict.paths.told())
     print(_line(verdict), f"trace {verdict.trace & 0xFFFF_FFFF_FFFF_FFFF:016x}, {verdict.turns} turns")
     return 1 if verdict.violation else 0
 
@@ -44,14 +52,20 @@ def _many(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     failed = count = duplicates = 0
+    paths = Paths()
     for verdict in _verdicts(seeds, arguments):
         count += 1
         duplicates += verdict.duplicates
+        paths.add(verdict.paths)
         if verdict.violation:
             failed += 1
             print(_line(verdict), flush=True)
     took = time.monotonic() - began
     print(f"{count - failed} passed, {failed} failed ({duplicates} duplicates at least once) in {took:.1f} s")
+    print(paths.told())
+    if count >= SHARED and paths.fast < FAST_SHARE * paths.total:
+        print(f"the fast path carried less than {FAST_SHARE:.0%} of the records: this proves too little of it")
+        return 1
     return 1 if failed else 0
 
 

@@ -9,17 +9,22 @@ from typing import Any
 from aiokafka.errors import KafkaConnectionError
 from msgspec.structs import replace
 
-from express.ports import Partition, Position, Record, Sink
+from express.kafka import CLOSE_SECONDS
+from express.kafka.transactional import Open
+from express.ports import Event, Partition, Position, Record, Sink
 from express.runtime import lane as lanes
 from express.runtime.lane import Lane, running
 from express.runtime.offsets import OffsetTracker
 from express.runtime.processor import Processor
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
+from express.sinks.wire import WireBatch
+from express.sources.fetched import Records
 from tests.simulation.draw import Draw, Mode
-from tests.simulation.loop import Process
+from tests.simulation.loop import PROCESS
 from tests.simulation.network import Odds
-from tests.simulation.world import DEAD, OUT, Variant, Worker
+from tests.simulation.topic import DEAD, OUT
+from tests.simulation.world import Variant, Worker, producing
 
 
 class CommitBeforeAck(Variant):
@@ -30,7 +35,7 @@ class CommitBeforeAck(Variant):
 
     def sink(self, draw: Draw) -> Sink:
         """A sink whose flush waits for nothing."""
-        return _Hasty((OUT, DEAD), {})
+        return _Hasty((OUT, DEAD), producing(draw))
 
 
 class _Hasty(KafkaSink):
@@ -85,9 +90,41 @@ class IdPerWorker(Variant):
     name = "id-per-worker"
     modes: tuple[Mode, ...] = ("eos",)
 
-    def transactional_id(self, name: str, process: Process) -> str:
-        """The worker's own."""
-        return f"{name}-{process.name}"
+    def sink(self, draw: Draw) -> Sink:
+        """A sink that writes as its worker."""
+        return _Own((OUT, DEAD), "group", producing(draw))
+
+
+class _Own(KafkaTransactions):
+    def _transactional_id(self, partition: Partition) -> str:
+        process = PROCESS.get()
+        assert process is not None
+        return f"{super()._transactional_id(partition)}-{process.name}"
+
+
+async def _see_nothing(client: Any, partitions: Any) -> Open:
+    return Open({}, set(), set())
+
+
+async def _decided(client: Any, group: str, partitions: Any) -> set[Any]:
+    return set()
+
+
+class NoTakeover(Variant):
+    """Trusts the brokers to have ended the last transaction: some forget to (KAFKA-20734)."""
+
+    name = "no-takeover"
+    modes: tuple[Mode, ...] = ("eos",)
+    patches = (
+        ("express.sinks.takeover", "look", _see_nothing),
+        ("express.sinks.takeover", "undecided", _decided),
+        ("express.sinks.writer", "look", _see_nothing),
+        ("express.sinks.writer", "undecided", _decided),
+    )
+
+    def shape(self, draw: Draw) -> Draw:
+        """Brokers that forget are killed all the time."""
+        return replace(draw, gentle=False, brokers="forgetful", marker_seconds=1.0, faults={"restart": 1.0})
 
 
 class CommittedBeforeFencing(Variant):
@@ -162,6 +199,7 @@ class CommitAfterCut(Variant):
 async def _commit_anyhow(consumer: Any, offsets: Mapping[Any, Any]) -> None:
     """As aiokafka's own `commit`: in whatever generation there is, also in none."""
     while True:
+        await consumer._coordinator.ensure_coordinator_known()
         try:
             await consumer._coordinator._do_commit_offsets(None, offsets)
             return
@@ -190,17 +228,19 @@ class ForgottenProducer(Variant):
 
     def sink(self, draw: Draw) -> Sink:
         """A sink that forgets."""
-        return _Forgetful((OUT, DEAD), "group", {})
+        return _Forgetful((OUT, DEAD), "group", producing(draw))
 
     def shape(self, draw: Draw) -> Draw:
         """Workers stop while partitions go and brokers are slow."""
-        faults, odds = {"leave": 1.0, "join": 1.0, "break": 1.0}, {"transaction": Odds(late=0.5, late_seconds=12.0)}
+        faults, odds = {"leave": 1.0, "join": 1.0}, {"transaction": Odds(late=0.5, late_seconds=12.0)}
         return replace(draw, gentle=False, faults=faults, fault_seconds=0.5, odds=odds)
 
 
 class _Forgetful(KafkaTransactions):
     async def close(self, partitions: Collection[Partition]) -> None:
         writers = [self._writers.pop(partition) for partition in partitions if partition in self._writers]
+        if writers:
+            await asyncio.sleep(CLOSE_SECONDS)  # as long as a client may take that no broker answers
         await asyncio.gather(*(writer.close() for writer in writers))
 
 
@@ -219,11 +259,142 @@ class PoisonSkipped(Variant):
         dispatcher._dead_letter = skip
 
 
+# Mistakes of the fast path: batches that are decoded whole, records run in one loop, results in pieces -----------
+
+
+class BatchOfResultsDropped(Variant):
+    """Forgets a piece of encoded results now and then, after their offsets are entered."""
+
+    name = "results-dropped"
+
+    class _Batch(WireBatch):
+        __slots__ = ()
+
+        def extend(self, encoded: bytes, records: int, latest: int) -> None:
+            if len(encoded) % 5:
+                super().extend(encoded, records, latest)
+
+    patches = (("express.sinks.wire", "WireBatch", _Batch), ("express.sinks.batches", "WireBatch", _Batch))
+
+
+class ResultsLate(Variant):
+    """Hands a piece of encoded results to the batch a turn of the loop later: a commit may come before them."""
+
+    name = "results-late"
+
+    class _Batch(WireBatch):
+        __slots__ = ()
+
+        def extend(self, encoded: bytes, records: int, latest: int) -> None:
+            asyncio.get_running_loop().call_later(0.05, super().extend, encoded, records, latest)
+
+    patches = (("express.sinks.wire", "WireBatch", _Batch), ("express.sinks.batches", "WireBatch", _Batch))
+
+
+class CountOfBatchWrong(Variant):
+    """Numbers the records of a piece wrongly, so that a batch says that it has fewer than there are."""
+
+    name = "count-of-batch"
+
+    class _Batch(WireBatch):
+        __slots__ = ()
+
+        def extend(self, encoded: bytes, records: int, latest: int) -> None:
+            super().extend(encoded, max(1, records - 1), latest)
+
+    patches = (("express.sinks.wire", "WireBatch", _Batch), ("express.sinks.batches", "WireBatch", _Batch))
+
+
+class RecordSkipped(Variant):
+    """Loses the last record of a fetched batch that is handed out in parts."""
+
+    name = "record-skipped"
+
+    class _Records(Records):
+        def take(self, limit: int) -> list[Event]:
+            found = super().take(limit)
+            return found[:-1] if len(found) > 7 else found
+
+    patches = (("express.sources.fetched", "Records", _Records),)
+
+
+class BatchFromItsBeginning(Variant):
+    """Hands out a fetched batch whole, also what stands in it before the offset that was asked for."""
+
+    name = "batch-from-its-beginning"
+
+    class _Records(Records):
+        def _read_batch(self) -> bool:
+            after, self._after = self._after, 0
+            found = super()._read_batch()
+            self._after = max(self._after, after)
+            return found
+
+    patches = (("express.sources.fetched", "Records", _Records),)
+
+
+class AbortedRead(Variant):
+    """Hands out what transactions wrote that were aborted."""
+
+    name = "aborted-read"
+
+    class _Records(Records):
+        def _is_skipped(self, batch: Any) -> bool:
+            return bool(batch.is_control_batch)
+
+    patches = (("express.sources.fetched", "Records", _Records),)
+
+
+class FinishedAgain(Variant):
+    """Runs records again that the commit it begins from calls finished: the fast path does not look at the map."""
+
+    name = "finished-again"
+
+    class _Tracker(OffsetTracker):
+        __slots__ = ()
+
+        @property
+        def resuming(self) -> bool:
+            return False
+
+    patches = (("express.runtime.lane", "OffsetTracker", _Tracker),)
+
+    def shape(self, draw: Draw) -> Draw:
+        """Much has finished behind what is unfinished when partitions move."""
+        ends = {"quick": 0.7, "slow": 0.3}
+        return replace(draw, ordering="none", ends=ends, gentle=False, faults={"rebalance": 1.0, "crash": 1.0})
+
+
+class Overtaking(Variant):
+    """Lets the fast path run a record past an earlier one of its key."""
+
+    name = "overtaking"
+
+    patches = (("express.runtime.through:Through", "_is_special", lambda self, lane, record: False),)
+
+    def shape(self, draw: Draw) -> Draw:
+        """Few keys."""
+        return replace(draw, ordering="key", keys=2)
+
+
+FAST: tuple[type[Variant], ...] = (
+    BatchOfResultsDropped,
+    ResultsLate,
+    CountOfBatchWrong,
+    RecordSkipped,
+    BatchFromItsBeginning,
+    AbortedRead,
+    FinishedAgain,
+    Overtaking,
+)
+"""The mistakes that are made on the fast path only."""
+
 BROKEN: tuple[type[Variant], ...] = (
     CommitBeforeAck,
     HighestSeen,
     MapWithoutOne,
     IdPerWorker,
+    NoTakeover,
     CommittedBeforeFencing,
     FenceBeforeDrain,
     NoOrder,
@@ -231,6 +402,7 @@ BROKEN: tuple[type[Variant], ...] = (
     CommitWithoutGeneration,
     ForgottenProducer,
     PoisonSkipped,
+    *FAST,
 )
 
 PRODUCT: tuple[type[Variant], ...] = (Variant,)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from express.ports import Partition, Position
-from express.runtime.lane import Lane
 from express.runtime.offset_map import decode
 from express.values import loads
+from tests.simulation.draw import INLINE
 from tests.simulation.ledger import Entry, Ledger
-from tests.simulation.loop import PROCESS, Process
+from tests.simulation.loop import Process
+from tests.simulation.topic import DEAD, OUT
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -21,7 +22,12 @@ Place = tuple[int, int]
 
 
 TRACED = (("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
-"""Headers of every third record, which makes it take the long way through the dispatcher."""
+"""Headers of every third record; they go on to its result."""
+
+DEADLY = ("poison", "oversize")
+"""What no execution can be started with."""
+
+START, STOP = "express.start-time", "express.stop-time"
 
 
 def is_traced(offset: int) -> bool:
@@ -64,8 +70,12 @@ class Checks:
         self.inputs: dict[Place, Input] = {}
         self.terminals: dict[Place, list[Entry]] = defaultdict(list)
         self._known: dict[tuple[Process, int], Position | None] = {}
-        self._begun: dict[Lane, set[int]] = defaultdict(set)
-        self._running: dict[Lane, dict[int, bytes | None]] = defaultdict(dict)
+        self._begins: Counter[tuple[Process, int]] = Counter()
+        """How often a worker has asked where to begin with a partition."""
+        self._written: Counter[tuple[Process, Place]] = Counter()
+        """How often a worker has written a terminal record of a record."""
+        self._spans: dict[Any, list[tuple[int, int, Place]]] = defaultdict(list)
+        """By worker, partition and order: when executions began and ended, by the clock of their worker."""
 
     def fail(self, invariant: str, text: str) -> None:
         """Note a violation."""
@@ -73,25 +83,36 @@ class Checks:
 
     # While it runs ----------------------------------------------------------------------------------
 
-    def appended(self, ledger: Ledger, entry: Entry) -> None:
+    def appended(self, ledger: Ledger, entry: Entry, process: Process | None) -> None:
         """A terminal record reached its log. I2: it is about a record there is, with that key and content."""
-        if ledger.topic == "in":
-            return
         headers = dict(entry.headers)
-        prefix = "express.source-" if ledger.topic == "out" else "__express.errors."
+        prefix = "express.source-" if ledger.topic == OUT else "__express.errors."
         place = int(headers[prefix + "partition"]), int(headers[prefix + "offset"])
         given = self.inputs.get(place)
         if given is None:
             self.fail("I2", f"a terminal record names {place}, which does not exist")
             return
         self.terminals[place].append(entry)
+        self._count(process, place)
         if is_traced(place[1]) != (headers.get(TRACED[0][0]) == TRACED[0][1]):
             self.fail("I2", f"the terminal record of {place} has not the headers of its input")
-        if ledger.topic == "dead":
-            if given.end != "poison" or (entry.key, entry.value) != (given.key, given.value):
+        if ledger.topic == DEAD:
+            if given.end not in DEADLY or (entry.key, entry.value) != (given.key, given.value):
                 self.fail("I2", f"the dead letter of {place} is not what came in")
-        elif entry.key != given.key or not _fits(given, entry, headers["express.status"]):
+            return
+        if entry.key != given.key or not _fits(given, entry, headers["express.status"]):
             self.fail("I2", f"the result of {place} is {entry.key!r}: {entry.value!r}")
+        order = self._order(given)
+        if order is not None:
+            span = int(headers[START]), int(headers[STOP]), place
+            self._spans[process, place[0], order].append(span)
+
+    def _count(self, process: Process | None, place: Place) -> None:
+        """I5: a worker finishes a record once per assignment."""
+        assert process is not None
+        self._written[process, place] += 1
+        if self._written[process, place] > self._begins[process, place[0]]:
+            self.fail("I5", f"{process.name} has finished {place} more often than it was given its partition")
 
     def committed(self, partition: Partition, position: Position) -> None:
         """A commit takes effect. I3: it covers only what is durably written, and takes nothing back."""
@@ -108,33 +129,16 @@ class Checks:
         if before is not None and position.offset < before.offset:
             self.fail("I3", f"{partition.number}: {position} is behind {before}")
 
-    def fetched(self, partitions: Collection[Partition], found: Mapping[Partition, Position]) -> None:
+    def fetched(self, process: Process, partitions: Collection[Partition], found: Mapping[Partition, Position]) -> None:
         """A worker learns where to begin."""
-        process = PROCESS.get()
-        assert process is not None
         for partition in partitions:
+            self._begins[process, partition.number] += 1
             self._known[process, partition.number] = found.get(partition)
 
-    def began(self, lane: Lane, offset: int) -> None:
-        """A worker runs a record. I5: once per assignment, never what was finished before it. I4: no overlap."""
-        process = PROCESS.get()
-        assert process is not None
-        number = lane.partition.number
-        if offset in self._begun[lane]:
-            return  # its task is tried again
-        self._begun[lane].add(offset)
+    def began(self, process: Process, number: int, offset: int) -> None:
+        """A function is called. I5: never for what was finished before its worker began."""
         if finished(self._known.get((process, number)), offset):
             self.fail("I5", f"{process.name} runs {number}/{offset} again, which was committed when it began")
-        order = self._order(self.inputs[number, offset])
-        running = self._running[lane]
-        if order is not None and order in running.values():
-            self.fail("I4", f"{process.name} runs {number}/{offset} beside another one of {order!r}")
-        running[offset] = order
-
-    def ended(self, lane: Lane, offset: int) -> None:
-        """An execution ended."""
-        if self._running[lane].pop(offset, b"?") == b"?" and offset in self._begun[lane]:
-            self.fail("I5", f"{lane.partition.number}/{offset} ended twice in one assignment")
 
     def _order(self, given: Input) -> bytes | None:
         ordering = self.world.draw.ordering
@@ -153,12 +157,13 @@ class Checks:
             elif count > 1 and single:
                 self.fail("I1" if draw.mode == "eos" else "I5", f"{place} has {count} terminal records")
         self._check_order()
+        self._check_spans()
 
     def _check_order(self) -> None:
         firsts: list[tuple[int, Place]] = []
         for place, entries in self.terminals.items():
             arrivals = [entry.arrived for entry in entries if entry.committed]
-            if arrivals and self.inputs[place].end != "poison":
+            if arrivals and self.inputs[place].end not in DEADLY:
                 firsts.append((min(arrivals), place))
         last: dict[Any, int] = {}
         for _, (number, offset) in sorted(firsts):
@@ -170,6 +175,16 @@ class Checks:
                 self.fail("I4", f"{number}/{offset} of {order!r} comes after {last[number, order]}")
             last[number, order] = max(offset, last.get((number, order), -1))
 
+    def _check_spans(self) -> None:
+        """I4: two executions of one key do not run side by side in a worker. What a record says is cut to a ms."""
+        for (process, number, order), spans in self._spans.items():
+            latest, holder = 0, (0, 0)
+            for began, ended, place in sorted(spans):
+                if began < latest - 1:
+                    self.fail("I4", f"{process.name} ran {number}/{place[1]} of {order!r} beside {holder}")
+                if ended > latest:
+                    latest, holder = ended, place
+
     @property
     def duplicates(self) -> int:
         """Terminal records beyond the first of each input."""
@@ -180,7 +195,7 @@ def _fits(given: Input, entry: Entry, status: bytes) -> bool:
     """Whether a result is one that the input can have."""
     value = loads(entry.value or b"")
     assert isinstance(value, dict)
-    if given.end == "now":
+    if given.end in INLINE:
         return status == b"SUCCEEDED" and bool(value["n"] == given.number)
     if given.end == "error" and status == b"FAILED":
         return status == b"FAILED" and value == {"Error": "Broken", "Cause": f"{given.number}"}

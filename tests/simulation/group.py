@@ -1,105 +1,157 @@
-"""The simulated group coordinator: generations, eager rebalances, session timeouts."""
+"""The simulated group coordinator: generations, eager rebalances, a leader that assigns, session timeouts."""
 
 from __future__ import annotations
 
-import asyncio
-import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from aiokafka.errors import IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+from aiokafka.errors import (
+    IllegalGenerationError,
+    KafkaError,
+    MemberIdRequired,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 
-from express.ports import Partition
 from tests.simulation.loop import SimLoop
 
 JOIN_SECONDS = 0.2
 """How long the first member of an empty group is waited for others (`group.initial.rebalance.delay.ms`)."""
 
+Failed = type[KafkaError] | None
+"""What refuses a request; None where nothing does."""
+
 
 class Joined(NamedTuple):
-    """The answer to JoinGroup and SyncGroup together."""
+    """The answer to JoinGroup. `members` are told to the leader only, with what they have said of themselves."""
 
     member: str
-    generation: int
-    partitions: tuple[Partition, ...]
+    generation: int = -1
+    protocol: str = ""
+    leader: str = ""
+    members: Sequence[tuple[str, str | None, bytes]] = ()
+
+
+Told = Callable[[Failed, Joined], None]
+Assigned = Callable[[Failed, bytes], None]
 
 
 class _Member:
-    def __init__(self, name: str, now: float) -> None:
+    def __init__(self, name: str, session_seconds: float, now: float) -> None:
         self.name = name
+        self.session_seconds = session_seconds
+        self.rebalance_seconds = 0.0
+        self.protocols: Sequence[tuple[str, bytes]] = ()
         self.heard = now
-        self.joining: asyncio.Future[Joined] | None = None
-        self.watched = False
+        self.joining: Told | None = None
+        self.syncing: Assigned | None = None
+        self.assignment = b""
 
 
 class Group:
-    """One consumer group."""
+    """One consumer group. Its states: a rebalance is under way, its leader has not assigned yet, or neither."""
 
-    def __init__(self, loop: SimLoop, chance: random.Random) -> None:
+    def __init__(self, loop: SimLoop) -> None:
         self.loop = loop
-        self.chance = chance
-        self.partitions: list[Partition] = []
-        self.session_seconds = 3.0
-        self.rebalance_seconds = 6.0
         self.generation = 0
         self.rebalancing = False
+        self.assigning = False
         self.rebalances = 0
-        self.owners: dict[Partition, str] = {}
         self._members: dict[str, _Member] = {}
+        self._announced: set[str] = set()
+        """Names that were given out and have not joined."""
+        self._leader = ""
         self._names = 0
         self._round = 0
         self._ready = True
 
-    def join(self, name: str) -> asyncio.Future[Joined]:
+    def join(
+        self, name: str, session: float, rebalance: float, protocols: Sequence[tuple[str, bytes]], told: Told
+    ) -> None:
         """JoinGroup: answered when all members have joined, or after the rebalance timeout."""
-        if name and name not in self._members:
-            raise UnknownMemberIdError
         if not name:
             self._names += 1
             name = f"member-{self._names}"
-            self._members[name] = _Member(name, self.loop.time())
+            self._announced.add(name)
+            told(MemberIdRequired, Joined(name))
+            return
+        if name in self._announced:
+            self._announced.discard(name)
+            member = self._members[name] = _Member(name, session, self.loop.time())
+            self._watch(member)
+        elif name not in self._members:
+            told(UnknownMemberIdError, Joined(name))
+            return
         member = self._members[name]
-        member.heard = self.loop.time()
-        if member.joining is not None:
-            member.joining.cancel()
-        joining = member.joining = self.loop.create_future()
+        member.heard, member.rebalance_seconds, member.protocols = self.loop.time(), rebalance, protocols
+        member.joining = told
         if not self.rebalancing:
             self.rebalance()
         self._complete_if_all()
-        return joining
+
+    def sync(self, name: str, generation: int, assignments: Mapping[str, bytes], told: Assigned) -> None:
+        """SyncGroup: the leader brings the assignments, the others wait for them."""
+        try:
+            member = self._check(name, generation)
+        except KafkaError as error:
+            told(type(error), b"")
+            return
+        if self.rebalancing:
+            told(RebalanceInProgressError, b"")
+            return
+        member.syncing = told
+        if name == self._leader and self.assigning:
+            self.assigning = False
+            for other in self._members.values():
+                other.assignment = assignments.get(other.name, b"")
+        if not self.assigning:
+            for other in self._members.values():
+                self._hand_over(other, None)
 
     def heartbeat(self, name: str, generation: int) -> None:
         """Heartbeat: says that the member lives, and whether it has to join anew."""
-        self.check(name, generation)
+        self._check(name, generation)
         if self.rebalancing:
             raise RebalanceInProgressError
 
     def leave(self, name: str) -> None:
         """LeaveGroup."""
+        if name not in self._members:
+            raise UnknownMemberIdError
         self._remove(name)
 
-    def check(self, name: str, generation: int) -> None:
+    def check_commit(self, name: str, generation: int) -> None:
         """Refuse who is not a member of the current generation. Who says nothing of one may while nobody is in."""
         if generation < 0 and not self._members:
             return
+        self._check(name, generation)
+        if self.assigning:
+            raise RebalanceInProgressError
+
+    def _check(self, name: str, generation: int) -> _Member:
         member = self._members.get(name)
         if member is None:
             raise UnknownMemberIdError
         if generation != self.generation:
             raise IllegalGenerationError
         member.heard = self.loop.time()
+        return member
 
     def rebalance(self) -> None:
         """Have everybody join anew."""
         if self.rebalancing:
             return
-        self.rebalancing = True
+        first = not any(member.assignment for member in self._members.values()) and not self.assigning
+        self.rebalancing, self.assigning = True, False
         self.rebalances += 1
         self._round += 1
-        first = not self.generation or not self.owners
+        for member in self._members.values():
+            self._hand_over(member, RebalanceInProgressError)
         self._ready = not first
         if first:
             self.loop.call_later(JOIN_SECONDS, self._open, self._round)
-        self.loop.call_later(self.rebalance_seconds, self._complete, self._round)
+        seconds = max((member.rebalance_seconds for member in self._members.values()), default=JOIN_SECONDS)
+        self.loop.call_later(seconds, self._complete, self._round)
 
     def _open(self, number: int) -> None:
         if number == self._round:
@@ -116,46 +168,47 @@ class Group:
         if not self.rebalancing or number != self._round:
             return
         self._members = {name: member for name, member in self._members.items() if member.joining is not None}
-        self.rebalancing = False
+        self.rebalancing, self.assigning = False, bool(self._members)
         self.generation += 1
-        names = list(self._members)
-        self.chance.shuffle(names)
-        self.owners = {p: names[i % len(names)] for i, p in enumerate(self.partitions)} if names else {}
+        if self._leader not in self._members:
+            self._leader = next(iter(self._members), "")
+        told = [(name, None, member.protocols[0][1]) for name, member in self._members.items()]
         for name, member in self._members.items():
-            assert member.joining is not None
-            mine = tuple(p for p, owner in self.owners.items() if owner == name)
-            if not member.joining.done():
-                member.joining.set_result(Joined(name, self.generation, mine))
-            member.joining = None
-            member.heard = self.loop.time()
-            self._watch(member)
+            joining, member.joining = member.joining, None
+            assert joining is not None
+            member.heard, member.assignment = self.loop.time(), b""
+            members = told if name == self._leader else ()
+            joining(None, Joined(name, self.generation, member.protocols[0][0], self._leader, members))
+
+    @staticmethod
+    def _hand_over(member: _Member, failed: Failed) -> None:
+        """Answer a SyncGroup that waits."""
+        syncing, member.syncing = member.syncing, None
+        if syncing is not None:
+            syncing(failed, b"" if failed else member.assignment)
 
     def _watch(self, member: _Member) -> None:
-        if not member.watched:
-            member.watched = True
-            self.loop.call_later(self.session_seconds, self._look, member)
+        self.loop.call_later(member.session_seconds, self._look, member)
 
     def _look(self, member: _Member) -> None:
         """Remove a member that has not been heard for too long; one that waits for its answer lives."""
-        member.watched = False
-        if self._members.get(member.name) is not member or member.joining is not None:
+        if self._members.get(member.name) is not member:
             return
-        left = member.heard + self.session_seconds - self.loop.time()
+        if member.joining is not None or member.syncing is not None:
+            member.heard = self.loop.time()
+        left = member.heard + member.session_seconds - self.loop.time()
         if left <= 0:
             self._remove(member.name)
-            return
-        member.watched = True
-        self.loop.call_later(left, self._look, member)
+        else:
+            self.loop.call_later(left, self._look, member)
 
     def _remove(self, name: str) -> None:
-        member = self._members.pop(name, None)
-        if member is None:
-            return
+        member = self._members.pop(name)
         if member.joining is not None:
-            member.joining.cancel()
+            member.joining(UnknownMemberIdError, Joined(name))
+        self._hand_over(member, UnknownMemberIdError)
         if not self._members:
-            self.owners = {}
-            self.rebalancing = False
+            self.rebalancing = self.assigning = False
             self._round += 1
         elif self.rebalancing:
             self._complete_if_all()

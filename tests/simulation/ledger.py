@@ -1,30 +1,35 @@
-"""The log of one partition: offsets with holes, transactions, what a `read_committed` reader may see."""
+"""The log of one partition: record batches as they came, holes, transactions, what a `read_committed` reader gets."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from typing import NamedTuple
 
-from express.ports import Headers, Partition, Position
+from express.ports import Headers
+from tests.simulation.batches import head, marker, placed
 
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 
 
-class Transaction:
-    """One transaction of one producer, from its first record to its markers."""
+class Identity(NamedTuple):
+    """A producer id and its epoch."""
 
-    __slots__ = ("offsets", "producer", "state", "touched")
+    id: int
+    epoch: int
 
-    def __init__(self, producer: int) -> None:
-        self.producer = producer
+
+class Part:
+    """What one producer has written to one partition and is not ended there, from its first record on."""
+
+    __slots__ = ("first", "state")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
         self.state = OPEN
-        self.touched: list[Ledger] = []
-        self.offsets: dict[Partition, Position] = {}
-        """Positions that become valid with it."""
 
 
 class Entry(NamedTuple):
-    """One record in a log. `arrived` counts over all logs."""
+    """One record that a worker has written. `arrived` counts over all logs."""
 
     offset: int
     arrived: int
@@ -32,12 +37,23 @@ class Entry(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
-    transaction: Transaction | None = None
+    part: Part | None = None
 
     @property
     def committed(self) -> bool:
         """Whether it counts for a reader of committed records."""
-        return self.transaction is None or self.transaction.state == COMMITTED
+        return self.part is None or self.part.state == COMMITTED
+
+
+class Sequences(NamedTuple):
+    """What a partition knows of a producer: its epoch, and first and last sequence and offset of its latest batches."""
+
+    epoch: int
+    latest: tuple[tuple[int, int, int], ...]
+
+
+REMEMBERED = 5
+"""Batches of a producer whose repetition is recognized, as in Kafka."""
 
 
 class Ledger:
@@ -46,45 +62,60 @@ class Ledger:
     def __init__(self, topic: str, number: int) -> None:
         self.topic = topic
         self.number = number
-        self.entries: list[Entry] = []
-        self.offsets: list[int] = []
         self.end = 0
         self.start = 0
-        self.open: dict[Transaction, int] = {}
-        self.sequences: dict[tuple[int, int], int] = {}
+        self.open: dict[int, Part] = {}
+        """By producer id: what is not ended."""
+        self.producers: dict[int, Sequences] = {}
+        self._batches: list[tuple[int, bytes]] = []
+        """First offset and bytes of each batch."""
+        self._lasts: list[int] = []
+        """Their last offsets."""
+        self._aborted: list[tuple[int, int, int]] = []
+        """Producer, first offset and marker of transactions that were aborted."""
 
     @property
     def stable(self) -> int:
         """The last stable offset: where the first open transaction begins."""
-        return min(self.open.values(), default=self.end)
+        return min((part.first for part in self.open.values()), default=self.end)
 
-    def append(self, entry: Entry) -> None:
-        """Add a record; its offset is not below the end."""
-        if entry.transaction is not None and entry.transaction not in self.open:
-            self.open[entry.transaction] = entry.offset
-            entry.transaction.touched.append(self)
-        self.entries.append(entry)
-        self.offsets.append(entry.offset)
-        self.end = entry.offset + 1
+    def append(self, data: bytes, producer: int | None = None, skipped: int = 0) -> int:
+        """Add a batch, in a transaction of `producer` or in none, leaving `skipped` offsets out; its first offset."""
+        base = self.end + skipped
+        if producer is not None:
+            self.open.setdefault(producer, Part(base))
+        self._append(placed(data, base), base)
+        return base
 
-    def mark(self, transaction: Transaction) -> None:
-        """Write the marker that ends a transaction here."""
-        del self.open[transaction]
-        self.end += 1
+    def mark(self, producer: Identity, timestamp: int, decision: str) -> None:
+        """Write the marker that ends what a producer has open here."""
+        part = self.open.pop(producer.id, None)
+        if part is not None:
+            part.state = decision
+            if decision == ABORTED:
+                self._aborted.append((producer.id, part.first, self.end))
+        self._append(placed(marker(*producer, timestamp, commit=decision == COMMITTED), self.end), self.end)
 
-    def read(self, position: int, limit: int) -> tuple[list[Entry], int]:
-        """Committed records from `position` on, and where to read next."""
-        stable = self.stable
-        found: list[Entry] = []
-        index = bisect_left(self.offsets, position)
-        while index < len(self.entries) and len(found) < limit:
-            entry = self.entries[index]
-            if entry.offset >= stable:
+    def read(self, position: int, limit: int) -> tuple[bytes, list[tuple[int, int]]]:
+        """Batches from the one that holds `position` on, below the last stable offset; and what of them was aborted.
+
+        At least one batch, however large, and no further one that would go beyond `limit` bytes.
+        """
+        stable, size = self.stable, 0
+        first = index = bisect_left(self._lasts, position)
+        while index < len(self._batches) and self._batches[index][0] < stable:
+            size += len(self._batches[index][1])
+            if size > limit and index > first:
                 break
-            if entry.committed:
-                found.append(entry)
-            position = entry.offset + 1
             index += 1
-        if index == len(self.entries):
-            position = max(position, stable)  # past markers, which are no records
-        return found, position
+        if index == first:
+            return b"", []
+        last = self._lasts[index - 1]
+        aborted = [(producer, start) for producer, start, end in self._aborted if end >= position and start <= last]
+        return b"".join(data for _, data in self._batches[first:index]), aborted
+
+    def _append(self, data: bytes, base: int) -> None:
+        last = base + head(data).last
+        self._batches.append((base, data))
+        self._lasts.append(last)
+        self.end = last + 1

@@ -7,21 +7,33 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+from express.asl.resources import Resource
 from express.compiler import compile_definition
 from express.engine import Program
 from express.engine.effects import StartTask
 from express.errors import StatesError
-from express.ports import TaskContext
+from express.ports import Describe, Direct, TaskContext
 from express.values import JSON
 
 TIMEOUT_SECONDS = 3
 
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
+
 DEFINITION: dict[str, Any] = {
-    "StartAt": "Work",
+    "StartAt": "Which?",
     "States": {
+        "Which?": {
+            "Type": "Choice",
+            "Choices": [
+                {"Variable": "$.end", "StringEquals": "pass", "Next": "Rest?"},
+                {"Variable": "$.end", "StringEquals": "quick", "Next": "Quick"},
+            ],
+            "Default": "Work",
+        },
+        "Quick": {"Type": "Task", "Resource": f"{FUNCTION}quick", "Next": "Rest?"},
         "Work": {
             "Type": "Task",
-            "Resource": "arn:aws:lambda:us-east-1:123456789012:function:work",
+            "Resource": f"{FUNCTION}work",
             "TimeoutSeconds": TIMEOUT_SECONDS,
             "Retry": [{"ErrorEquals": ["Flaky"], "IntervalSeconds": 1, "MaxAttempts": 3}],
             "Catch": [{"ErrorEquals": ["States.Timeout"], "ResultPath": "$.why", "Next": "Rest?"}],
@@ -62,23 +74,44 @@ class Chance:
         """A task token."""
         return self.uuid()
 
-    def spent(self) -> float:
-        """No time."""
-        return 0.0
-
 
 class Work:
-    """The function `work`: its input says how it ends. `began` is told the partition and offset of each call."""
+    """The functions `work` and `quick`: their input says how they end.
+
+    | `end` | |
+    |---|---|
+    | pass | no function is called |
+    | quick | `quick` answers at once, on the short way to a function |
+    | now | `work` answers at once |
+    | soon, slow | `work` takes its time |
+    | error | and fails |
+    | flaky | and may fail, and is tried again |
+    | hang | and never answers |
+    | large | and answers with more than an execution may have |
+
+    `began` is told the partition and offset of each first call of an execution.
+    """
 
     def __init__(self, chance: random.Random, began: Callable[[int, int], None]) -> None:
         self._chance = chance
         self._began = began
 
+    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
+        """The short way to `quick`."""
+        if not resource.arn.endswith(":quick"):
+            return None
+
+        def direct(payload: JSON, site: Any) -> JSON | Awaitable[JSON]:
+            return self.start(*describe(payload, site))
+
+        return direct
+
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Answer at once or later."""
         data = cast("dict[str, Any]", task.input)
-        self._began(data["p"], data["n"])
-        if data["end"] == "now":
+        if not task.attempt:
+            self._began(data["p"], data["n"])
+        if data["end"] in ("now", "quick"):
             return data
         if data["end"] == "large":
             return {"n": data["n"], "rest": 0, "pad": "x" * 262_200}

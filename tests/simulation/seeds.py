@@ -9,6 +9,7 @@ import msgspec
 from tests.simulation.broken import VARIANTS
 from tests.simulation.checks import Violation
 from tests.simulation.draw import Draw, Mode, draw
+from tests.simulation.paths import Paths
 from tests.simulation.world import World
 
 
@@ -22,6 +23,9 @@ class Verdict(msgspec.Struct, frozen=True):
     duplicates: int
     recovery_seconds: float
     rebalances: int
+    dropped: int
+    """Transactions whose markers the brokers have forgotten."""
+    paths: Paths
 
 
 def run_seed(seed: int, mode: str | None = None, variant: str = "product") -> Verdict:
@@ -42,4 +46,6 @@ def run_seed(seed: int, mode: str | None = None, variant: str = "product") -> Ve
         world.checks.duplicates,
         world.recovery_seconds,
         world.broker.group.rebalances,
+        world.broker.dropped,
+        world.paths,
     )

@@ -13,6 +13,10 @@ STOP_SECONDS = 60.0
 """In which a worker that got SIGTERM has to end, whatever else goes wrong; less the time for draining."""
 
 
+BAD_MOMENTS = 40
+"""How often it is looked whether a transaction is just being ended, before the broker is killed anyhow."""
+
+
 class Storm:
     """The faults of one seed, one after the other, some lasting into the next."""
 
@@ -45,6 +49,8 @@ class Storm:
                 self.world.add_worker()
         elif name == "outage":
             self._last(self._outage(self._length()))
+        elif name == "restart":
+            self._last(self._restart(self._length()))
         elif living:
             self._strike_one(name, self.chance.choice(living), last=len(living) == 1)
 
@@ -92,6 +98,16 @@ class Storm:
         self.world.network.down = True
         await asyncio.sleep(seconds)
         self.world.network.down = False
+
+    async def _restart(self, seconds: float) -> None:
+        """The only broker is killed, at a bad moment if there is one soon, and comes back."""
+        for _ in range(BAD_MOMENTS):
+            if self.world.broker.is_ending:
+                break
+            await asyncio.sleep(0.05)
+        self.world.network.break_all()
+        self.world.broker.restart()
+        await self._outage(seconds)
 
     async def _watch(self, worker: Worker) -> None:
         """SIGTERM ends a worker within its time."""

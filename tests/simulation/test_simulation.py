@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from express.runtime.through import Through
+from express.sinks.wire import WireBatch
+from express.sources.fetched import Records
+from tests.simulation import __main__ as simulation
+from tests.simulation.__main__ import FAST_SHARE
 from tests.simulation.broken import BROKEN
+from tests.simulation.paths import Paths
 from tests.simulation.seeds import run_seed
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""aiokafka complains of clients that nobody closed, and those of workers that were killed are not closed."""
 
 SEEDS = 120
 """Per mode. `.ci/run` runs 5,000 with the command."""
@@ -21,18 +32,63 @@ SEEDS_FOR_A_MISTAKE = 500
 CASES = [(variant.name, mode) for variant in BROKEN for mode in variant.modes]
 
 
-@pytest.mark.timeout(90)  # nothing but computing
+@pytest.mark.timeout(600)  # nothing but computing, on a busy machine
 @pytest.mark.parametrize("mode", ["alo", "eos"])
 def test_every_seed_keeps_every_promise(mode: str) -> None:
     """Nothing is lost, doubled beyond the promise, overtaken, committed too early, stuck or left over."""
+    paths = Paths()
     verdicts = [run_seed(seed, mode) for seed in range(SEEDS)]
+    for verdict in verdicts:
+        paths.add(verdict.paths)
 
     assert [f"--seed {v.draw.seed} --mode {mode}: {v.violation}" for v in verdicts if v.violation] == []
+    assert paths.fast >= FAST_SHARE * paths.total, paths.told()
     assert sum(v.rebalances for v in verdicts) > 3 * SEEDS
     if mode == "alo":
         assert sum(v.duplicates for v in verdicts) > 0  # the storm is one
     else:
         assert sum(v.duplicates for v in verdicts) == 0
+        assert sum(v.dropped for v in verdicts) > 0  # and the brokers forget
+
+
+def test_the_simulation_runs_what_production_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast path runs, fetched batches are decoded whole, and results are written as whole batches."""
+    called: Counter[str] = Counter()
+
+    def watch(owner: type, name: str) -> None:
+        method = getattr(owner, name)
+
+        def watched(*arguments: Any) -> Any:
+            called[f"{owner.__name__}.{name}"] += 1
+            return method(*arguments)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    for owner, name in ((Through, "run"), (WireBatch, "extend"), (WireBatch, "_build"), (Records, "_read_batch")):
+        watch(owner, name)
+    for mode in ("alo", "eos"):
+        called.clear()
+        for seed in range(20):
+            run_seed(seed, mode)
+
+        assert set(called) == {"Through.run", "WireBatch.extend", "WireBatch._build", "Records._read_batch"}
+        assert min(called.values()) > 100
+
+
+def test_a_set_of_seeds_that_leaves_the_fast_path_out_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command counts the records of each path, and fails where the fast one carried less than half of them."""
+    monkeypatch.setattr(simulation, "SHARED", 1)
+    monkeypatch.setattr(sys, "argv", ["simulation", "--from", "0", "--seeds", "15", "--jobs", "1"])
+    with pytest.raises(SystemExit) as good:
+        simulation.main()
+    assert (good.value.code, "on the fast path" in capsys.readouterr().out) == (0, True)
+
+    monkeypatch.setattr(Through, "run", lambda self, lane, until: None)
+    with pytest.raises(SystemExit) as bad:
+        simulation.main()
+    assert (bad.value.code, "proves too little" in capsys.readouterr().out) == (1, True)
 
 
 def test_a_seed_runs_again_exactly() -> None:

@@ -6,52 +6,36 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
-from importlib import import_module
 from typing import Any
 
-from aiokafka.errors import KafkaError
-
-import express.runtime.processor
-import express.sinks.producer
-import express.sources.kafka
-from express.ports import Clock, Ending, Partition, Sink
+from express.errors import SourceError
+from express.ports import Clock, Event, Partition, Position, Sink
 from express.runtime.executor import Executor
 from express.runtime.pipeline import Pipeline, Workflow
 from express.runtime.processor import Processor
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
-from express.values import dumps
+from tests.simulation.answers import TELLING, VERSIONS, Answers
 from tests.simulation.broker import Broker
-from tests.simulation.checks import TRACED, Checks, Input, Violation, is_traced
-from tests.simulation.clients import SimConsumer, SimProducer
+from tests.simulation.checks import Checks, Violation
 from tests.simulation.draw import Draw, Mode
+from tests.simulation.feeder import Feeder
 from tests.simulation.loop import PROCESS, Deadlock, Endless, Process, SimLoop
 from tests.simulation.machine import Chance, Work, machine
 from tests.simulation.network import Network
+from tests.simulation.patches import Patch, patched
+from tests.simulation.paths import Paths, counting
 from tests.simulation.storm import Storm
+from tests.simulation.topic import DEAD, IN, OUT
 
 LIVE_SECONDS = 600.0
 """Within this time after the last fault every record has to be finished and committed."""
 
 STOP_SECONDS = 40.0
 """What stopping may take beyond the time for draining: last commit, closing of clients."""
-
-
-class Topic(str):
-    """A topic name whose hash is the same in every process, so that sets of partitions have the same order."""
-
-    __slots__ = ()
-
-    def __hash__(self) -> int:
-        return 7 * len(self) + ord(self[0])
-
-    __eq__ = str.__eq__
-
-
-IN, OUT, DEAD = Topic("in"), Topic("out"), Topic("dead")
 
 
 class Variant:
@@ -64,8 +48,8 @@ class Variant:
 
     processor: type[Processor] = Processor
 
-    patches: tuple[tuple[str, str, Any], ...] = ()
-    """Module, name, and what stands there instead."""
+    patches: tuple[Patch, ...] = ()
+    """What of the product is replaced."""
 
     def shape(self, draw: Draw) -> Draw:
         """Change what was drawn, so that a rare mistake shows sooner."""
@@ -74,12 +58,8 @@ class Variant:
     def sink(self, draw: Draw) -> Sink:
         """The sink of a worker."""
         if draw.mode == "eos":
-            return KafkaTransactions((OUT, DEAD), "group", {})
-        return KafkaSink((OUT, DEAD), {})
-
-    def transactional_id(self, name: str, process: Process) -> str:
-        """The transactional id that the brokers see."""
-        return name
+            return KafkaTransactions((OUT, DEAD), "group", producing(draw))
+        return KafkaSink((OUT, DEAD), producing(draw))
 
     def settle(self, worker: Worker) -> None:
         """Change a worker before it runs."""
@@ -110,10 +90,9 @@ class Worker:
         self.function = Work(chance, self._began)
         self.executor = Executor(clock, self.function, Chance(chance))
         self.sink = world.variant.sink(draw)
-        self.source = KafkaSource((IN,), "group", {})
-        self.processor = world.variant.processor(
-            _pipeline(draw, name), self.source, self.sink, self.executor, clock, observer=self
-        )
+        self.source = Source(world, self.process, draw)
+        pipeline = _pipeline(draw, name)
+        self.processor = world.variant.processor(pipeline, self.source, self.sink, self.executor, clock)
         world.variant.settle(self)
         self.leaving = False
         context = copy_context()
@@ -135,14 +114,31 @@ class Worker:
         self.processor.stop()
 
     def _began(self, number: int, offset: int) -> None:
-        self.world.checks.began(self.processor._lanes[Partition(IN, number)], offset)
+        self.world.checks.began(self.process, number, offset)
 
-    def ended(self, ending: Ending) -> None:
-        """An Observer."""
-        _, number, offset = ending.execution_arn.split(":")[7].split("-")
-        lane = self.processor._lanes.get(Partition(IN, int(number)))
-        if lane is not None:
-            self.world.checks.ended(lane, int(offset))
+
+class Source(KafkaSource):
+    """The product's source, whose answers on where to begin are noted, and which breaks where the storm says so."""
+
+    def __init__(self, world: World, process: Process, draw: Draw) -> None:
+        super().__init__((IN,), "group", consuming(draw))
+        self._world = world
+        self._process = process
+
+    async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
+        """As the product's."""
+        found = await super().committed(partitions)
+        self._world.checks.fetched(self._process, partitions, found)
+        return found
+
+    async def poll(
+        self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
+    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
+        """As the product's, or as a client beyond repair answers."""
+        if self._process.name in self._world.breaking:
+            self._world.breaking.discard(self._process.name)
+            raise SourceError("polling: the client is beyond repair")
+        return await super().poll(partitions, limit, wait_seconds)
 
 
 class World:
@@ -154,8 +150,8 @@ class World:
         self.chance = random.Random(f"world {draw.seed}")
         self.loop = SimLoop(draw.seed)
         self.loop.tick = draw.tick
-        self.network = Network(self.loop, self.chance)
         self.broker = Broker(self.loop, self.chance, draw.metadata_limit)
+        self.network = Network(self.loop, self.chance, Answers(self.broker))
         self.checks = Checks(self)
         self.workers: list[Worker] = []
         self.breaking: set[str] = set()
@@ -163,22 +159,8 @@ class World:
         self.tasks: list[tuple[Process | None, asyncio.Task[Any]]] = []
         self.recovery_seconds = 0.0
         self.trace = 0
+        self.paths = Paths()
         self.loop.set_task_factory(self._new_task)
-
-    # What the clients ask ---------------------------------------------------------------------------
-
-    def rename(self, transactional_id: str) -> str:
-        """The transactional id that the brokers see."""
-        process = PROCESS.get()
-        assert process is not None
-        return self.variant.transactional_id(transactional_id, process)
-
-    def maybe_break_client(self) -> None:
-        """Fail where the storm says so, as a client beyond repair does."""
-        process = PROCESS.get()
-        if process is not None and process.name in self.breaking:
-            self.breaking.discard(process.name)
-            raise KafkaError("the client is beyond repair")
 
     # The run ----------------------------------------------------------------------------------------
 
@@ -193,6 +175,7 @@ class World:
             finally:
                 self.trace = self.loop.trace
                 self._end()
+        self._count()
         if self.checks.found:
             raise Violation(self.checks.found[0])
 
@@ -200,15 +183,15 @@ class World:
         draw, broker = self.draw, self.broker
         for topic, count in ((IN, draw.partitions), (OUT, draw.outputs), (DEAD, 1)):
             broker.topic(topic, count)
-        broker.group.partitions = [partition for partition in broker.ledgers if partition.topic == "in"]
-        broker.group.rebalance_seconds = draw.rebalance_seconds
         broker.marker_seconds = draw.marker_seconds
+        broker.forgets = draw.brokers == "forgetful"
+        self.network.versions = VERSIONS if draw.brokers == "old" else TELLING
         broker.on_append, broker.on_commit = self.checks.appended, self.checks.committed
         self.network.odds = dict(draw.odds)
         storm = Storm(self)
         for _ in range(draw.workers):
             self.add_worker()
-        feeding = asyncio.create_task(self._feed())
+        feeding = asyncio.create_task(Feeder(self).feed())
         await storm.rage()
         await feeding
         self.network.odds = {}
@@ -225,31 +208,6 @@ class World:
         self.workers.append(worker)
         return worker
 
-    async def _feed(self) -> None:
-        """Input records, in bursts."""
-        draw, chance = self.draw, self.chance
-        left = draw.events
-        while left:
-            burst = min(left, chance.choice((1, 5, 20)))
-            for _ in range(burst):
-                self._feed_one(chance.randrange(draw.partitions))
-            left -= burst
-            await asyncio.sleep(chance.random() * draw.storm_seconds * burst / draw.events)
-
-    def _feed_one(self, number: int) -> None:
-        draw, chance = self.draw, self.chance
-        partition = Partition(IN, number)
-        key = b"k%d" % chance.randrange(draw.keys) if draw.keys else None
-        skipped = chance.randrange(1, 4) if chance.random() < draw.holes else 0
-        offset = self.broker.ledgers[partition].end + skipped
-        (end,) = chance.choices(list(draw.ends), list(draw.ends.values()))
-        rest = chance.choice((0, 0, 0, 1, 2))
-        value = dumps({"p": number, "n": offset, "end": end, "rest": rest}) if end != "poison" else b'{"n": '
-        self.checks.inputs[number, offset] = Input(offset, key, value, end)
-        self.broker.feed(partition, (0, key, value, TRACED if is_traced(offset) else ()), skipped)
-        if chance.random() < draw.holes:
-            self.broker.ledgers[partition].end += 1  # a marker of the feeder's transaction: nobody reads it
-
     async def _recover(self) -> None:
         """Nothing goes wrong any more: all has to be done within LIVE_SECONDS."""
         began = self.loop.time()
@@ -262,12 +220,9 @@ class World:
         self.recovery_seconds = self.loop.time() - began
 
     def _done(self) -> bool:
-        positions = self.broker.positions
-        ledgers = self.broker.ledgers
-        return all(
-            not ledgers[p].entries or (p in positions and positions[p].offset >= ledgers[p].end)
-            for p in self.broker.group.partitions
-        )
+        positions, ledgers = self.broker.positions, self.broker.ledgers
+        fed = {Partition(IN, number) for number, _ in self.checks.inputs}
+        return all(p in positions and positions[p].offset >= ledgers[p].end for p in fed)
 
     async def _stop(self) -> None:
         """Stop everybody; nothing may be left over."""
@@ -297,10 +252,15 @@ class World:
         if any(held):
             self.checks.fail("leak", f"{name} still holds executions, in flight, waiting, bytes: {held}")
 
+    def _count(self) -> None:
+        for worker in self.workers:
+            self.paths.enter(worker.processor.counters)
+        self.paths.settle()
+
     # The end ----------------------------------------------------------------------------------------
 
     def _new_task(self, loop: Any, coroutine: Any, context: Context | None = None) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=context)
+        task = self.loop.new_task(coroutine, context)
         process = PROCESS.get() if context is None else context.get(PROCESS)
         self.tasks.append((process, task))
         return task
@@ -349,29 +309,37 @@ def _pipeline(draw: Draw, worker: str) -> Pipeline:
     )
 
 
+def producing(draw: Draw) -> dict[str, Any]:
+    """The properties of producers."""
+    return {"max_batch_size": draw.batch_bytes, "compression_type": draw.compression}
+
+
+def consuming(draw: Draw) -> dict[str, Any]:
+    """The properties of consumers."""
+    return {
+        "session_timeout_ms": 3_000,
+        "heartbeat_interval_ms": 1_000,
+        "rebalance_timeout_ms": int(draw.rebalance_seconds * 1000),
+        "max_partition_fetch_bytes": draw.fetch_bytes,
+        "fetch_max_wait_ms": draw.fetch_wait_ms,
+    }
+
+
 @contextlib.contextmanager
 def _simulated(world: World) -> Iterator[None]:
-    """Put the stand-ins where the client library is."""
-
-    def consumer(**properties: Any) -> SimConsumer:
-        return SimConsumer(world, **properties)
-
-    def producer(**properties: Any) -> SimProducer:
-        return SimProducer(world, **properties)
-
-    logger = logging.getLogger("express")
-    level = logger.level
-    with contextlib.ExitStack() as stack:
-        stack.callback(logger.setLevel, level)
-        logger.setLevel(logging.CRITICAL + 1)
-        _swap(stack, express.sources.kafka, "AIOKafkaConsumer", consumer)
-        _swap(stack, express.sinks.producer, "AIOKafkaProducer", producer)
-        _swap(stack, express.runtime.processor, "POLL_SECONDS", world.draw.poll_seconds)
-        for module, name, value in world.variant.patches:
-            _swap(stack, import_module(module), name, value)
-        yield
-
-
-def _swap(stack: contextlib.ExitStack, module: Any, name: str, value: Any) -> None:
-    stack.callback(setattr, module, name, getattr(module, name))
-    setattr(module, name, value)
+    """Put the stand-ins where the client library meets the host."""
+    patches: list[Patch] = [
+        ("express.runtime.processor", "POLL_SECONDS", world.draw.poll_seconds),
+        ("express.runtime.dispatch", "Through", counting(world.paths)),
+        *world.variant.patches,
+    ]
+    loggers = [logging.getLogger(name) for name in ("express", "aiokafka")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with patched(world.loop, world.network, world.draw.seed, patches):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

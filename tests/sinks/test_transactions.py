@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from express.errors import SinkError
 from express.ports import Partition, Position
 from express.sinks.transactions import KafkaTransactions
-from tests.kafka.clients import admin, consumer, new_topic, read_all
+from tests.kafka.clients import admin, consumer, end_offset, new_topic, read_all
 from tests.kafka.wire import unique
 
 
@@ -24,16 +25,17 @@ class Setup:
         self.origin = Partition(source, 0)
         self.out = out
         self.group = unique("g")
+        self.kind: type[KafkaTransactions] = KafkaTransactions
 
     def sink(self) -> KafkaTransactions:
-        return KafkaTransactions([self.out], self.group, {"bootstrap_servers": self.address, "retry_backoff_ms": 20})
+        return self.kind([self.out], self.group, {"bootstrap_servers": self.address, "retry_backoff_ms": 20})
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[KafkaTransactions]:
         sink = self.sink()
         await sink.start()
-        await sink.open([self.origin])
         try:
+            await sink.open([self.origin])
             yield sink
         finally:
             await sink.stop()
@@ -45,6 +47,19 @@ class Setup:
         """What a read_committed reader sees."""
         records = await read_all(self.address, self.out, count, isolation_level="read_committed")
         return [record.value for record in records]
+
+    async def all_visible(self) -> list[bytes]:
+        """The same, once nothing is open any more."""
+        where = TopicPartition(self.out, 0)
+        end = await end_offset(self.address, self.out)
+        async with consumer(self.address, isolation_level="read_committed") as client:
+            client.assign([where])
+            await client.seek_to_beginning()
+            values: list[bytes] = []
+            while await client.position(where) < end:
+                for batch in (await client.getmany(timeout_ms=100)).values():
+                    values += [record.value for record in batch]
+        return values
 
     async def committed(self) -> Any:
         async with admin(self.address) as client:

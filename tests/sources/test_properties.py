@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from express.config import Kafka, Secret
+from express.config.client import REFUSED, SAFE, USED
 from express.errors import ConfigError
 from express.sources.properties import client_properties
 from tests.kafka.certificates import Authority
@@ -72,8 +75,8 @@ def test_tls_is_verified(protocol: str) -> None:
         ({"security_protocol": "TLS"}, "is none of PLAINTEXT"),
         ({"ssl.ca.location": "/ca.pem"}, "security_protocol is PLAINTEXT"),
         ({"security_protocol": "SSL", "ssl_cafile": "/nowhere/ca.pem"}, "can't be loaded"),
-        ({"ssl_context": "x"}, "no client knows"),
-        ({"key_deserializer": "json"}, "no client knows"),
+        ({"ssl_context": "x"}, "it is made of the properties ssl"),
+        ({"key_deserializer": "json"}, "records are bytes"),
         ({"enable.ssl.certificate.verification": False}, "no client knows"),
     ],
 )
@@ -103,3 +106,49 @@ def test_an_encrypted_key_without_its_password_is_an_error(tmp_path: Path) -> No
     assert client_properties(kafka(**files, ssl_password=f"file:{tmp_path}/password")).consumer["ssl_context"]
     with pytest.raises(ConfigError, match=rf"{certificate}, {key} can't be loaded"):
         client_properties(kafka(**files))
+
+
+OBJECTS = {"self", "loop", "topics"}
+"""Arguments that are no properties."""
+
+
+def test_no_property_of_a_client_is_taken_and_ignored() -> None:
+    """Each argument of aiokafka's clients is used, or refused with the reason: one that comes anew fails here."""
+    arguments = {*inspect.signature(AIOKafkaConsumer).parameters, *inspect.signature(AIOKafkaProducer).parameters}
+
+    assert arguments - OBJECTS == USED.keys() | REFUSED.keys()
+    assert not USED.keys() & REFUSED.keys()
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_property_that_is_not_the_users_is_refused_with_the_reason(name: str) -> None:
+    """Whatever its value, but for the one that says what is so anyway."""
+    with pytest.raises(ConfigError, match=r"is not set here: .{15}"):
+        client_properties(kafka(**{name: "latest"}))
+    if name in SAFE:
+        found = client_properties(kafka(**{name: SAFE[name]}))
+        assert name not in found.consumer | found.producer
+
+
+@pytest.mark.parametrize(
+    ("client", "message"),
+    [
+        ({"linger_ms": "soon"}, "must be a number of milliseconds from 0"),
+        ({"request.timeout.ms": 0}, "must be a number of milliseconds from 1"),
+        ({"fetch_max_bytes": 2**31}, "must be a number of bytes"),
+        ({"retry_backoff_ms": True}, "must be a number"),
+        ({"check_crcs": 1}, "must be true or false"),
+        ({"compression_type": "brotli"}, "must be one of none, gzip"),
+        ({"client_id": 7}, "must be text"),
+        ({"batch.size": 1, "max_batch_size": 2}, "is the same as"),
+    ],
+)
+def test_a_value_that_a_client_would_break_at_is_refused(client: dict[str, Any], message: str) -> None:
+    """aiokafka would raise where nobody expects it, or go on with nonsense."""
+    with pytest.raises(ConfigError, match=message):
+        client_properties(kafka(**client))
+
+
+def test_no_compression_has_a_name() -> None:
+    """`none`, as Kafka's other clients have it."""
+    assert "compression_type" not in client_properties(kafka(compression_type="none")).producer

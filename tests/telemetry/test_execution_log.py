@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from itertools import pairwise
 
 from express.engine import About, History
 from express.engine.effects import Finish
+from express.engine.history import TRUNCATED
 from express.ports import MASK, Partition
 from express.telemetry.execution_log import ExecutionLog, LogRule
-from express.telemetry.kept import MOST_ROWS, SAMPLES, Kept
+from express.telemetry.kept import MOST_HISTORY, MOST_ROWS, SAMPLES, Kept
+from express.telemetry.logs import SLICE_EVENTS
 from express.telemetry.observers import Several, together
 
 PLACE = Partition("t", 0)
@@ -100,3 +104,72 @@ def test_rows_are_bounded() -> None:
     rows = kept.take()
     assert len(rows) == MOST_ROWS
     assert not any(b"secret" in row.history or row.input or row.output for row in rows)
+
+
+def long_history(events: int, text: str = "") -> History:
+    """A history of so many events."""
+    history = History()
+    for id_ in range(1, events):
+        history.add((id_, id_ - 1, "PassStateEntered", 50.0, {"name": "P", "input": {"text": text}}))
+    history.add((events, events - 1, "ExecutionSucceeded", 50.5, {"output": 1}))
+    return history
+
+
+def test_a_long_log_gives_way_to_others() -> None:
+    """It is written slice by slice, each in a turn of the loop of its own, whole and in order."""
+
+    async def main() -> None:
+        sink = Lines()
+        log = ExecutionLog({"m": LogRule("ALL")}, sink)
+        log.ended(ABOUT, Finish("SUCCEEDED", 1), 0.5, long_history(20_000), PLACE, 1)
+        log.ended(ABOUT, Finish("SUCCEEDED", 1), 0.5, long_history(10), PLACE, 2)
+        written = [len(sink.events)]
+        while len(sink.events) < 20_010:
+            await asyncio.sleep(0)
+            written.append(len(sink.events))
+
+        assert max(after - before for before, after in pairwise([0, *written])) <= 3 * SLICE_EVENTS
+        ids = [int(str(event["id"])) for event in sink.events]
+        assert sorted(ids) == sorted([*range(1, 20_001), *range(1, 11)])
+
+    asyncio.run(main())
+
+
+def test_what_is_left_of_long_logs_is_written_at_the_end() -> None:
+    """Whoever closes the log has all of it."""
+
+    async def main() -> None:
+        sink = Lines()
+        log = ExecutionLog({"m": LogRule("ALL")}, sink)
+        for offset in range(3):
+            log.ended(ABOUT, Finish("SUCCEEDED", 1), 0.5, long_history(5_000), PLACE, offset)
+        assert len(sink.events) < 15_000
+        log.close()
+
+        assert len(sink.events) == 15_000
+
+    asyncio.run(main())
+
+
+def test_a_row_of_a_long_history_is_cut() -> None:
+    """A worker shows its first events and the last one within 1 MiB, and how many are missing."""
+    kept = Kept(include_data=True)
+    kept.ended(ABOUT, Finish("SUCCEEDED", 1), 0.5, long_history(2_000, "x" * 2_000), PLACE, 1)
+    [row] = kept.take()
+    *first, gap, last = json.loads(row.history)
+
+    assert len(row.history) < MOST_HISTORY + 3_000
+    assert [int(event["id"]) for event in first] == list(range(1, len(first) + 1))
+    assert (gap["id"], gap["type"]) == (str(len(first) + 1), TRUNCATED)
+    assert gap["details"] == {"eventsLeftOut": 2_000 - 1 - len(first)}
+    assert (last["id"], last["previous_event_id"], last["type"]) == ("2000", gap["id"], "ExecutionSucceeded")
+
+
+def test_a_row_of_a_truncated_history_counts_both() -> None:
+    """What was never recorded and what there is no room for are one number."""
+    kept = Kept(include_data=True)
+    kept.ended(ABOUT, Finish("SUCCEEDED", 1), 0.5, long_history(40_000, "x" * 100), PLACE, 1)
+    [row] = kept.take()
+    *first, gap, last = json.loads(row.history)
+
+    assert (gap["details"]["eventsLeftOut"], last["id"]) == (40_000 - 1 - len(first), "40000")

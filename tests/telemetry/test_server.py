@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -89,3 +91,48 @@ async def test_a_taken_port_is_explained(server: tuple[str, Doctor]) -> None:
 
     with pytest.raises(ConfigError, match=r"set metrics\.port"):
         await second.start()
+
+
+@pytest.mark.parametrize(
+    ("listens", "hosts", "called", "status"),
+    [
+        ("127.0.0.1", [], "localhost", 200),
+        ("127.0.0.1", [], "127.0.0.1:9464", 200),
+        ("127.0.0.1", [], "[::1]:9464", 200),
+        ("127.0.0.1", [], "evil.example", 403),
+        ("127.0.0.1", [], "evil.example:9464", 403),
+        ("127.0.0.1", [], "localhost.evil.example", 403),
+        ("127.0.0.1", [], "10.0.0.7", 403),
+        ("127.0.0.1", [], "", 403),
+        ("127.0.0.1", ["Metrics.example"], "metrics.example:9464", 200),
+        ("0.0.0.0", [], "10.0.0.7:9464", 200),
+        ("0.0.0.0", [], "[fd00::7]:9464", 200),
+        ("0.0.0.0", [], "evil.example", 403),
+        ("0.0.0.0", ["metrics"], "metrics:9464", 200),
+    ],
+)
+async def test_only_names_of_ours_are_answered(listens: str, hosts: list[str], called: str, status: int) -> None:
+    """A web page that leads a name of its own here reads nothing; every path, also one that is not there."""
+    totals = registry(Totals(), LATENCY_BOUNDS_MS, 10, BATCH_BOUNDS)
+    server = TelemetryServer(totals, Doctor(), listens, 0, hosts)
+    url = (await server.start()).replace("0.0.0.0", "127.0.0.1")
+    try:
+        for path in ("metrics", "livez", "version", "startupz"):
+            found, kind, text = await get(f"{url}/{path}", Host=called)
+            assert found == status
+            assert status == 200 or ("metrics.hosts" in text and kind.startswith("application/json"))
+        assert (await get(f"{url}/nothing", Host=called))[0] == (404 if status == 200 else 403)
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("name", ["Expect", "Accept", "Host", "Authorization", "X-Any"])
+async def test_headers_that_are_no_text(server: tuple[str, Doctor], name: str) -> None:
+    """400 with the header's name, and no traceback in the log."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server[0]).port)
+    headers = {b"Host": b"localhost", name.encode(): b"\xff\xfe"}
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers.items())
+    writer.write(b"GET /livez HTTP/1.1\r\n%b\r\n" % lines)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+    assert name.encode() in (await reader.readuntil(b"}"))
+    writer.close()

@@ -118,7 +118,8 @@ def _find(api: Api, request: Members) -> tuple[Machine, Alias]:
     machine = api.registry.machines.get(arn.machine)
     alias = None if machine is None or len(arn.rest) != 1 else machine.aliases.get(arn.rest[0])
     if machine is None or alias is None:
-        raise resource_not_found(arn.text)
+        message = "Request references a resource that does not exist."
+        raise ApiError("ResourceNotFound", message, resourceName=arn.text)
     return machine, alias
 
 

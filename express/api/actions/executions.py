@@ -5,6 +5,7 @@ AWS can't be asked about Express executions. Here the ring answers, unless the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -28,14 +29,14 @@ async def start_execution(api: Api, request: Members) -> Members:
     Of a machine with an input topic it is answered once the topic has it; otherwise it runs in this process, and is
     lost with it.
     """
-    target = await _target(api, request["stateMachineArn"])
+    target, case = await _target(api, request["stateMachineArn"])
     if target.machine.type != "EXPRESS":
         raise validation(
             "STANDARD state machines are stored and validated here, but not run: create the state machine with type "
             "EXPRESS"
         )
-    wanted = _request(target, request)
-    if api.executions.is_queued(target):
+    wanted = _request(target, request, case)
+    if not case and api.executions.is_queued(target):
         arn, since = await api.executions.enqueue(wanted)
         return {"executionArn": arn, "startDate": milliseconds(since)}
     started = api.executions.start(wanted)
@@ -44,20 +45,22 @@ async def start_execution(api: Api, request: Members) -> Members:
 
 async def start_sync_execution(api: Api, request: Members) -> Members:
     """Run an execution to its end; at most once, and not at all once the caller has gone."""
-    target = await _target(api, request["stateMachineArn"])
+    target, case = await _target(api, request["stateMachineArn"])
     if target.machine.type != "EXPRESS":
         raise type_not_supported()
-    started = await api.executions.run(_request(target, request, sync=True))
+    started = await api.executions.run(_request(target, request, case, sync=True))
     return sync_response(started, include_data=request.get("includedData") != "METADATA_ONLY")
 
 
-async def _target(api: Api, text: str) -> Target:
+async def _target(api: Api, text: str) -> tuple[Target, str]:
+    """Return what is to be started, and the test case behind a `#`, as Step Functions Local takes it."""
+    text, _, case = text.partition("#")
     if "/" in text and parse_arn(text, "stateMachine").label is not None:
         raise validation("This operation does not support labelled ARNs", "API_DOES_NOT_SUPPORT_LABELED_ARNS")
-    return await api.registry.target(text)
+    return await api.registry.target(text), case
 
 
-def _request(target: Target, request: Members, *, sync: bool = False) -> Request:
+def _request(target: Target, request: Members, case: str, *, sync: bool = False) -> Request:
     text = request.get("input")
     return Request(
         target=target,
@@ -66,6 +69,7 @@ def _request(target: Target, request: Members, *, sync: bool = False) -> Request
         data=read_input(text),
         trace_header=request.get("traceHeader"),
         sync=sync,
+        test_case=case,
     )
 
 
@@ -144,14 +148,18 @@ def _wanted(execution: Started | Ended, arn: Arn, request: Members) -> bool:
 async def get_execution_history(api: Api, request: Members) -> Members:
     """The events of a running or kept execution, as Standard executions have them."""
     found = _find(api, request["executionArn"])
-    logged = orjson.loads(found.history) if isinstance(found, Ended) else api.executions.events(found)
+    logged = _events(found) if isinstance(found, Ended) else api.executions.events(found)
     backwards = bool(request.get("reverseOrder"))
     if backwards:
-        logged.reverse()
+        logged = logged[::-1]
     sign = -1 if backwards else 1
     page, more = api.pages.page("GetExecutionHistory", request, logged, lambda event: sign * int(event["id"]))
     include = request.get("includeExecutionData", True)
     return {"events": [history_event(event, include_data=include) for event in page], **more}
+
+
+def _events(ended: Ended) -> Sequence[dict[str, JSON]]:
+    return orjson.loads(ended.history) if isinstance(ended.history, bytes) else ended.history
 
 
 # Acting -----------------------------------------------------------------------------------------------

@@ -49,3 +49,5 @@ def _check_shape(result: JSON, state: dict[str, JSON], mode: str | None) -> None
             raise validation("Mocked result must be a JSON object.")
     elif type(result) is not list:
         raise validation("Mocked result must be an array.")
+    elif state["Type"] == "Parallel" and len(result) != len(state["Branches"]):
+        raise validation("Mocked result must contain the same number of items as number of Parallel branches.")

@@ -11,10 +11,19 @@ from express.devbroker.messages.transactions import (
     AddOffsetsToTxnResponse,
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnResponse,
+    DescribedPartition,
+    DescribedTopic,
+    DescribedTransaction,
+    DescribeProducersRequest,
+    DescribeProducersResponse,
+    DescribeTransactionsRequest,
+    DescribeTransactionsResponse,
     EndTxnRequest,
     EndTxnResponse,
     InitProducerIdRequest,
     InitProducerIdResponse,
+    KnownProducer,
+    TransactionTopic,
     TxnOffsetCommitRequest,
     TxnOffsetCommitResponse,
 )
@@ -104,6 +113,53 @@ def offset_commit(node: Node, request: TxnOffsetCommitRequest, call: Call) -> An
         for topic in request.topics
     ]
     return TxnOffsetCommitResponse(topics=topics)
+
+
+def describe_transactions(node: Node, request: DescribeTransactionsRequest, call: Call) -> Answer:
+    """Say how the last transaction of each transactional id stands."""
+    return DescribeTransactionsResponse(transactions=[_described(node, name) for name in request.transactional_ids])
+
+
+def _described(node: Node, name: str) -> DescribedTransaction:
+    found = node.transactions.find(name)
+    if found is None:
+        return DescribedTransaction(transactional_id=name, error=Code.TRANSACTIONAL_ID_NOT_FOUND, topics=[])
+    topics: dict[str, list[int]] = {}
+    for topic, index in sorted(found.partitions):
+        topics.setdefault(topic, []).append(index)
+    return DescribedTransaction(
+        transactional_id=name,
+        state=found.status,
+        timeout_ms=found.timeout_ms,
+        producer_id=found.producer_id,
+        epoch=found.epoch,
+        topics=[TransactionTopic(name=topic, partitions=indexes) for topic, indexes in topics.items()],
+    )
+
+
+def describe_producers(node: Node, request: DescribeProducersRequest, call: Call) -> Answer:
+    """Say which producers have written to partitions, and where they have transactions open."""
+    topics = [
+        DescribedTopic(name=topic.name, partitions=[_producers(node, topic.name, index) for index in topic.partitions])
+        for topic in request.topics
+    ]
+    return DescribeProducersResponse(topics=topics)
+
+
+def _producers(node: Node, topic: str, index: int) -> DescribedPartition:
+    if not node.topics.has(topic, index):
+        return DescribedPartition(index=index, error=Code.UNKNOWN_TOPIC_OR_PARTITION, producers=[])
+    producers = [
+        KnownProducer(
+            producer_id=producer_id,
+            epoch=known.epoch,
+            last_sequence=known.last_sequence,
+            last_timestamp=known.timestamp,
+            open_since=since,
+        )
+        for producer_id, known, since in node.topics.partition(topic, index).producers()
+    ]
+    return DescribedPartition(index=index, producers=producers)
 
 
 def _named(request: TxnOffsetCommitRequest) -> list[tuple[str, int]]:

@@ -115,3 +115,69 @@ class TxnOffsetCommitResponse(Message, kw_only=True):
 
     throttle_ms: Int32 = 0
     topics: list[CommittedTopic]
+
+
+class DescribeProducersRequest(Message, kw_only=True):
+    """DescribeProducers, key 61 (KIP-664)."""
+
+    topics: list[TransactionTopic]
+
+
+class KnownProducer(Message, kw_only=True):
+    """A producer that has written to a partition; `open_since` is the first offset of its transaction, or -1."""
+
+    producer_id: Int64
+    epoch: Int32
+    last_sequence: Int32 = -1
+    last_timestamp: Int64 = -1
+    coordinator_epoch: Int32 = -1
+    open_since: Int64 = -1
+
+
+class DescribedPartition(Message, kw_only=True):
+    """The producers of a partition."""
+
+    index: Int32
+    error: Int16 = 0
+    message: str | None = None
+    producers: list[KnownProducer]
+
+
+class DescribedTopic(Message, kw_only=True):
+    """The producers of a topic's partitions."""
+
+    name: str
+    partitions: list[DescribedPartition]
+
+
+class DescribeProducersResponse(Message, kw_only=True):
+    """DescribeProducers, key 61."""
+
+    throttle_ms: Int32 = 0
+    topics: list[DescribedTopic]
+
+
+class DescribeTransactionsRequest(Message, kw_only=True):
+    """DescribeTransactions, key 65 (KIP-664)."""
+
+    transactional_ids: list[str]
+
+
+class DescribedTransaction(Message, kw_only=True):
+    """The last transaction of a transactional id."""
+
+    error: Int16 = 0
+    transactional_id: str
+    state: str = ""
+    timeout_ms: Int32 = 0
+    started_ms: Int64 = -1
+    producer_id: Int64 = -1
+    epoch: Int16 = -1
+    topics: list[TransactionTopic]
+
+
+class DescribeTransactionsResponse(Message, kw_only=True):
+    """DescribeTransactions, key 65."""
+
+    throttle_ms: Int32 = 0
+    transactions: list[DescribedTransaction]

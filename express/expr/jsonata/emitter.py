@@ -7,6 +7,7 @@ variables) and `scope`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from keyword import iskeyword
@@ -26,6 +27,9 @@ MAX_TEXTS = 24
 
 MAX_SWEEPS = 8
 """Most operations in one expression that go through a whole value."""
+
+
+_LOOKED_INTO = re.compile(r"(?!(?:None|True|False)\b)[A-Za-z_]\w*(?:[\[(.]|\Z)")
 
 
 class Unsupported(Exception):
@@ -155,6 +159,10 @@ class Emitter:
             raise Unsupported
 
     # forms of values
+
+    def base(self, source: str) -> str:
+        """Text of a value that is looked into, or asked for its identity: Python warns where that is a literal."""
+        return source if _LOOKED_INTO.match(source) else f"({self.temporary()} := {source})"
 
     def missing(self) -> str:
         """Text that gives up."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from express.expr.generated import code_of, fits
 from express.expr.jsonata.emitter import NOTHING_KNOWN, Emitter, Kind, Known, Unsupported
 from express.expr.jsonata.errors import JsonataError
 from express.expr.jsonata.generate import RULES
@@ -100,9 +101,8 @@ def function_of(
         "Refused": JsonataError,
         "refused": refused,
     }
-    try:
-        code = compile(text, "<jsonata>", "exec")
-    except (SyntaxError, RecursionError, MemoryError):
+    code = code_of(text, "<jsonata>") if all(map(fits, lines)) else None
+    if code is None:
         return None
     exec(code, namespace)  # noqa: S102 - text of our own making, see above
     function: Callable[..., JSON] = namespace["evaluate"]

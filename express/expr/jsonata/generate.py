@@ -58,15 +58,13 @@ def _negate(emitter: Emitter, node: n.Negate) -> Code:
 def _array(emitter: Emitter, node: n.Array) -> Code:
     """Arrays among the items are spread, unless they are written as arrays."""
     parts = []
-    few = f"{emitter.helper(support.spread)}(" if emitter.looping else ""
-    end = ")" if few else ""
     for item in node.items:
         code = emitter.emit(item)
         if code.kind == "array" and type(item) is not n.Array:
-            parts.append(f"*{few}{code.source}{end}")
+            parts.append(f"*{code.source}")
         elif code.kind == "any":
             name = emitter.temporary()
-            parts.append(f"*({few}{name}{end} if type({name} := {emitter.value(code)}) is list else ({name},))")
+            parts.append(f"*({name} if type({name} := {emitter.value(code)}) is list else ({name},))")
         else:
             parts.append(emitter.value(code))
     return Code(f"[{', '.join(parts)}]", "array")
@@ -206,7 +204,7 @@ def _equality(emitter: Emitter, node: n.Binary) -> Code:
     if "string" in (lhs.kind, rhs.kind) or _other_literal(node.lhs) or _other_literal(node.rhs):
         return Code(f"({a} {'!=' if negated else '=='} {b})", "boolean")
     if (_word_literal(node.lhs) and rhs.kind == "any") or (_word_literal(node.rhs) and lhs.kind == "any"):
-        return Code(f"({a} {'is not' if negated else 'is'} {b})", "boolean")
+        return Code(f"({emitter.base(a)} {'is not' if negated else 'is'} {emitter.base(b)})", "boolean")
     return Code(f"({'not ' if negated else ''}{emitter.helper(support.same)}({a}, {b}))", "boolean")
 
 

@@ -11,6 +11,9 @@ from express.expr.jsonata import support
 from express.expr.jsonata.emitter import Code, Emitter, Unsupported, plain
 from express.expr.jsonata.sequences import reach
 
+MOST_STEPS = 40
+"""A longer path has no fast form: the text of each step holds that of all before it."""
+
 MEMBERS = {"input": "si", "result": "sr", "errorOutput": "se", "context": "c"}
 """The members of `$states` and the names that generated code has for them."""
 
@@ -36,7 +39,11 @@ def _variable(emitter: Emitter, name: str) -> Code:
 
 def emit_path(emitter: Emitter, node: n.Path) -> Code:
     """`$states.member.a.b`, `$x.a`, `a.b` of a context item."""
+    if len(node.steps) > MOST_STEPS:
+        raise Unsupported
     code, rest = _start(emitter, node)
+    if rest:
+        code = Code(emitter.base(code.source), code.kind, code.clean)
     over_arrays = False
     for at, step in enumerate(rest):
         if type(step) is not n.Name or not plain(step) or code.kind != "any":

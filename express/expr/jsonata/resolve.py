@@ -137,9 +137,13 @@ def _dot(infix: n.Infix, lhs: n.Node) -> n.Node:
     if type(lhs) is n.Parent:
         path.seeking = [lhs.slot]
     rest = _operand(infix)
-    path.steps += rest.steps if type(rest) is n.Path else [rest]
-    path.steps = [_step(step) for step in path.steps]
-    if any(step.keep_array for step in path.steps):
+    more = rest.steps if type(rest) is n.Path else [rest]
+    if type(lhs) is not n.Path:
+        path.steps[0] = _step(lhs)
+    ends = [path.steps[0], path.steps[-1]]  # what is between them was looked at when it came
+    more = [_step(step) for step in more]
+    path.steps += more
+    if any(step.keep_array for step in (*ends, *more)):
         path.keep_singleton = True
     _resolve_parents(path)
     return path

@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Awaitable
 from typing import Any
 
+import msgspec
+
 from express.asl.resources import Resource, parse_resource
 from express.config import Aws
 from express.engine.effects import StartTask
@@ -23,6 +25,8 @@ from express.integrations.aws.errors import client_error, service_error, too_lar
 from express.integrations.aws.optimized import machine_arn, metadata
 from express.integrations.aws.watching import Jobs
 from express.integrations.idempotency import identifier
+from express.integrations.masking import hideable, masked
+from express.integrations.waiting import plain
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT
 
@@ -74,6 +78,15 @@ class AwsCalls:
             raise StatesError(RUNTIME, f"The resource {resource.arn} is not supported: {reason}") from reason
         return self.perform(call, task, context)
 
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its parameters in botocore's form. Raises Unsendable where they have none."""
+        resource = task.resource
+        try:
+            call = self.call(plain(resource) if resource.pattern in JOB else resource)
+        except Unsupported:
+            return task  # the call will say so
+        return msgspec.structs.replace(task, prepared=_parameters(call, task, context))
+
     def endpoint(self, task: StartTask) -> str:
         """The service, which all its actions share."""
         return f"aws:{task.resource.service}"
@@ -108,8 +121,7 @@ class AwsCalls:
 
     async def perform(self, call: Call, task: StartTask, context: TaskContext) -> JSON:
         """Send one request, and shape its answer."""
-        request = call.form.before(task.input, task, context) if type(task.input) is dict else task.input
-        parameters = shapes.request(call.input, request, call.spelling)
+        request, parameters = task.prepared or _parameters(call, task, context)
         if call.token and call.token not in parameters:
             parameters[call.token] = identifier(task, context)
         answer = await self.send(call, parameters, self.role(task, context))
@@ -139,14 +151,22 @@ class AwsCalls:
             failure = service_error(error.response, call.model, call.naming)
             raise await self._hidden(failure, role) from error
         except (BotoCoreError, ResponseParserError) as error:  # the latter for the page of a proxy, say
-            raise client_error(error, call.naming) from error
+            raise await self._hidden(client_error(error, call.naming), role) from error
 
     async def _hidden(self, failure: StatesError, role: str) -> StatesError:
-        """An error without the session token, which an endpoint may tell of what it was sent."""
-        frozen = await self.clients.credentials(role)
-        if frozen is None or not frozen.token or frozen.token not in str(failure.cause):
-            return failure
-        return StatesError(failure.error, str(failure.cause).replace(frozen.token, "***"))
+        """An error without the credentials, which an endpoint may tell of what it was sent."""
+        secrets = await self.secrets(role)
+        return StatesError(failure.error, masked(str(failure.cause), secrets)) if secrets else failure
+
+    async def secrets(self, role: str) -> tuple[str, ...]:
+        """What of the credentials of calls made as `role` must not be shown."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            frozen = await self.clients.credentials(role)
+        except (BotoCoreError, ClientError):  # then nothing was sent
+            return ()
+        return () if frozen is None else hideable(filter(None, (frozen.token, frozen.secret_key)))
 
     async def _directly(self, call: Call, parameters: dict[str, Any], role: str, endpoint: str) -> dict[str, Any]:
         """The same by the short way."""
@@ -159,9 +179,9 @@ class AwsCalls:
         try:
             status, answer = await self._direct.send(call, parameters, endpoint, self.clients.region or "", frozen)
         except (aiohttp.ClientError, OSError) as error:
-            raise client_error(error, call.naming) from error
+            raise await self._hidden(client_error(error, call.naming), role) from error
         if status >= 300:
-            raise service_error(answer, call.model, call.naming)
+            raise await self._hidden(service_error(answer, call.model, call.naming), role)
         made: dict[str, Any] = answer
         return made
 
@@ -171,6 +191,12 @@ class AwsCalls:
         if call is None:
             call = self._calls[resource.arn] = find(resource, self.settings)
         return call
+
+
+def _parameters(call: Call, task: StartTask, context: TaskContext) -> tuple[JSON, dict[str, Any]]:
+    """What a task asks of the service, and that in botocore's form. Raises Unsendable where it has none."""
+    request = call.form.before(task.input, task, context) if type(task.input) is dict else task.input
+    return request, shapes.request(call.input, request, call.spelling, task.input)
 
 
 async def read_streams(answer: dict[str, Any], call: Call) -> None:

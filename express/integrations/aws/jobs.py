@@ -16,7 +16,8 @@ from typing import TypeAlias
 import msgspec
 
 from express.errors import TASK_FAILED, StatesError
-from express.values import JSON, loads, text
+from express.integrations.aws.optimized import parsed
+from express.values import JSON, text
 
 Request: TypeAlias = dict[str, JSON]
 Asks: TypeAlias = Callable[[Request, Request], Request]
@@ -162,7 +163,7 @@ def execution(description: JSON, pattern: str) -> JSON:
     found = {name: value for name, value in description.items() if name in _EXECUTION}
     for name in ("Input", "Output"):
         if pattern == "sync:2" and isinstance(found.get(name), str):
-            found[name] = loads(found[name])
+            found[name] = parsed(found[name])
     return found
 
 

@@ -15,7 +15,7 @@ from express.engine.effects import StartTask
 from express.errors import StatesError
 from express.integrations.idempotency import digest, identifier
 from express.ports import TaskContext
-from express.values import JSON, loads, text
+from express.values import JSON, loads_exactly, text
 
 Before: TypeAlias = Callable[[dict[str, JSON], StartTask, TaskContext], dict[str, JSON]]
 After: TypeAlias = Callable[[dict[str, JSON], dict[str, JSON]], dict[str, JSON]]
@@ -96,7 +96,7 @@ def _parsed_body(result: dict[str, JSON], request: dict[str, JSON]) -> dict[str,
 def parsed(document: JSON) -> JSON:
     """A document as JSON where it is JSON, else as the text it is."""
     try:
-        return loads(document)
+        return loads_exactly(document)
     except (ValueError, TypeError):
         return document
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from express.errors import RUNTIME, StatesError
+from express.errors import Unsendable
 from express.integrations.aws.names import Spelling, optimized_member
 from express.values import JSON, dumps, text
 
@@ -21,21 +21,25 @@ DOCUMENTS = frozenset({"Payload", "Detail", "MessageBody", "Message", "Input", "
 _NUMBERS = {"integer": (int,), "long": (int,), "float": (int, float), "double": (int, float)}
 
 
-def request(shape: Any, value: JSON, spelling: Spelling) -> dict[str, Any]:
-    """Return the parameters that botocore wants for a task's input. Raises StatesError with every mistake."""
+def request(shape: Any, value: JSON, spelling: Spelling, given: JSON = None) -> dict[str, Any]:
+    """Return the parameters that botocore wants for a task's input. Raises Unsendable with every mistake.
+
+    `given` is what the definition has, where more was put in.
+    """
+    given = value if given is None else given
     if type(value) is not dict:
-        raise refused(value, ["The Parameters must be an object"])
+        raise refused(given, ["The Parameters must be an object"])
     reading = _Request(spelling)
     made: dict[str, Any] = reading.structure(shape, value) if shape is not None else {}
     if reading.problems:
-        raise refused(value, reading.problems)
+        raise refused(given, reading.problems)
     return made
 
 
-def refused(value: JSON, problems: list[str]) -> StatesError:
+def refused(value: JSON, problems: list[str]) -> Unsendable:
     """Parameters that no call can be made of."""
     listed = ", ".join(problems)
-    return StatesError(RUNTIME, f"The Parameters '{text(value)}' could not be used to start the Task: [{listed}]")
+    return Unsendable(f"The Parameters '{text(value)}' could not be used to start the Task: [{listed}]")
 
 
 def members(shape: Any, spelling: Spelling) -> dict[str, tuple[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 
 import aiohttp
+import msgspec
 
 from express.config import Connection, Http
 from express.engine.effects import StartTask
@@ -18,9 +19,10 @@ from express.integrations.http.connections import Ready, connection_name, ready
 from express.integrations.http.oauth import Tokens
 from express.integrations.http.requests import Request, build, malformed
 from express.integrations.idempotency import idempotency_key
+from express.integrations.masking import masked, masked_json
 from express.integrations.tracing import trace_headers
 from express.ports import TaskContext
-from express.values import JSON, loads
+from express.values import JSON, loads_exactly
 
 SOCKET = "States.Http.Socket"
 BINARY = ("application/octet-stream", "image/", "video/", "audio/")
@@ -41,11 +43,18 @@ class HttpTasks:
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
         """Send the request; the response as task result."""
-        connection = self._connection(task.input)
-        request = build(task.input, connection, idempotency_key(task, context), self._agent)
+        connection, request = task.prepared or self._build(task, context)
         if "Traceparent" not in request.headers:
             request.headers.update(trace_headers(context))
         return self._invoke(request, connection)
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task with its request. Raises Unsendable where its parameters make none."""
+        return msgspec.structs.replace(task, prepared=self._build(task, context))
+
+    def _build(self, task: StartTask, context: TaskContext) -> tuple[Ready, Request]:
+        connection = self._connection(task.input)
+        return connection, build(task.input, connection, idempotency_key(task, context), self._agent)
 
     def endpoint(self, task: StartTask) -> str | None:
         """The connection; None where the task names none."""
@@ -120,16 +129,15 @@ class HttpTasks:
             if kind.startswith(BINARY):
                 raise StatesError(RUNTIME, f"The content type {kind!r} of the response is not supported")
             body = await self._body(response)
-        shown = connection.hidden(_decoded(body, response))
-        if token:
-            shown = shown.replace(token, "***")
+        secrets = (*connection.secrets, token) if token else connection.secrets
+        shown = masked(_decoded(body, response), secrets)
         if not 200 <= response.status < 300:
             raise StatesError(f"States.Http.StatusCode.{response.status}", shown)
         return {
-            "Headers": _headers(response.headers.items(), connection),
-            "ResponseBody": _parsed(shown, kind),
+            "Headers": _headers(response.headers.items(), secrets),
+            "ResponseBody": _parsed(shown, kind, secrets),
             "StatusCode": response.status,
-            "StatusText": response.reason or "",
+            "StatusText": masked(response.reason or "", secrets),
         }
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -158,20 +166,20 @@ def _decoded(body: bytes, response: aiohttp.ClientResponse) -> str:
         return body.decode(errors="replace")
 
 
-def _headers(headers: Iterable[tuple[str, str]], connection: Ready) -> dict[str, JSON]:
+def _headers(headers: Iterable[tuple[str, str]], secrets: tuple[str, ...]) -> dict[str, JSON]:
     """Response headers: lower-case names, all their values; cookies are not kept."""
     found: dict[str, JSON] = {}
     for name, value in headers:
         if name.lower() != "set-cookie":
-            found.setdefault(name.lower(), []).append(connection.hidden(value))
+            found.setdefault(masked(name.lower(), secrets), []).append(masked(value, secrets))
     return found
 
 
-def _parsed(body: str, kind: str) -> JSON:
+def _parsed(body: str, kind: str, secrets: tuple[str, ...]) -> JSON:
     """The body as JSON where it is declared as such and is JSON, else as text."""
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return loads(body)
+            return masked_json(loads_exactly(body), secrets)
         except ValueError:
             return body
     return body

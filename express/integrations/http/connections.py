@@ -11,6 +11,7 @@ from yarl import URL
 
 from express.config import Connection, reveal
 from express.integrations.http.addresses import Network
+from express.integrations.masking import hideable, masked
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -45,10 +46,8 @@ class Ready(msgspec.Struct, frozen=True):
         return f"Ready({self.name!r})"
 
     def hidden(self, text: str) -> str:
-        """`text` with every secret of the connection taken out: a server may tell what it was sent."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+        """`text` with every secret of the connection taken out."""
+        return masked(text, self.secrets)
 
 
 def ready(name: str, connection: Connection) -> Ready:
@@ -62,7 +61,7 @@ def ready(name: str, connection: Connection) -> Ready:
         query=dict(connection.query),
         body=dict(connection.body),
         authorization=authorization,
-        secrets=tuple(secret for secret in secrets if len(secret) >= 4),
+        secrets=hideable(secrets),
     )
 
 

@@ -9,7 +9,8 @@ from urllib.parse import quote_plus, unquote, urlencode, urlsplit
 import msgspec
 from yarl import URL
 
-from express.errors import PERMISSIONS, RUNTIME, StatesError
+from express.errors import PERMISSIONS, StatesError, Unsendable
+from express.integrations.bounds import MOST_FORM_BYTES, MOST_HEADER_BYTES, MOST_QUERY_BYTES, Bounded
 from express.integrations.http.connections import Ready
 from express.values import JSON, dumps, text
 
@@ -42,7 +43,6 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}\Z")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BAD_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _LONGEST_URL = 8_192
-_MOST_HEADER_BYTES = 32_768
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -70,9 +70,9 @@ def build(task: JSON, connection: Ready, key: str, agent: str) -> Request:
     return Request(method, url, headers, body)
 
 
-def malformed(task: JSON, problem: str) -> StatesError:
+def malformed(task: JSON, problem: str) -> Unsendable:
     """A task input that no request can be made of."""
-    return StatesError(RUNTIME, f"The Parameters '{text(task)}' could not be used to start the Task: [{problem}]")
+    return Unsendable(f"The Parameters '{text(task)}' could not be used to start the Task: [{problem}]")
 
 
 def permit(url: URL, method: str, connection: Ready) -> None:
@@ -92,7 +92,13 @@ def _url(task: dict[str, JSON], connection: Ready) -> URL:
     added = task.get("QueryParameters", {})
     if type(added) is not dict:
         raise malformed(task, "The value for the field 'QueryParameters' must be an OBJECT")
-    pairs = [(name, value) for name, given in added.items() for value in _texts(given) if name not in connection.query]
+    bounded = Bounded("http", MOST_QUERY_BYTES)
+    pairs = [
+        bounded.pair(name, value)
+        for name, given in added.items()
+        if name not in connection.query
+        for value in _texts(given)
+    ]
     pairs += connection.query.items()
     if not pairs:
         return url
@@ -150,7 +156,7 @@ def _headers(task: dict[str, JSON], connection: Ready) -> dict[str, str]:
             raise malformed(task, f"The value of the header {name!r} is malformed")
         headers[name.title()] = joined
     headers.update({name.title(): value for name, value in connection.headers.items()})
-    if sum(len(name) + len(value) for name, value in headers.items()) > _MOST_HEADER_BYTES:
+    if sum(len(name) + len(value) for name, value in headers.items()) > MOST_HEADER_BYTES:
         raise malformed(task, "The headers are too large")
     return headers
 
@@ -194,18 +200,22 @@ def url_encoded(body: Mapping[str, JSON], form: str) -> str:
     >>> url_encoded({"a": ["x", "y"]}, "INDICES"), url_encoded({"a": {"b": 1}}, "REPEAT")
     ('a%5B0%5D=x&a%5B1%5D=y', 'a%5Bb%5D=1')
     """
-    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in _fields("", body, form))
+    bounded = Bounded("http", MOST_FORM_BYTES)
+    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in _fields("", body, form, bounded))
 
 
-def _fields(prefix: str, value: JSON, form: str) -> Iterator[tuple[str, str]]:
+def _fields(prefix: str, value: JSON, form: str, bounded: Bounded) -> Iterator[tuple[str, str]]:
+    bounded.spend(len(prefix) + 1)
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _fields(f"{prefix}[{key}]" if prefix else key, item, form)
+            yield from _fields(f"{prefix}[{key}]" if prefix else key, item, form, bounded)
     elif type(value) is list and form == "COMMAS" and not any(type(item) in (dict, list) for item in value):
         yield prefix, ",".join(_texts(value))
     elif type(value) is list:
         for index, item in enumerate(value):
             name = {"INDICES": f"{prefix}[{index}]", "BRACKETS": f"{prefix}[]"}.get(form, prefix)
-            yield from _fields(name, item, form)
+            yield from _fields(name, item, form, bounded)
     else:
-        yield prefix, "" if value is None else _text(value)
+        text_ = "" if value is None else _text(value)
+        bounded.spend(len(text_) + 1)
+        yield prefix, text_

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from express.asl.resources import Resource
 from express.config import Function
 from express.engine.effects import StartTask
-from express.errors import RUNTIME, StatesError
+from express.errors import StatesError, Unsendable
 from express.integrations.local.context import TaskCall, request_id
 from express.integrations.local.functions import Handler, HandlerError, LocalFunction, load_functions, load_handler
 from express.ports import Describe, Direct, Tally, TaskContext
@@ -25,6 +25,9 @@ from express.values import JSON, text
 
 NOT_FOUND = "Lambda.ResourceNotFoundException"
 THROTTLED = "Lambda.TooManyRequestsException"
+
+TEXTS = frozenset({"FunctionName", "InvocationType", "Qualifier", "ClientContext", "LogType", "TenantId"})
+"""The members of `lambda:invoke` besides Payload: texts, all of them."""
 
 MOST_EVENTS = 10_000
 """Calls of InvocationType Event that may run at once in a worker; more are throttled, as AWS does."""
@@ -48,6 +51,12 @@ class LocalFunctions:
     def add(self, function: LocalFunction) -> None:
         """Register a function that no configuration names."""
         self._functions[function.name] = function
+
+    def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
+        """The task as it is; raises Unsendable where its parameters make no request."""
+        if task.resource.kind == "optimized":
+            check(task.input)
+        return task
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Call the function that the task names."""
@@ -102,15 +111,9 @@ class LocalFunctions:
         )
 
     def _invoke(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
+        check(task.input)
         request = task.input
-        name = request.get("FunctionName") if isinstance(request, dict) else None
-        if not isinstance(name, str):
-            raise StatesError(
-                RUNTIME,
-                f"The Parameters '{text(request)}' could not be used to start the Task: "
-                "[The value for the field 'FunctionName' must be a STRING]",
-            )
-        function = self._find(name, task, context)
+        function = self._find(request["FunctionName"], task, context)
         about = TaskCall(function, task, context)
         kind = request.get("InvocationType", "RequestResponse")
         if kind == "DryRun":
@@ -137,6 +140,26 @@ class LocalFunctions:
         self._events.add(detached)
         detached.add_done_callback(self._events.discard)
         return _response(202, "", about.aws_request_id)
+
+
+def check(request: JSON) -> None:
+    """Raise Unsendable for the parameters of a `lambda:invoke` that make no request."""
+    if type(request) is dict and type(request.get("FunctionName")) is str and len(request) < 3 and "Payload" in request:
+        return
+    problems = list(_problems(request)) if type(request) is dict else ["The Parameters must be an object"]
+    if problems:
+        listed = ", ".join(problems)
+        raise Unsendable(f"The Parameters '{text(request)}' could not be used to start the Task: [{listed}]")
+
+
+def _problems(request: dict[str, JSON]) -> Iterator[str]:
+    for key, value in request.items():
+        if key != "Payload" and key not in TEXTS:
+            yield f'The field "{key}" is not supported by Step Functions'
+        elif key != "Payload" and value is not None and type(value) is not str:
+            yield f"The value for the field '{key}' must be a STRING"
+    if request.get("FunctionName") is None:
+        yield 'The field "FunctionName" is required but was missing'
 
 
 @lru_cache(4_096)  # names may come from payloads

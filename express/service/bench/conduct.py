@@ -166,6 +166,7 @@ def generator_plan(plan: Plan, begin: float) -> GeneratorPlan:
     return GeneratorPlan(
         sample=plan.sample,
         begin=begin - load.warmup_seconds,
+        counts_from=begin,
         stages=[] if load.closed is not None else plan.stages,
         seconds=load.warmup_seconds + load.seconds,
         poisson=load.arrivals == "poisson",

@@ -7,7 +7,7 @@ from typing import Any
 
 from express.asl.resources import parse_resource
 from express.integrations import Integrations
-from express.service.workflows import Callables
+from express.service.workflows import Callables, unregistered
 from express.values import loads
 
 
@@ -20,7 +20,7 @@ def unanswered(text: bytes, mocked: Collection[str], functions: Callables, integ
             resource = parse_resource(state["Resource"])
             refused = integrations.refusals([resource])
             unknown = [called for called in _called(state) if not functions.knows(called)]
-            refused += [f"no function is registered for {called!r}" for called in unknown]
+            refused += [unregistered(called, functions.nearest(called)) for called in unknown]
             lines += [f"state {name!r} is not mocked, and {reason}" for reason in refused]
     return lines
 

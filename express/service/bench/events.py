@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from express.config import choose
+from express.config.files import read_bytes
 from express.errors import ConfigError
 from express.service.bench.replay import member, timed
 from express.sources.draws import draw_keys, draw_sizes
@@ -35,6 +36,9 @@ Event = tuple[bytes | None, bytes | None]
 """Key and value of a record."""
 
 Supply = Iterator[Event]
+
+MOST_BYTES = 2**30
+"""Most bytes of a file of events, which is held whole."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,10 +146,7 @@ def read_events(name: str) -> list[bytes]:
 
 
 def _read(name: str) -> bytes:
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the input {name} can't be read: {error.strerror}") from error
+    return read_bytes(name, "the input", MOST_BYTES)
 
 
 def _checked(text: bytes, place: str) -> bytes:

@@ -119,7 +119,8 @@ class Generator:
             self._send(due)
         now = time.monotonic()
         for when in due:
-            self._late.record(now - when)
+            if when >= self._plan.counts_from:
+                self._late.record(now - when)
 
     def _send(self, due: list[float]) -> None:
         self._outlet.send(due, self._supply)

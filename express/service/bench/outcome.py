@@ -10,7 +10,7 @@ from express.service.bench.environment import configured, environment
 from express.service.bench.histogram import Histogram
 from express.service.bench.money import cost_figures
 from express.service.bench.plan import Plan
-from express.service.bench.result import GeneratorFigures, ReaderFigures, Result, StateShare, WorkerFigures
+from express.service.bench.result import Counts, GeneratorFigures, ReaderFigures, Result, StateShare, WorkerFigures
 from express.service.bench.wire import GeneratorReport, WorkerReport
 
 BUSY_SHARE = 0.8
@@ -87,9 +87,26 @@ def _worker_figures(report: WorkerReport, wall: float, events: int) -> WorkerFig
     )
 
 
+MOST_FAILED = 0.01
+"""A larger share of events without success is not what anybody wants to measure."""
+
+
+def mostly_failed(result: Result) -> bool:
+    """Whether so many executions failed, timed out or were rejected that the figures are of no use."""
+    return unsuccessful(result.counts) > MOST_FAILED * result.counts.scheduled
+
+
+def unsuccessful(counts: Counts) -> int:
+    """Return how many executions ended without success."""
+    return counts.failed + counts.timed_out + counts.rejected
+
+
 def warnings(result: Result) -> list[str]:
     """What a reader must know before the figures."""
     found, counts = list(_dishonesty(result)), result.counts
+    if mostly_failed(result):
+        share = unsuccessful(counts) / counts.scheduled
+        found.insert(0, f"{share:.1%} OF THE EXECUTIONS DID NOT SUCCEED: these are the figures of failures")
     if counts.dropped:
         found.append(f"{counts.dropped:,} events were dropped: the backlog of {result.load.backlog:,} was full")
     if counts.unfinished:

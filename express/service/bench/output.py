@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from express.config.files import read_bytes
 from express.errors import ConfigError
 from express.service.bench.collect import KINDS, Collector
 from express.service.bench.histogram import hgrm, hlog
@@ -51,8 +52,6 @@ def series_csv(result: Result) -> str:
 def read_result(file: str) -> Result:
     """A result that was written before. Raises ConfigError."""
     try:
-        return msgspec.json.decode(Path(file).read_bytes(), type=Result)
-    except OSError as error:
-        raise ConfigError(f"{file} can't be read: {error.strerror}") from error
+        return msgspec.json.decode(read_bytes(file), type=Result)
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{file} is no result of `express bench --json`: {error}") from error

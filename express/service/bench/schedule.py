@@ -12,6 +12,9 @@ import msgspec
 from express.config.quantities import Duration
 from express.errors import ConfigError
 
+FASTEST = 100_000_000
+"""Most events per second of a rate."""
+
 _STAGE = re.compile(r"(?P<first>[\d_.]+)(?::(?P<last>[\d_.]+))?(?:/(?P<time>.+))?\Z")
 
 
@@ -75,6 +78,8 @@ def _parse_stage(part: str, text: str) -> tuple[float, float, float | None]:
         time = Duration.parse(match["time"]) if match["time"] else None
         if max(first, last) <= 0 or (time is not None and time <= 0):
             raise ValueError("a rate and a time must be above 0")
+        if max(first, last) > FASTEST:
+            raise ValueError(f"a rate is {FASTEST:,} events per second at most")
     except ValueError as error:
         raise ConfigError(f"rate {text!r}: {error}") from None
     return first, last, None if time is None else float(time)

@@ -39,6 +39,8 @@ COLUMNS = 6
 class GeneratorPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the generator is to do: `begin` is when the schedule starts; no stages: as fast as events are taken.
 
+    `counts_from`: what is due earlier is the warm-up, whose lateness is nobody's figure.
+
     With `replay` events are due as they were captured, sped up by so much. With `kafka` they are produced to `topic`.
     """
 
@@ -46,6 +48,7 @@ class GeneratorPlan(msgspec.Struct, frozen=True, kw_only=True):
     begin: float
     stages: list[Stage] = []
     seconds: float = 0.0
+    counts_from: float = 0.0
     poisson: bool = False
     replay: float | None = None
     backlog: int = 100_000

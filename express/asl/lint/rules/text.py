@@ -14,7 +14,7 @@ TEXT: dict[str, Rule] = {
     ),
     "E0002": Rule(
         title="Not an object",
-        code="INVALID_JSON_DESCRIPTION",
+        code="SCHEMA_VALIDATION_FAILED",
         cause="A definition is one JSON object. An empty text, a list or a plain value is none.",
         bad="[]",
         good='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
@@ -61,5 +61,25 @@ TEXT: dict[str, Rule] = {
         bad='{"Type": "Pass", "Comment": "one", "Comment": "two", "End": true}',
         good='{"Type": "Pass", "Comment": "one", "End": true}',
         spec="RFC 8259 §4",
+    ),
+    "W0008": Rule(
+        title="Not checked",
+        code="NOT_CHECKED",
+        severity="WARNING",
+        cause="The template has no definition here that could be read: it lies in S3, in a file that is not beside the "
+        "template, or hangs on values that only a deployment knows. Values can be given with -s NAME=VALUE.",
+        bad='{"Resources": {"M": {"Type": "AWS::Serverless::StateMachine", "Properties": '
+        '{"DefinitionUri": "s3://bucket/key"}}}}',
+        good='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
+        spec="AWS SAM Developer Guide, AWS::Serverless::StateMachine",
+    ),
+    "E0009": Rule(
+        title="Template that can't be read",
+        code="INVALID_TEMPLATE",
+        cause="A part of the template does not have the shape that its tool wants, refers to itself, or makes more "
+        "values or text than a template may.",
+        bad='{"Resources": {"M": {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": 1}}}}',
+        good='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
+        spec="AWS CloudFormation User Guide, Template anatomy",
     ),
 }
