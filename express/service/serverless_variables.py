@@ -37,8 +37,8 @@ class Variables:
     def whole(self, node: Node) -> Node:
         """A value with every variable in it filled in."""
         budget = self.files.budget
-        budget.take(node)
         node = self.value(node)
+        budget.read(node)
         if node.members is None:
             return node
         budget.deeper(node)
@@ -68,6 +68,7 @@ class Variables:
 
     def _expanded(self, node: Node) -> Node:
         text = node.text or ""
+        self.files.budget.read(node)
         weave, at = Weave(self.files.budget, node), 0
         for start, end in spans(text):
             self.files.budget.take(node)

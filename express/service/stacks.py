@@ -53,7 +53,7 @@ class Stack:
 
     def resolve(self, node: Node) -> Node:
         """A value of a template with every function in it worked out; NOTHING for `AWS::NoValue`."""
-        self.budget.take(node)
+        self.budget.read(node)
         if node.members is None:
             return self._dynamic(node)
         self.budget.deeper(node)

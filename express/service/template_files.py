@@ -34,7 +34,9 @@ class Files:
 
     def text(self, name: str, at: Node) -> Node:
         """The text of a file that `at` names. Raises Unseen where it can't be read."""
-        return whole(self._source(self._path(name), name, at))
+        text = whole(self._source(self._path(name), name, at))
+        self.budget.read(text)
+        return text
 
     def tree(self, name: str, at: Node) -> Node:
         """The data of a file in JSON or YAML. Raises Unseen, and TemplateError for what is neither."""

@@ -18,7 +18,7 @@ from express.values import JSON
 MOST_NODES = 250_000
 """Most values that are looked at or made for one template, in all its files."""
 
-MOST_CHARACTERS = 16 * 1024 * 1024
+MOST_CHARACTERS = 8 * 1024 * 1024
 """Most characters that are made of one template, or read for it."""
 
 DEEPEST = 120
@@ -69,6 +69,10 @@ class Budget:
             raise TemplateError(f"the template comes to more than {MOST_NODES:,} values", node)
         if self.characters < 0:
             raise TemplateError(f"the template comes to more than {MOST_CHARACTERS:,} characters", node)
+
+    def read(self, node: Node) -> None:
+        """Take one value, with the characters of a text: it may be large, and stand in many places."""
+        self.take(node, characters=len(node.value) if type(node.value) is str else 0)
 
     def deeper(self, node: Node) -> None:
         """One level down; `depth` is set back by the caller. Raises TemplateError for one too many."""
@@ -240,10 +244,11 @@ def aligned(raw: str, value: str) -> list[int]:
 def node_of(data: JSON, place: Place, source: Source, budget: Budget) -> Node:
     """The nodes of scanned data."""
     node = Node(source, place.start, place.end, place.key)
-    budget.take(node)
     if type(data) is not dict and type(data) is not list:
         node.value = data
+        budget.read(node)
         return node
+    budget.take(node)
     budget.deeper(node)
     inner = place.members
     if type(data) is dict and type(inner) is dict:

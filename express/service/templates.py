@@ -158,7 +158,10 @@ def read_templates(file: str, given: Mapping[str, str], only: str | None = None)
 
 def _template(machine: Machine) -> Template:
     assert machine.body is not None
-    body = machine.body.text if machine.body.text is not None else text(machine.body.plain())
+    try:
+        body = machine.body.text if machine.body.text is not None else text(machine.body.plain())
+    except TypeError as error:
+        raise TemplateError(f"the definition can't be written as JSON: {error}", machine.body) from error
     if machine.yaml:
         try:
             body = text(scan_yaml(body).data)

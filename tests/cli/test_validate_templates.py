@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from express.cli.diagnosis import Options, diagnose
+from express.service.templates import read_templates
+
 from .conftest import Run
 
 HEAD = "Resources:\n  M:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n"
@@ -147,6 +150,45 @@ def test_the_standard_input_has_no_folder(run: Run) -> None:
 
 
 ROW = {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": "m.json"}}
+
+
+CORPUS = Path(__file__).parents[2].parent / "shared" / "conformance" / "definitions"
+
+
+def forms(text: str) -> dict[str, dict[str, object]]:
+    """One definition in each form that a template has for it."""
+    third = len(text) // 3
+    return {
+        "text": {"DefinitionString": text},
+        "joined": {"DefinitionString": {"Fn::Join": ["", [text[:third], text[third : 2 * third], text[2 * third :]]]}},
+        "filled": {"DefinitionString": {"Fn::Sub": text.replace("${", "${!")}},
+        "beside": {"DefinitionUri": "m.asl.json"},
+        "object": {"Definition": json.loads(text)},
+        "written": {"DefinitionString": {"Fn::ToJsonString": json.loads(text)}},
+    }
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="needs shared/conformance beside the checkout")
+def test_published_definitions_are_judged_alike_in_every_form(tmp_path: Path) -> None:
+    """The findings of a definition alone are those of a template that holds it, and it is deployed unchanged."""
+    rows = json.loads((CORPUS / "index.json").read_text())[::7]
+    assert len(rows) > 100
+    for row in rows:
+        text = (CORPUS / row["file"]).read_text()
+        alone = found(tmp_path / "m.asl.json", text)
+        for form, properties in forms(text).items():
+            machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+            template = json.dumps({"Resources": {"M": machine}})
+            assert found(tmp_path / "t.json", template) == alone, (row["file"], form)
+            (sent,) = read_templates(str(tmp_path / "t.json"), {})
+            assert json.loads(sent.definition) == json.loads(text), (row["file"], form)
+
+
+def found(file: Path, text: str) -> list[tuple[str, str]]:
+    """Rule and pointer of every finding about a file."""
+    file.write_text(text)
+    findings = diagnose(str(file), text.encode(), Options(type="STANDARD"))
+    return sorted((one.diagnostic.rule, one.diagnostic.at or one.diagnostic.location) for one in findings)
 
 
 def test_formats_have_what_is_not_checked(run: Run) -> None:

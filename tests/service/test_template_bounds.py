@@ -104,6 +104,31 @@ HOSTILE: dict[str, tuple[str, Any]] = {
         + "stepFunctions: {stateMachines: {m: {definition: '${self:custom.a11}'}}}",
     ),
     "file of itself": ("serverless.yml", "stepFunctions: '${file(serverless.yml):stepFunctions}'"),
+    "nested braces": ("serverless.yml", service({"definition": "${" * 200_000 + "}" * 200_000})),
+    "one text in many places": (
+        "t.yaml",
+        "Text: &text "
+        + "x" * 900_000
+        + "\nResources:\n"
+        + "".join(
+            f"  M{n}: {{Type: AWS::Serverless::StateMachine, Properties: {{DefinitionString: *text}}}}\n"
+            for n in range(1000)
+        ),
+    ),
+    "one text by many maps": (
+        "t.json",
+        stack(
+            {"Fn::Join": ["", [{"Fn::FindInMap": ["A", "b", "c"]}] * 5000]},
+            Mappings={"A": {"b": {"c": "x" * 500_000}}},
+        ),
+    ),
+    "one parameter in many places": (
+        "t.json",
+        stack(
+            {"Fn::ToJsonString": [{"Ref": "P"}] * 5000},
+            Parameters={"P": {"Type": "String", "Default": "x" * 500_000}},
+        ),
+    ),
     "open braces": ("serverless.yml", "stepFunctions: {stateMachines: {m: {definition: '" + "${" * 50_000 + "'}}}"),
 }
 """Kind of bomb → file and content."""
