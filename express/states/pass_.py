@@ -30,7 +30,7 @@ def lower(state: model.Pass, low: Lowering) -> Row:
 
 
 def _growth(state: model.Pass, low: Lowering, payload: Payload) -> tuple[int, int] | None:
-    if low.jsonata or state.output_path != "$" or state.assign is not UNSET:
+    if low.jsonata or state.output_path != "$":
         return None if state.output is not UNSET or state.output_path != "$" else (1, 0)
     growth: tuple[int, int] | None = (1, 0)
     if state.result is not UNSET:

@@ -30,6 +30,9 @@ JSON = Any
 YIELD_SECONDS = 1.0
 """Virtual seconds that one used-up step budget takes, so that an endless loop meets its cap soon."""
 
+FREE_YIELDS = 100
+"""So many take no time: rows and segments have budgets of their own, and a run that ends is to see no difference."""
+
 
 class Entropy:
     """Seeded chance: the same seed gives the same numbers and ids."""
@@ -71,6 +74,7 @@ class Run(msgspec.Struct):
     started: set[int]
     answered: set[int]
     cancelled: set[int]
+    yielded: bool = False
 
     @property
     def leaked(self) -> set[int]:
@@ -85,7 +89,7 @@ class Host:
         self._world = world
         self._meddle = meddle
         self._queue: list[tuple[float, int, Event]] = []
-        self._order = 0
+        self._order = self._yields = 0
         self._now = 0.0
         self._started: set[int] = set()
         self._answered: set[int] = set()
@@ -134,6 +138,7 @@ class Host:
             started=self._started,
             answered=self._answered,
             cancelled=self._cancelled,
+            yielded=self._yields > 0,
         )
 
     def _start_fast(
@@ -216,7 +221,8 @@ class Host:
                 if isinstance(effect, Finish):
                     return effect
                 if isinstance(effect, Yield):
-                    self._now += YIELD_SECONDS
+                    self._yields += 1
+                    self._now += YIELD_SECONDS if self._yields > FREE_YIELDS else 0.0
                     more.extend(self._due(x))
                 else:
                     self._take(effect)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 
 from express.compiler import compile_definition
+from tests.reference import differential
+from tests.reference.generate import Maker
 from tests.reference.tiers import Case, compare, run
 from tests.reference.world import Reply
 
@@ -155,3 +158,19 @@ def test_credentials_that_are_no_object() -> None:
     assert compare(case).wrong is None
     ran = run(compile_definition(case.definition), case, history=True)
     assert (ran.error, "Expected 'object', but was 'string'" in str(ran.cause)) == ("States.QueryEvaluationError", True)
+
+
+@pytest.mark.parametrize("seed", [22_579, 41_152])
+@pytest.mark.parametrize("language", ["JSONata", "JSONPath"])
+def test_machines_that_were_found_to_differ(seed: int, language: str) -> None:
+    """Of `python -m tests.reference`: the budgets of a turn differ, and a Pass with Assign was not measured."""
+    assert differential.compare(Maker(Random(seed), language).example()).wrong is None
+
+
+def test_a_pass_with_assign_is_measured() -> None:
+    """What ResultPath adds to the data counts, whether the state assigns a variable or not."""
+    double = {"Type": "Pass", "ResultPath": "$.again", "Assign": {"v": 1}}
+    case = case_of(machine(double, double, double, {"Type": "Pass", "Result": 1}), {"big": "x" * 100_000})
+    assert compare(case).wrong is None
+    ran = run(compile_definition(case.definition), case)
+    assert (ran.error, "'S1'" in str(ran.cause)) == ("States.DataLimitExceeded", True)

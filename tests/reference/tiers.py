@@ -134,6 +134,6 @@ async def _run(loop: Loop, program: Program, case: Case, history: History | None
         x.transitions,
         at - MONOTONIC,
         log,
-        tasks.calls,
+        sorted(tasks.calls, key=lambda call: (call.at, call.key, call.attempt)),
         fast,
     )

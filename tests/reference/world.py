@@ -8,6 +8,7 @@ import random
 import uuid
 from collections.abc import Awaitable
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -145,12 +146,14 @@ class Called(msgspec.Struct, frozen=True):
 
 
 class Tasks:
-    """The integration: answers by the name of the state, call by call; the last answer repeats."""
+    """The integration: answers by the name of the state, attempt by attempt.
+
+    Which answer is the first hangs on the call alone: the order of those of one instant is nobody's promise.
+    """
 
     def __init__(self, replies: dict[str, list[Reply]], loop: Loop) -> None:
         self._replies = replies
         self._loop = loop
-        self._counts: dict[str, int] = {}
         self.calls: list[Called] = []
         self.run: Run | None = None
         self.executor: Executor | None = None
@@ -159,8 +162,7 @@ class Tasks:
         """Take a call."""
         self.calls.append(_seen(task, context, self._loop.now))
         replies = self._replies.get(task.state) or [Reply(output=task.input)]
-        number = self._counts[task.state] = self._counts.get(task.state, -1) + 1
-        reply = replies[min(number, len(replies) - 1)]
+        reply = replies[(crc32(task.key.partition("/")[2].encode()) + task.attempt) % len(replies)]
         self._loop.now += reply.busy
         if reply.after is None and not reply.silent:
             return _given(reply)
