@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from express.api import answers, executions, teststate
 from express.api.definitions import check_definition, read_input, validation_result
 from express.api.variables import variable_references as references
 from express.compiler import compile_definition
+from express.config import Aws, Config
 from express.engine import About
 from express.engine.effects import StartTask
 from express.engine.events import Event, TaskFailed, TaskSucceeded
-from express.errors import ApiError, DefinitionError, Diagnostic
+from express.engine.execution import Prepare
+from express.errors import ApiError, DefinitionError, Diagnostic, Unsendable
+from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.ports import TaskContext
 from express.telemetry.logs import Level, log_events
+from express.values import dumps
 
 from .cases import Case
 from .host import Entropy, Run
@@ -80,6 +87,28 @@ def about(case: Case) -> About:
 def entropy(case: Case) -> Entropy:
     """Chance for a case: its own, the same in every run."""
     return Entropy(sum(case.id.encode()))
+
+
+@cache
+def prepare() -> Prepare:
+    """What the integrations of a worker that may call everything make of a call's parameters. Nothing is sent."""
+    functions = LocalFunctions({})
+    config = Config(aws=Aws(allow=["*"], region=REGION))
+    table_ = table(functions, Outside(config, functions))
+    integrations = Integrations({key: row for key, row in table_.items() if key != "http"})  # that has connections
+
+    def prepared(task: StartTask, about: About, deadline: float | None) -> StartTask:
+        data, host = task.input, "ApiEndpoint"
+        if isinstance(data, dict) and host in data:  # recordings have a placeholder
+            task = msgspec.structs.replace(task, input={**data, host: "a.execute-api.us-east-1.amazonaws.com"})
+        try:
+            done = integrations.prepare(task, TaskContext(about.execution_arn, about.state_machine_name, 1e12))
+            return msgspec.structs.replace(done, input=data)
+        except Unsendable as error:
+            shown = (error.cause or "").replace(dumps(task.input).decode(), dumps(data).decode())
+            raise Unsendable(shown) from error
+
+    return prepared
 
 
 def limit(program: Any) -> float | None:

@@ -15,12 +15,13 @@ import msgspec
 
 from express.engine import About, History, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
-from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
-from express.engine.execution import Execution
+from express.engine.events import UNSENT, Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
+from express.engine.execution import Execution, Prepare
 from express.engine.fast import PENDING, Call, begin, transitions
 from express.engine.inflate import inflate
 from express.engine.program import END, cap
 from express.engine.recorded import start_recorded
+from express.errors import Unsendable
 from express.values import dumps
 
 from .script import Answer
@@ -85,8 +86,15 @@ class Run(msgspec.Struct):
 class Host:
     """Runs one execution to its end. `meddle`, if given, sees each event just before it is delivered."""
 
-    def __init__(self, world: World, meddle: Callable[[Any, Event, float], None] | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        meddle: Callable[[Any, Event, float], None] | None = None,
+        prepare: Prepare | None = None,
+    ) -> None:
+        """`prepare` looks at the parameters of every call, as the integrations of a worker do."""
         self._world = world
+        self._prepare = prepare
         self._meddle = meddle
         self._queue: list[tuple[float, int, Event]] = []
         self._order = self._yields = 0
@@ -120,7 +128,9 @@ class Host:
         elif segments is not None and segments.recording is not None:
             x, effects = self._start_recorded(program, data, about, entropy, limit, history)
         else:
-            x, effects = start(program, data, now, about=about, entropy=entropy, history=history, limit=limit)
+            x, effects = start(
+                program, data, now, about=about, entropy=entropy, history=history, limit=limit, prepare=self._prepare
+            )
         finish = self._perform(x, effects)
         while finish is None:
             if not self._queue:
@@ -146,12 +156,14 @@ class Host:
     ) -> tuple[Any, list[Effect]]:
         """Segments first, with answers that come at once; the table from where they give up."""
         late: list[Answer] = []
-        point = begin(program, program.segments, data, len(dumps(data)), self._caller(late))
+        point = begin(program, program.segments, data, len(dumps(data)), self._caller(late, about))
         deadline = cap(program, limit, self._now)
         if point[0] == END:
             x, effects = self._finished(program, point, data, about, entropy)
         else:
-            x, effects = inflate(program, point, data, self._now, about, entropy, deadline, self._now)
+            x, effects = inflate(
+                program, point, data, self._now, about, entropy, deadline, self._now, prepare=self._prepare
+            )
         self._expect(late)
         return x, effects
 
@@ -166,20 +178,26 @@ class Host:
             program.segments.recording,
             data,
             self._now,
-            self._caller(late),
+            self._caller(late, about),
             about=about,
             entropy=entropy,
             history=history,
             limit=limit,
             size=len(dumps(data)),
+            prepare=self._prepare,
         )
         self._expect(late)
         return started
 
-    def _caller(self, late: list[Answer]) -> Call:
+    def _caller(self, late: list[Answer], about: About) -> Call:
         """Answers that come at once; the others are `late`."""
 
         def call(row: Any, payload: JSON, counts: int, tries: int) -> Any:
+            if self._prepare is not None:
+                try:
+                    self._prepare(StartTask(1, row.plan.resource, payload, row.name, row.name), about, None)
+                except Unsendable as error:
+                    return TaskFailed(1, error.error, error.cause, UNSENT)
             answer = self._world.answer(row.name, payload)
             if answer.kind == "succeed" and not answer.delay:
                 return answer.output

@@ -56,7 +56,7 @@ def _execution(case: Case, linking: str) -> tuple[str, Checks]:
 
 def _run(case: Case, script: Script, linking: str) -> Run:
     program = express_side.compile_case(case)
-    return Host(script).run(
+    return Host(script, prepare=express_side.prepare()).run(
         program,
         case.data(),
         express_side.about(case),

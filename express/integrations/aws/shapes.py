@@ -68,6 +68,7 @@ class _Request:
         """Return the members of an object as the model names them."""
         known = members(shape, self._spelling)
         made = {}
+        null: set[str] = set()  # sent as nothing, for the service to refuse: observed
         for key, item in value.items():
             found = known.get(key)
             if found is None:
@@ -75,8 +76,10 @@ class _Request:
             elif item is not None:
                 name, inner = found
                 made[name] = self._convert(inner, item, key)
+            else:
+                null.add(found[0])
         for name in shape.required_members:
-            if name not in made and not _generated(shape, name):
+            if name not in made and name not in null and not _generated(shape, name):
                 self.problems.append(f'The field "{self._spelling(shape.name, name)}" is required but was missing')
         return made
 
