@@ -141,6 +141,10 @@ class _Entropy:
         """None."""
         return key
 
+    def spent(self) -> float:
+        """No time."""
+        return 0.0
+
 
 _ENTROPY = _Entropy()
 _ABOUT = About()

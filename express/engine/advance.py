@@ -55,6 +55,9 @@ class _NoEntropy:
     def token(self, key: str) -> str:
         raise RuntimeError("this execution was started without entropy")
 
+    def spent(self) -> float:
+        return 0.0
+
 
 _NO_ENTROPY = _NoEntropy()
 _NOBODY = About()

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from express.budget import UNITS, Budget
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
 from express.engine.history import History
 from express.engine.program import Program, Row, Rows, Step
@@ -20,6 +21,12 @@ from express.values import JSON, format_timestamp
 TASK, TIMEOUT, HEARTBEAT, WAIT_OVER, RETRY, DEADLINE = range(6)
 """What a pending `seq` is: the task itself, one of its timers, a Wait, a retry's delay, the execution's cap."""
 
+
+STARTED = 40
+"""Iterations of a Map whose ItemSelector share one budget: as many as run at once."""
+
+UNITS_PER_STEP = 400
+"""Units of expressions that count as one step of a turn: so many that a turn ends where a budget does."""
 
 RETRIED = frozenset({"Task", "Parallel", "Map"})
 """The kinds that may be retried: only their Context object has a RetryCount (observed on AWS)."""
@@ -36,6 +43,9 @@ class Entropy(Protocol):
 
     def token(self, key: str) -> str:
         """A task token for the attempt that `key` names."""
+
+    def spent(self) -> float:
+        """Seconds of processor time that this thread has used."""
 
 
 class About(msgspec.Struct, frozen=True, gc=False):
@@ -69,6 +79,8 @@ class Execution:
 
     __slots__ = (
         "about",
+        "allowance",
+        "allowed",
         "budget",
         "bug",
         "deadline",
@@ -115,6 +127,8 @@ class Execution:
         self.events = 0
         self.transitions = 0
         self.budget = 0
+        self.allowance: Budget | None = None
+        self.allowed: tuple[Frame | None, int, int] = (None, 0, 0)
         self.finished: Finish | None = None
         self.bug: Exception | None = None
 
@@ -234,6 +248,23 @@ class Frame:
     def uuid(self) -> str:
         """A version-4 UUID."""
         return self.x.entropy.uuid()
+
+    def budget(self) -> Budget:
+        """What is left for the expressions of the state that the frame is in.
+
+        They share one from Arguments to Output. `STARTED` iterations of a Map share one for their ItemSelector. What
+        was spent counts as steps of the turn, so that others have theirs.
+        """
+        x = self.x
+        last = x.allowance
+        group = 0 if self.item is None else self.item["Index"] // STARTED
+        frame, steps, of = x.allowed
+        if last is None or frame is not self or steps != self.steps or of != group:
+            if last is not None:
+                x.budget -= (UNITS - last.units) // UNITS_PER_STEP
+            x.allowance = last = Budget(clock=x.entropy.spent)
+            x.allowed = (self, self.steps, group)
+        return last
 
     # History ------------------------------------------------------------------------------------------
 

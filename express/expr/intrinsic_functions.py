@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from express.budget import UNITS
 from express.expr.growth import Growth, scaled, total
 from express.expr.intrinsic_arguments import Refused, as_int32, as_integer, as_list, in_int32
 from express.expr.intrinsic_text import (
@@ -26,22 +27,26 @@ from express.expr.intrinsic_text import (
 )
 from express.expr.java_random import next_double
 from express.expr.scope import Scope
+from express.expr.weight import LARGE_TEXT, weight
 from express.values import JSON, equal
 
 MAX_RANGE = 1_000
 _HALF = 2**30 - 1
 _PLAIN = {str, int, float, type(None)}
+_SCALARS = {*_PLAIN, bool}
 
 
 class Function(msgspec.Struct, frozen=True):
     """One intrinsic function: how many arguments it takes (`most` None: any number), what computes it, how much
-    larger than its arguments the result can be. An impure one gets the scope as its first argument."""
+    larger than its arguments the result can be, and how many units a call with the same arguments costs (None: always
+    about the same, and little). An impure one gets the scope as its first argument."""
 
     name: str
     least: int
     most: int | None
     call: Callable[..., JSON]
     growth: Callable[[list[Growth]], Growth]
+    units: Callable[..., int] | None
     pure: bool = True
 
 
@@ -121,6 +126,11 @@ def array_unique(values: JSON) -> list[JSON]:
     items = as_list(values)
     if set(map(type, items)) <= _PLAIN:
         return list(dict.fromkeys(items))
+    if set(map(type, items)) <= _SCALARS:
+        first: dict[Any, JSON] = {}
+        for value in items:
+            first.setdefault((type(value) is bool, value), value)
+        return list(first.values())
     seen: set[Any] = set()
     unique: list[JSON] = []
     for value in items:
@@ -203,27 +213,85 @@ def _sum(times: int, plus: int) -> Callable[[list[Growth]], Growth]:
     return lambda parts: scaled(total(parts, len(parts)), times, plus)
 
 
+def _values(per: int) -> Callable[..., int]:
+    """`per` units for each value and for 16 characters of the first argument."""
+    return lambda value, *_: per * weight(value, UNITS // per + 1)
+
+
+def _partitioning(values: JSON, size: JSON) -> int:
+    chunks = len(values) / size if type(values) is list and type(size) is int and size > 0 else 0
+    return int(chunks * 6) + (len(values) >> 3 if type(values) is list else 0)
+
+
+def _containing(values: JSON, wanted: JSON) -> int:
+    return _elements(values, 2) if type(values) is list else 0
+
+
+def _unique(values: JSON) -> int:
+    return _elements(values, 12) if type(values) is list else 0
+
+
+def _elements(values: list[JSON], per: int) -> int:
+    """`per` units for each value within others, next to nothing for a number or a text."""
+    types = set(map(type, values))
+    if types <= _SCALARS:
+        return len(values) if types <= _PLAIN else 3 * len(values)
+    return per * weight(values, UNITS // per + 1)
+
+
+def _merging(first: JSON, second: JSON, deep: JSON) -> int:
+    return len(first) + len(second) if type(first) is dict and type(second) is dict else 0
+
+
+def _hashing(data: JSON, algorithm: JSON) -> int:
+    return 0 if type(data) is str else weight(data, UNITS + 1)
+
+
+def _parsing(data: JSON) -> int:
+    if type(data) is not str or len(data) <= LARGE_TEXT >> 4:
+        return 0
+    return len(data) // 4 + sum(map(data.count, ",[{")) * 2
+
+
+def _formatting(template: JSON, *values: JSON) -> int:
+    pieces = 0
+    if type(template) is str and len(template) > LARGE_TEXT >> 4:
+        pieces = len(template) * 3 // 2 if "\\" in template else len(template) >> 3
+    return pieces + sum(_displayed(value) for value in values)
+
+
+def _displayed(value: JSON) -> int:
+    """A text is copied, anything else is written in Python."""
+    return len(value) >> 6 if type(value) is str else 5 * weight(value, UNITS // 5 + 1)
+
+
+def _splitting(data: JSON, separators: JSON) -> int:
+    if type(data) is not str or type(separators) is not str:
+        return 0
+    return len(data) // (2 if len(separators) < 2 else 1) + len(separators)
+
+
 FUNCTIONS: dict[str, Function] = {
     f.name: f
     for f in (
-        Function("States.Array", 0, None, array, _sum(1, 2)),
-        Function("States.ArrayPartition", 2, 2, array_partition, _first(3, 2)),
-        Function("States.ArrayContains", 2, 2, array_contains, _fixed(5)),
-        Function("States.ArrayRange", 3, 3, array_range, _fixed(MAX_RANGE * 24)),
-        Function("States.ArrayGetItem", 2, 2, array_get_item, _first(1, 0)),
-        Function("States.ArrayLength", 1, 1, array_length, _fixed(20)),
-        Function("States.ArrayUnique", 1, 1, array_unique, _first(1, 0)),
-        Function("States.Base64Encode", 1, 1, base64_encode, _first(2, 6)),
-        Function("States.Base64Decode", 1, 1, base64_decode, _first(5, 4)),
-        Function("States.Hash", 2, 2, hash_, _fixed(130)),
-        Function("States.JsonMerge", 3, 3, json_merge, lambda parts: total(parts[:2], 0)),
-        Function("States.StringToJson", 1, 1, string_to_json, _first(5, 4)),
-        Function("States.JsonToString", 1, 1, json_to_string, _first(2, 2)),
-        Function("States.Format", 1, None, format_, _sum(2, 2)),
-        Function("States.MathRandom", 2, 3, math_random, _fixed(12), pure=False),
-        Function("States.MathAdd", 2, 2, math_add, _fixed(12)),
-        Function("States.StringSplit", 2, 2, string_split, _first(3, 2)),
-        Function("States.UUID", 0, 0, uuid, _fixed(38), pure=False),
+        Function("States.Array", 0, None, array, _sum(1, 2), None),
+        Function("States.ArrayPartition", 2, 2, array_partition, _first(3, 2), _partitioning),
+        Function("States.ArrayContains", 2, 2, array_contains, _fixed(5), _containing),
+        Function("States.ArrayRange", 3, 3, array_range, _fixed(MAX_RANGE * 24), None),
+        Function("States.ArrayGetItem", 2, 2, array_get_item, _first(1, 0), None),
+        Function("States.ArrayLength", 1, 1, array_length, _fixed(20), None),
+        Function("States.ArrayUnique", 1, 1, array_unique, _first(1, 0), _unique),
+        Function("States.Base64Encode", 1, 1, base64_encode, _first(2, 6), None),
+        Function("States.Base64Decode", 1, 1, base64_decode, _first(5, 4), None),
+        Function("States.Hash", 2, 2, hash_, _fixed(130), _hashing),
+        Function("States.JsonMerge", 3, 3, json_merge, lambda parts: total(parts[:2], 0), _merging),
+        Function("States.StringToJson", 1, 1, string_to_json, _first(5, 4), _parsing),
+        Function("States.JsonToString", 1, 1, json_to_string, _first(2, 2), _values(1)),
+        Function("States.Format", 1, None, format_, _sum(2, 2), _formatting),
+        Function("States.MathRandom", 2, 3, math_random, _fixed(12), None, pure=False),
+        Function("States.MathAdd", 2, 2, math_add, _fixed(12), None),
+        Function("States.StringSplit", 2, 2, string_split, _first(3, 2), _splitting),
+        Function("States.UUID", 0, 0, uuid, _fixed(38), None, pure=False),
     )
 }
 """Every intrinsic function by name."""

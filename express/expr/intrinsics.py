@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from express.budget import Exhausted
 from express.errors import INTRINSIC_FAILURE, RUNTIME, ExpressionError, StatesError
 from express.expr.growth import Growth, Reader, constant, reader
 from express.expr.intrinsic_arguments import Refused
@@ -32,6 +33,9 @@ FAIL_FUNCTIONS = frozenset(
     for name in ("Format", "JsonToString", "ArrayGetItem", "Base64Encode", "Base64Decode", "Hash", "UUID")
 )
 """The functions that ErrorPath and CausePath may call (spec/asl.md §5)."""
+
+UNPAID = 50
+"""Units that a call may cost without being counted."""
 
 _NO_SCOPE = Constants()
 
@@ -140,6 +144,8 @@ def _apply(function: Function, call: Callable[..., JSON], arguments: tuple[Read,
                 raise StatesError(FAILURE, cause, located=True) from None
 
         return read
+    if function.units is not None:
+        return _paying(function, call, arguments, source, cause)
     if len(arguments) == 1:
         return _unary(call, arguments[0], cause)
     if len(arguments) == 2:
@@ -153,6 +159,31 @@ def _apply(function: Function, call: Callable[..., JSON], arguments: tuple[Read,
             raise StatesError(FAILURE, cause, located=True) from None
 
     return read_all
+
+
+def _paying(
+    function: Function, call: Callable[..., JSON], arguments: tuple[Read, ...], source: str, cause: str
+) -> Read:
+    """A function whose costs grow with its arguments: they are paid for before it is called, where they are large."""
+    units = function.units
+    assert units is not None
+    constant = function.name == "States.Format" and call is not function.call  # its template is not given again
+
+    def read(data: JSON, scope: Scope) -> JSON:
+        values = [argument(data, scope) for argument in arguments]
+        cost = units("", *values) if constant else units(*values)
+        if cost > UNPAID:
+            try:
+                scope.budget().spend(cost)
+            except Exhausted:
+                text = f"The function '{source}' had the following error: {function.name} is given too much data."
+                raise StatesError(RUNTIME, text, located=True) from None
+        try:
+            return call(*values)
+        except (Refused, RecursionError):
+            raise StatesError(FAILURE, cause, located=True) from None
+
+    return read
 
 
 def _joined(template: Argument, count: int) -> Callable[..., JSON] | None:

@@ -7,6 +7,7 @@ object tests the object itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
@@ -37,6 +38,12 @@ Lower: TypeAlias = Callable[[Path], Value]
 """Lowers a path inside a filter; given by `path_select`, which these two modules would else both need."""
 
 
+_SHORT = {int, float, bool, type(None)}
+_FEW = 8
+_NUMERIC = re.compile(r"\s*[-+]?[0-9.iInN]")
+"""How a text begins that may spell a number."""
+
+
 class _Undefined:
     """What a path finds that finds nothing."""
 
@@ -55,6 +62,20 @@ def compile_condition(condition: Condition, lower: Lower) -> Check:
     if type(condition) is Both:
         return lambda node, document, fuel: all(part(node, document, fuel) for part in parts)
     return lambda node, document, fuel: any(part(node, document, fuel) for part in parts)
+
+
+def comparisons(condition: Condition) -> int:
+    """What the comparisons of a condition cost, those of paths inside and of large values not counted."""
+    if type(condition) is Comparison:
+        return 2 if type(condition.right) is Literal and _near(condition.left) else 4
+    if type(condition) is Not:
+        return comparisons(condition.condition)
+    return sum(map(comparisons, cast("Both | Either", condition).conditions))
+
+
+def _near(operand: Operand) -> bool:
+    """Whether an operand is `@` or `@.name`."""
+    return type(operand) is Path and operand.root == CURRENT and (not operand.steps or _own_member(operand) is not None)
 
 
 def _comparison(condition: Comparison, lower: Lower) -> Check:
@@ -114,6 +135,8 @@ def _matches(value: Value, pattern: Pattern) -> Check:
 def _equal(left: Any, right: Any, fuel: Fuel) -> bool:
     if left is UNDEFINED or right is UNDEFINED:
         return False
+    if type(left) is type(right) and type(left) in _SHORT:
+        return bool(left == right)
     if type(left) is str and is_number(right):
         return bool(left == text(right))
     if is_number(left) and type(right) is str:
@@ -147,7 +170,22 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any, Fuel], boo
 
 
 def _in(left: Any, right: Any, fuel: Fuel) -> bool:
-    return type(right) is list and any(_equal(left, item, fuel) for item in right)
+    if type(right) is not list:
+        return False
+    fuel.spend(1 + (len(right) >> 1))
+    if _alike(left, right) and left not in right:  # Python finds at least as much
+        return False
+    fuel.spend(len(right) << 3)
+    return any(_equal(left, item, fuel) for item in right)
+
+
+def _alike(left: Any, items: list[Any]) -> bool:
+    """Whether a value equals none of the items that Python says it does not: no number and text that spells it."""
+    if len(items) < _FEW:
+        return False
+    if type(left) is str:
+        return not _NUMERIC.match(left)
+    return is_number(left) and str not in set(map(type, items))
 
 
 def _not_in(left: Any, right: Any, fuel: Fuel) -> bool:

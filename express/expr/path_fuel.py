@@ -1,18 +1,26 @@
 """The bound on one evaluation of a path: nodes visited, text compared, and bytes of result; and how values are shown.
 
 A definition comes from outside and `$..*..*..*` over a payload within the limits visits billions of nodes, so each
-evaluation carries fuel (reliability.md S17: 100,000 node visits, 256 KiB of result). Running out is a failure of
-the execution (`States.Runtime`), never a stall of the loop.
+evaluation carries fuel, taken from the budget of the state: a visit costs 2 units or more. Running out is a failure
+of the execution (`States.Runtime`), never a stall of the loop.
 """
 
 from __future__ import annotations
 
 from typing import NoReturn
 
+from express.budget import UNITS
 from express.errors import RUNTIME, StatesError
+from express.expr.scope import Scope
+from express.expr.weight import weight
 from express.values import JSON, PAYLOAD_LIMIT, dumps, is_number, text
 
-FUEL = 100_000
+FUEL = UNITS // 2
+"""Most nodes that a path may visit."""
+
+_PAIR = 9
+"""Units of one comparison of two values within others."""
+
 _CHUNK = 16
 
 
@@ -21,7 +29,7 @@ class Fuel:
 
     __slots__ = ("left",)
 
-    def __init__(self, left: int = FUEL) -> None:
+    def __init__(self, left: int = UNITS) -> None:
         self.left = left
 
     def spend(self, amount: int) -> None:
@@ -56,29 +64,51 @@ def shown(value: JSON) -> str:
         return "(nested too deep to be shown)"
 
 
+def fuelled(scope: Scope | None) -> Fuel:
+    """The fuel that a state has left."""
+    return Fuel() if scope is None else Fuel(scope.budget().units)
+
+
 def equal(left: JSON, right: JSON, fuel: Fuel) -> bool:
-    """Deep equality as `values.equal`, paid for by the node and by the 64 characters."""
+    """Deep equality as `values.equal`, paid for before it is found out."""
+    kind = type(left)
+    if kind is str:
+        if kind is not type(right):
+            return False
+        fuel.spend(1 + (len(left) >> 10))
+        return bool(left == right)
+    if (kind is dict or kind is list) and kind is type(right):
+        if len(left) != len(right):
+            return False
+        fuel.spend(2 * weight(left, (fuel.left >> 1) + 1))
+        try:
+            if left != right:  # Python's equality finds at least as much: to it, True is 1
+                return False
+        except RecursionError:
+            pass
+        return _equal(left, right, fuel)
+    return _equal(left, right, fuel)
+
+
+def _equal(left: JSON, right: JSON, fuel: Fuel) -> bool:
     pairs = [(left, right)]
     while pairs:
         a, b = pairs.pop()
         kind = type(a)
-        fuel.spend(1)
+        fuel.spend(_PAIR if pairs else 2)
         if kind is not type(b):
             if not (is_number(a) and is_number(b) and a == b):
                 return False
         elif kind is dict:
             if len(a) != len(b) or not all(key in b for key in a):
                 return False
-            fuel.spend(len(a))
+            fuel.spend(_PAIR * len(a))
             pairs.extend((value, b[key]) for key, value in a.items())
         elif kind is list:
             if len(a) != len(b):
                 return False
-            fuel.spend(len(a))
+            fuel.spend(_PAIR * len(a))
             pairs.extend(zip(a, b, strict=True))
-        else:
-            if kind is str:
-                fuel.spend(len(a) >> 6)
-            if a != b:
-                return False
+        elif a != b:
+            return False
     return True

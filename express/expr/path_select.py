@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
-from express.expr.path_filters import UNDEFINED, Check, Value, compile_condition
-from express.expr.path_fuel import Fuel, check_size, shown
+from express.expr.path_filters import UNDEFINED, Check, Value, comparisons, compile_condition
+from express.expr.path_fuel import Fuel, check_size, fuelled, shown
 from express.expr.path_nodes import CURRENT, Descend, Filter, Index, Name, Path, Slice, Step, Wild
+from express.expr.scope import Scope
 from express.values import JSON
 
-Select: TypeAlias = Callable[[JSON], JSON]
-"""document → what the path selects; raises Miss."""
+Select: TypeAlias = Callable[[JSON, Scope], JSON]
+"""(document, scope that pays) → what the path selects; raises Miss."""
 
 Stage: TypeAlias = Callable[[list[JSON], JSON, Fuel], list[JSON]]
 """(nodes, whole document, fuel) → the nodes one step further."""
@@ -39,8 +40,17 @@ def compile_select(path: Path) -> Select:
     steps = path.steps
     if not path.definite:
         nodes = compile_nodes(path)
-        return lambda document: nodes(document, document, Fuel())
-    return lambda document: walk(steps, document)
+
+        def select(document: JSON, scope: Scope) -> JSON:
+            fuel = fuelled(scope)
+            try:
+                return nodes(document, document, fuel)
+            finally:
+                if scope is not None:
+                    scope.budget().units = max(fuel.left, 0)
+
+        return select
+    return lambda document, scope: walk(steps, document)
 
 
 def compile_nodes(path: Path) -> Value:
@@ -150,7 +160,8 @@ def _stages(steps: tuple[Step, ...]) -> list[Stage]:
             stages.append(_slice(step))
         elif type(step) is Filter:
             check = compile_condition(step.condition, _inner)
-            stages.append(_filter_below(check) if below else _filter(check))
+            cost = 2 + comparisons(step.condition)
+            stages.append(_filter_below(check, cost) if below else _filter(check, cost))
         else:
             stages.append(_wild if type(step) is Wild else _descend)
     return stages
@@ -163,11 +174,11 @@ def _names(names: tuple[str, ...], *, last: bool, below: bool) -> Stage:
         return _all_names(names, last=last)
 
     def gather(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
-        fuel.spend(len(nodes) * len(names))
+        fuel.spend(len(nodes) * (4 + 2 * len(names)))
         return [{name: node[name] for name in names if name in node} for node in nodes if type(node) is dict]
 
     def spread(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
-        fuel.spend(len(nodes) * len(names))
+        fuel.spend(len(nodes) * 2 * len(names))
         return [node[name] for node in nodes if type(node) is dict for name in names if name in node]
 
     return gather if last else spread
@@ -175,7 +186,7 @@ def _names(names: tuple[str, ...], *, last: bool, below: bool) -> Stage:
 
 def _name(name: str) -> Stage:
     def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
-        fuel.spend(len(nodes))
+        fuel.spend(2 * len(nodes))
         return [node[name] for node in nodes if type(node) is dict and name in node]
 
     return stage
@@ -186,6 +197,7 @@ def _all_names(names: tuple[str, ...], *, last: bool) -> Stage:
     inner = _names(names, last=last, below=False)
 
     def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
+        fuel.spend(len(nodes) * (2 + len(names)))
         whole = [node for node in nodes if type(node) is dict and all(name in node for name in names)]
         return inner(whole, document, fuel)
 
@@ -196,7 +208,7 @@ def _indexes(indexes: tuple[int, ...]) -> Stage:
     """An index beyond the end gives null, as a definite one does."""
 
     def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
-        fuel.spend(len(nodes) * len(indexes))
+        fuel.spend(len(nodes) * 3 * len(indexes))
         return [
             node[index] if -len(node) <= index < len(node) else None
             for node in nodes
@@ -215,8 +227,10 @@ def _slice(step: Slice) -> Stage:
         for node in nodes:
             if type(node) is list:
                 children = node[part]
-                fuel.spend(len(children) + 1)
+                fuel.spend((len(children) >> 1) + 3)
                 found += children
+            else:
+                fuel.spend(1)
         return found
 
     return stage
@@ -226,11 +240,13 @@ def _wild(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
     found: list[JSON] = []
     for node in nodes:
         if type(node) is list:
-            fuel.spend(len(node) + 1)
+            fuel.spend((len(node) >> 1) + 5)
             found += node
         elif type(node) is dict:
-            fuel.spend(len(node) + 1)
+            fuel.spend((len(node) >> 1) + 5)
             found += node.values()
+        else:
+            fuel.spend(2)
     return found
 
 
@@ -243,7 +259,7 @@ def _descend(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
             node = stack.pop()
             found.append(node)
             children = node if type(node) is list else node.values()
-            fuel.left -= 1 + (len(children) >> 2)
+            fuel.left -= 8 + (len(children) >> 1)
             if fuel.left < 0:
                 fuel.exhausted()
             below = [child for child in children if type(child) in _CONTAINERS]
@@ -253,15 +269,15 @@ def _descend(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
     return found
 
 
-def _filter(check: Check) -> Stage:
+def _filter(check: Check, cost: int) -> Stage:
     def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
         found: list[JSON] = []
         for node in nodes:
             if type(node) is list:
-                fuel.spend(len(node) + 1)
+                fuel.spend(cost * len(node) + 1)
                 found += [child for child in node if check(child, document, fuel)]
             elif type(node) is dict:
-                fuel.spend(1)
+                fuel.spend(cost)
                 if check(node, document, fuel):
                     found.append(node)
         return found
@@ -269,11 +285,11 @@ def _filter(check: Check) -> Stage:
     return stage
 
 
-def _filter_below(check: Check) -> Stage:
+def _filter_below(check: Check, cost: int) -> Stage:
     """After `..`: the objects that pass; elements of arrays are met as nodes of their own."""
 
     def stage(nodes: list[JSON], document: JSON, fuel: Fuel) -> list[JSON]:
-        fuel.spend(len(nodes))
+        fuel.spend(cost * len(nodes))
         return [node for node in nodes if type(node) is dict and check(node, document, fuel)]
 
     return stage
@@ -291,6 +307,8 @@ def _inner(path: Path) -> Value:
     chain = keys(path)
     if chain is None or any(type(key) is int for key in chain):
         return _searched(path.steps, current=current)
+    if current and not chain:
+        return lambda node, document, fuel: node
     if current and len(chain) == 1:
         return _own(chain[0])
     return _chained(chain, current=current)
@@ -304,7 +322,7 @@ def _own(name: str | int) -> Value:
 def _chained(chain: tuple[str | int, ...], *, current: bool) -> Value:
     def value(node: JSON, document: JSON, fuel: Fuel) -> JSON:
         found = node if current else document
-        fuel.spend(len(chain))
+        fuel.spend(3 + 2 * len(chain))
         for name in chain:
             if type(found) is not dict or name not in found:
                 return UNDEFINED
@@ -315,11 +333,27 @@ def _chained(chain: tuple[str | int, ...], *, current: bool) -> Value:
 
 
 def _searched(steps: tuple[Step, ...], *, current: bool) -> Value:
+    """A chain with indexes or several names in it, as `walk` finds it, but nobody asks why it finds nothing."""
+
     def value(node: JSON, document: JSON, fuel: Fuel) -> JSON:
-        fuel.spend(len(steps))
-        try:
-            return walk(steps, node if current else document)
-        except Miss:
-            return UNDEFINED
+        fuel.spend(3 * len(steps))
+        found = node if current else document
+        for step in steps:
+            if type(step) is Name:
+                if type(found) is not dict:
+                    return UNDEFINED
+                if len(step.names) > 1:
+                    fuel.spend(len(step.names))
+                    found = {name: found[name] for name in step.names if name in found}
+                elif step.names[0] in found:
+                    found = found[step.names[0]]
+                else:
+                    return UNDEFINED
+            else:
+                index = cast("Index", step).indexes[0]
+                if type(found) is not list or not -len(found) <= index < len(found):
+                    return UNDEFINED
+                found = found[index]
+        return found
 
     return value

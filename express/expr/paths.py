@@ -103,7 +103,7 @@ def compile_reader(path: Path, recover: Recover) -> Read:
 
     def read(data: JSON, scope: Scope) -> JSON:
         try:
-            return select(root(data, scope))
+            return select(root(data, scope), scope)
         except Miss as miss:
             return recover(data, scope, miss)
 
@@ -115,7 +115,7 @@ def _chain(chain: tuple[str | int, ...], select: Select, recover: Recover) -> Re
 
     def missed(data: JSON, scope: Scope) -> JSON:
         try:
-            return select(data)
+            return select(data, scope)
         except Miss as miss:
             return recover(data, scope, miss)
 
@@ -207,7 +207,7 @@ def _rooted(chain: tuple[str | int, ...], root: Read, select: Select, recover: R
                         raise TypeError
                     node = node[key]
             except (KeyError, TypeError, IndexError):
-                return select(document)
+                return select(document, scope)
         except Miss as miss:
             return recover(data, scope, miss)
         return node

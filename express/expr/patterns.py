@@ -32,6 +32,17 @@ _CLASSES = {"d": _DIGITS, "w": _WORDS, "s": _SPACES}
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "a": "\a", "e": "\x1b", "0": "\0"}
 
 
+class _States:
+    """A set of states of a program that a text may lead to, and what follows after each character met so far."""
+
+    __slots__ = ("accepts", "after", "members")
+
+    def __init__(self, members: frozenset[int], accepts: bool) -> None:
+        self.members = members
+        self.accepts = accepts
+        self.after: dict[str, _States] = {}
+
+
 class Matcher:
     """A compiled pattern."""
 
@@ -40,35 +51,42 @@ class Matcher:
         if unknown or "x" in flags:
             raise ExpressionError(f"Invalid regular expression /{source}/{flags}: flag not supported")
         self._program = _Compiler(source, flags).program()
-        self._cache: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._known: dict[frozenset[int], _States] = {}
         self._cached = 0
-        self._start = self._closure({0}, first=True)
+        self._start = self._states(self._closure({0}, first=True))
 
     def matches(self, text: str, spend: Spend) -> bool:
         """Whether the whole of `text` matches, paid for by the character and by the state met first."""
-        spend(len(text))
+        spend(4 + len(text))
         states = self._start
-        cache = self._cache
         for char in text:
-            following = cache.get((states, char))
-            if following is None:
-                following = self._advance(states, char, spend)
-            states = following
-            if not states:
+            states = states.after.get(char) or self._advance(states, char, spend)
+            if not states.members:
                 return False
-        return any(self._program[i][0] == _DONE for i in self._closure(set(states), last=True))
+        return states.accepts
 
-    def _advance(self, states: frozenset[int], char: str, spend: Spend) -> frozenset[int]:
-        spend(len(states))
+    def _advance(self, states: _States, char: str, spend: Spend) -> _States:
+        spend(10 + 6 * len(states.members))
         program = self._program
-        hit = {i + 1 for i in states if program[i][0] == _CHAR and program[i][1](char)}
-        following = self._closure(hit)
-        self._cached += len(following) + 1
+        hit = {i + 1 for i in states.members if program[i][0] == _CHAR and program[i][1](char)}
+        members = self._closure(hit)
+        spend(4 * len(members))
+        self._cached += 1
+        following = states.after[char] = self._states(members)
         if self._cached > MAX_CACHED:
-            self._cache.clear()
+            self._known.clear()
+            self._start.after.clear()
             self._cached = 0
-        self._cache[states, char] = following
         return following
+
+    def _states(self, members: frozenset[int]) -> _States:
+        states = self._known.get(members)
+        if states is None:
+            ends = self._closure(set(members), last=True)
+            accepts = any(self._program[i][0] == _DONE for i in ends)
+            states = self._known[members] = _States(members, accepts)
+            self._cached += len(members)
+        return states
 
     def _closure(self, states: set[int], *, first: bool = False, last: bool = False) -> frozenset[int]:
         todo, seen = list(states), set(states)

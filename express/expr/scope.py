@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
+from express.budget import Budget
 from express.values import JSON
 
 
@@ -25,6 +26,9 @@ class Scope(Protocol):
 
     def uuid(self) -> str:
         """A version-4 UUID."""
+
+    def budget(self) -> Budget:
+        """What is left for the expressions of the state."""
 
 
 Read: TypeAlias = Callable[[JSON, Scope], JSON]
@@ -59,3 +63,7 @@ class Constants:
     def variables(self) -> Mapping[str, JSON]:
         """The variables given."""
         return self._variables
+
+    def budget(self) -> Budget:
+        """A new one each time."""
+        return Budget()

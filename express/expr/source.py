@@ -15,20 +15,22 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from keyword import iskeyword
 from typing import TypeAlias, cast
 
 from express.errors import ExpressionError
 from express.expr.intrinsic_arguments import Refused
-from express.expr.intrinsic_functions import FUNCTIONS, math_add
+from express.expr.intrinsic_functions import FUNCTIONS, Function, math_add
 from express.expr.intrinsic_syntax import Argument, Call, Constant, parse_call
-from express.expr.intrinsic_text import format_, format_pieces, java_text
+from express.expr.intrinsic_text import format_pieces, java_text
 from express.expr.intrinsics import values_of
 from express.expr.path_nodes import Path
 from express.expr.path_select import keys
 from express.expr.path_syntax import parse
 from express.expr.templates import DYNAMIC
+from express.expr.weight import LARGE_ITEMS, weight
 from express.values import JSON
 
 MAX_DEPTH = 20
@@ -304,7 +306,29 @@ def _call(call: Call, emitter: Emitter) -> str | None:
         return f"{{**{texts[0]}, **{texts[1]}}}"  # `**` takes objects only, as the function does
     if call.name == "States.MathAdd" and type(call.arguments[1]) is Constant:
         return _add(texts[0], call.arguments[1].value, emitter)
-    return f"{emitter.bind(function.call)}({', '.join(texts)})"
+    return f"{emitter.bind(_within(function))}({', '.join(texts)})"
+
+
+@cache
+def _within(function: Function) -> Callable[..., JSON]:
+    """The function, for arguments that are not large: the closure pays for those."""
+    call, units = function.call, function.units
+    if units is None:
+        return call
+
+    def within(*values: JSON) -> JSON:
+        if units(*values) > LARGE_ITEMS:
+            raise Refused("the arguments are large")
+        return call(*values)
+
+    return within
+
+
+def _display(value: JSON) -> str:
+    """`java_text` of a value that is not large."""
+    if weight(value, LARGE_ITEMS) >= LARGE_ITEMS:
+        raise Refused("the value is large")
+    return java_text(value)
 
 
 def _constant_call(call: Call, emitter: Emitter) -> str | None:
@@ -338,7 +362,8 @@ def _format(call: Call, emitter: Emitter) -> str | None:
     template, *arguments = values_of(call)
     if type(template) is not Constant:
         texts = [_argument(argument, emitter) for argument in call.arguments]
-        return None if None in texts else f"{emitter.bind(format_)}({', '.join(cast('list[str]', texts))})"
+        name = emitter.bind(_within(FUNCTIONS[call.name]))
+        return None if None in texts else f"{name}({', '.join(cast('list[str]', texts))})"
     try:
         pieces = format_pieces(template.value)
     except (Refused, TypeError):
@@ -370,7 +395,7 @@ def _formatted(argument: Argument, emitter: Emitter) -> str | None:
     (first, held), kind = emitter.twice(text), emitter.temporary()
     return (
         f"({held} if ({kind} := {first}.__class__) is str else repr({held}) if {kind} is int or "
-        f"{kind} is float and 1e-4 <= {held} < 1e16 else {emitter.bind(java_text)}({held}))"
+        f"{kind} is float and 1e-4 <= {held} < 1e16 else {emitter.bind(_display)}({held}))"
     )
 
 

@@ -19,6 +19,7 @@ class SystemEntropy:
     """Chance and identities from the operating system."""
 
     random = staticmethod(random.random)
+    spent = staticmethod(time.thread_time)
 
     def uuid(self) -> str:
         """A version-4 UUID."""

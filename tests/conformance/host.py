@@ -53,6 +53,10 @@ class Entropy:
         """A task token, made of the attempt's key."""
         return f"token:{key}"
 
+    def spent(self) -> float:
+        """No time."""
+        return 0.0
+
 
 class World(Protocol):
     """What answers the tasks."""

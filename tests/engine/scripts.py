@@ -20,6 +20,9 @@ class Fixed:
     def token(self, key: str) -> str:
         return f"token:{key}"
 
+    def spent(self) -> float:
+        return 0.0
+
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 

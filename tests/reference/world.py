@@ -108,6 +108,10 @@ class Chance:
         """A task token, made of the attempt's key."""
         return f"token:{key}"
 
+    def spent(self) -> float:
+        """No time."""
+        return 0.0
+
 
 class Reply(msgspec.Struct, frozen=True):
     """What one call meets with.

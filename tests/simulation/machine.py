@@ -74,6 +74,10 @@ class Chance:
         """A task token."""
         return self.uuid()
 
+    def spent(self) -> float:
+        """No time."""
+        return 0.0
+
 
 class Work:
     """The functions `work` and `quick`: their input says how they end.

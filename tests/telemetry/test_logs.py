@@ -25,6 +25,9 @@ class _Nothing:
     def token(self, key: str) -> str:
         return key
 
+    def spent(self) -> float:
+        return 0.0
+
 
 def execution(*events: tuple[int, int, str, float, dict[str, object]]) -> Execution:
     """An execution that began at engine time 10, wall time 1,700,000,000, and has this history."""

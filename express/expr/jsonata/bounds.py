@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
+from express.expr.jsonata.once import Once
 from express.values import JSON, is_number
 
 MAX_ITEMS = 131_072
@@ -23,6 +24,7 @@ REFUSED = 10_000_000
 """A range larger than this is an error of the language itself (D2014), found without being filled."""
 
 MARK = "§"
+TEXT = f"text{MARK}"
 RANGE_START, RANGE_END, REPLACE = f"start{MARK}", f"end{MARK}", f"replace{MARK}"
 
 _SMALL = 16
@@ -60,21 +62,32 @@ class Ranges:
         return value
 
 
-def bounded(text: str, node: n.Node) -> str:
+def bounded(text: str, node: n.Node, paid: bool = False) -> str:
     """`text` with its ranges and replacements guarded; the same text where none needs it.
+
+    `paid`: it gets a prelude (`charges`), which has its own `$replace`; operands of `&` are guarded, too, and what
+    looks at each item of an array once need not pay.
 
     >>> from express.expr.jsonata.parser import parse
     >>> bounded("[0..$n]", parse("[0..$n]"))
     '[$start§(0)..$end§($n)]'
     """
-    edits: list[tuple[int, str]] = []
+    edits: list[tuple[int, int, str]] = []  # where, which goes first there, and what
     parts = list(n.walk(node))
-    for part in parts:
-        if type(part) is n.Binary and part.span is not None and not _small(part):
-            start, end, rhs_start, rhs_end = part.span
-            edits += [(start, f"${RANGE_START}("), (end, ")"), (rhs_start, f"${RANGE_END}("), (rhs_end, ")")]
-    edits += [(variable.position, MARK) for variable in _replacements(parts)]
-    for at, insertion in sorted(edits, reverse=True):
+    once = Once(node) if paid else None
+    for order, part in enumerate(parts, 1):
+        if type(part) is not n.Binary or part.span is None:
+            continue
+        names: tuple[str | None, str | None] = (None, None)
+        if part.op == "&" and once is not None:
+            names = None if once.cheap(part.lhs) else TEXT, None if once.cheap(part.rhs) else TEXT
+        elif part.op == ".." and not _small(part):
+            names = RANGE_START, RANGE_END
+        for name, start, end in zip(names, part.span[::2], part.span[1::2], strict=True):
+            edits += [] if name is None else [(start, order, f"${name}("), (end, 0, ")")]
+    marked = _replacements(parts) if once is None else once.unpaid(parts)
+    edits += [(variable.position, 0, MARK) for variable in marked]
+    for at, _, insertion in sorted(edits, reverse=True):
         text = text[:at] + insertion + text[at:]
     return text
 

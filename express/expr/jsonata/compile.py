@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from math import nan
 from typing import NoReturn, Protocol, TypeAlias, cast
 
+from express.budget import Exhausted
 from express.errors import EvaluationError, ExpressionError
-from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
+from express.expr.jsonata.errors import TIMED_OUT, JsonataError, JsonataSyntaxError
 from express.expr.jsonata.evaluator import Exact, compile_text
 from express.expr.jsonata.fast import Fast, call_form, constant_form, fast_form, function_of, joined
 from express.expr.jsonata.generate_paths import bare_path
@@ -236,10 +237,22 @@ def _walker(node: Node) -> Function | None:
         else:
             value = scope.context() if member == "context" else states.get(member, UNDEFINED)
         if names and value is not UNDEFINED:
-            value = follow(value, names)
+            try:
+                value = follow(value, names, scope.budget().spend if _meets_array(value, names) else None)
+            except Exhausted:
+                raise JsonataError(None, TIMED_OUT) from None
         return normal(value) if type(value) is float else value
 
     return walk
+
+
+def _meets_array(value: JSON, names: tuple[str, ...]) -> bool:
+    """Whether an array is on the way, so that a path may look at many values."""
+    for name in names:
+        if type(value) is not dict:
+            return type(value) is list
+        value = value.get(name)
+    return False
 
 
 def _marked(function: Function, constant: bool = False) -> Evaluate:

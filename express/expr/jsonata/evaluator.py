@@ -1,8 +1,11 @@
 """The complete evaluator: jlens behind the one adapter that knows it.
 
 Chosen among five libraries because its error texts are the reference implementation's and because it alone
-stops every runaway expression (time, depth, steps, and sizes are all bounded on every call). Data goes
+stops runaway expressions (time, depth, steps, and sizes are all bounded on every call). Data goes
 in as the *input* document, which jlens reads one level at a time; as bindings it would be converted whole.
+
+What it does below one step of its own is paid for by a prelude (`charges`), where values may be large: where the
+data is, or where the expression could make them so.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from typing import Any, Final
 
 import jlens
 
+from express.budget import Budget, Exhausted
 from express.expr.jsonata import functions
 from express.expr.jsonata.bounds import MARK, MAX_ITEMS, MAX_STRING, RANGE_END, RANGE_START, REPLACE, Ranges, bounded
+from express.expr.jsonata.charges import HOSTED, SPEND, prelude
 from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
+from express.expr.jsonata.growing import Growing, growing, nesting
 from express.expr.jsonata.names import FUNCTIONS
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.numbers import escaped
@@ -24,10 +30,20 @@ from express.expr.jsonata.references import References
 from express.expr.jsonata.replace import replace
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
+from express.expr.weight import weight
 from express.values import INTEGER_MAX, INTEGER_MIN, JSON, dumps
 
 TIMEOUT: Final = 0.010
-"""Seconds of wall time for one expression (AWS: about one); what reaches it is tried once more, see `_run`."""
+"""Seconds of wall time for one expression (AWS: about one); what reaches it may be tried once more, see `_run`."""
+
+TRIES: Final = 5
+"""How often an expression is tried that reaches the wall time and has hardly used the processor."""
+
+SMALL: Final = 2_000
+"""Data of less weight is small: no function of the library takes long over it."""
+
+CALL: Final = 8
+"""Units of any call of a function that pays."""
 
 MAX_DEPTH: Final = 100
 """Levels of evaluation, as on AWS: 100 terms of `1+1+…` pass and 101 don't."""
@@ -35,8 +51,8 @@ MAX_DEPTH: Final = 100
 MAX_STEPS: Final = 200_000
 """Steps of evaluation, some 7 ms: what stops a runaway expression at the same place on every machine."""
 
-MAX_RESULT: Final = 2 * 1_048_576
-"""Bytes of a result as JSON; a payload may have an eighth of it."""
+MAX_RESULT: Final = 524_288
+"""Bytes of a result as JSON, and of what a function of ours is given; a payload may have half of it."""
 
 _NONE: frozenset[str] = frozenset()
 _WRAPPING = 2  # levels of evaluation that `wrapped` adds
@@ -52,16 +68,31 @@ class Exact:
     Raises JsonataError: with AWS's text and no code where a bound was hit.
     """
 
-    __slots__ = ("_expressions", "_plain", "_ranges", "_refs", "_text", "_variables")
+    __slots__ = (
+        "_expressions",
+        "_growing",
+        "_longest",
+        "_meter",
+        "_paid",
+        "_plain",
+        "_ranges",
+        "_refs",
+        "_text",
+        "_variables",
+    )
 
     def __init__(self, text: str, node: Node, refs: References) -> None:
         self._plain = text
         self._text = bounded(text, node)
+        self._paid = bounded(text, node, paid=True)
+        self._growing = growing(node, refs)
+        self._longest = MAX_STRING // 4 if nesting(node) else MAX_STRING
+        self._meter = Meter()
         self._refs = refs
         self._ranges = Ranges() if RANGE_END in self._text else None
         names = enumerate(sorted(refs.free))
         self._variables = tuple((f"v{number}", name, name in FUNCTIONS) for number, name in names)
-        self._expressions: dict[frozenset[str], jlens.Expression] = {}
+        self._expressions: dict[tuple[frozenset[str], bool], jlens.Expression] = {}
 
     def evaluate(self, states: Mapping[str, JSON], scope: Scope) -> JSON:
         """The value, or UNDEFINED. `states` lacks `context`, which is asked for only if it is needed."""
@@ -69,10 +100,24 @@ class Exact:
         if refs.context:
             states = {**states, "context": scope.context()}
         document: dict[str, JSON] = {"states": states}
-        expression = self._expression(document, scope)
-        if self._ranges is not None:
-            self._ranges.clear()
-        return _run(expression, document, self._bindings(scope), _now(refs, scope))
+        shadowing = self._shadowing(document, scope)
+        large = not shadowing and self._large(document)
+        expression = self._expression(shadowing, large)
+        self._meter.budget = scope.budget()
+
+        def begin() -> None:
+            if self._ranges is not None:
+                self._ranges.clear()
+
+        return _run(
+            expression, document, self._bindings(scope), _now(refs, scope), self._meter.budget, begin, self._longest
+        )
+
+    def _large(self, document: dict[str, JSON]) -> bool:
+        """Whether values may be so large that functions must be paid for."""
+        if self._growing is Growing.NEVER:
+            return False
+        return self._growing is Growing.ALWAYS or weight(document, SMALL) >= SMALL
 
     def is_function(self, states: Mapping[str, JSON], scope: Scope) -> bool:
         """Whether an expression that gave nothing gave a function (AWS tells the two apart)."""
@@ -86,14 +131,16 @@ class Exact:
         """What a function says about the value, or the code of its error."""
         probe = copy(self)
         probe._expressions = {}
-        probe._plain, probe._text = f"${function}({self._plain})", f"${function}({self._text})"
+        probe._plain, probe._text, probe._paid = (
+            f"${function}({text})" for text in (self._plain, self._text, self._paid)
+        )
         try:
             return probe.evaluate(states, scope)
         except JsonataError as error:
             return error.code
 
-    def _expression(self, document: dict[str, JSON], scope: Scope) -> jlens.Expression:
-        """The compiled form for the variables that are set; an unset one that is a function stays that."""
+    def _shadowing(self, document: dict[str, JSON], scope: Scope) -> frozenset[str]:
+        """Put the variables that are set into the document; the names of those that hide a function."""
         shadowing = _NONE
         if self._variables:
             variables = scope.variables()
@@ -102,26 +149,37 @@ class Exact:
                     document[key] = variables[name]
                     if standard:
                         shadowing |= {name}
-        expression = self._expressions.get(shadowing)
+        return shadowing
+
+    def _expression(self, shadowing: frozenset[str], large: bool) -> jlens.Expression:
+        """The compiled form for the variables that are set; an unset one that is a function stays that."""
+        expression = self._expressions.get((shadowing, large))
         if expression is None:
-            expression = self._expressions[shadowing] = self._compile(shadowing)
+            expression = self._expressions[shadowing, large] = self._compile(shadowing, large)
         return expression
 
-    def _compile(self, shadowing: frozenset[str]) -> jlens.Expression:
+    def _compile(self, shadowing: frozenset[str], large: bool) -> jlens.Expression:
         refs = self._refs
         bound = [f"${name}:=$$.{key};" for key, name, standard in self._variables if not standard or name in shadowing]
         text = self._plain if "replace" in shadowing else self._text
+        if large:
+            text = self._paid
+            bound.insert(0, prelude(refs.free - shadowing))
         expression = compile_text(wrapped(text, "".join(bound)))
-        for name, function in functions.PURE.items():
+        for name, hosted in functions.HOSTED.items():
             if name in refs.free:
-                expression.register_function(name, _hosted(function))
+                expression.register_function(name, self._meter.paying(hosted), hosted.signature)
+        replacing = functions.Hosted(replace, functions.replacing, "<s-(sf)(sf)n?:s>")
+        for name, hosted in {**functions.BEHIND, "replace": replacing}.items():
+            if large:
+                expression.register_function(f"{name}{HOSTED}", self._meter.paying(hosted), hosted.signature)
+        if large:
+            expression.register_function(SPEND, self._meter.spend)
         if "replace" in refs.free:
-            expression.register_function(REPLACE, replace, "<s-(sf)(sf)n?:s>")
+            expression.register_function(REPLACE, self._meter.paying(replacing), replacing.signature)
         if self._ranges is not None:
             expression.register_function(RANGE_START, self._ranges.start)
             expression.register_function(RANGE_END, self._ranges.end)
-        if "distinct" in refs.free:
-            expression.register_function("distinct", functions.distinct, "<x:x>")
         return expression
 
     def _bindings(self, scope: Scope) -> dict[str, Callable[..., JSON]] | None:
@@ -131,14 +189,33 @@ class Exact:
         return {"random": functions.random_of(scope), "uuid": functions.uuid_of(scope)}
 
 
-def _hosted(function: Callable[..., JSON]) -> Callable[..., JSON]:
-    """A function for jlens, to which None is nothing."""
+class Meter:
+    """What the functions of one expression pay with."""
 
-    def hosted(*arguments: JSON) -> JSON:
-        value = function(*arguments)
-        return None if value is UNDEFINED else value
+    __slots__ = ("budget",)
 
-    return hosted
+    def __init__(self) -> None:
+        self.budget = Budget()
+
+    def spend(self, *units: JSON) -> None:
+        """Pay some units, which may be none, for a function that will be called next."""
+        self._spend(CALL + (int(units[0]) if units and units[0] else 0))
+
+    def paying(self, hosted: functions.Hosted) -> Callable[..., JSON]:
+        """A function of ours that pays first, for jlens, to which None is nothing."""
+
+        def call(*arguments: JSON) -> JSON:
+            self._spend(CALL + hosted.units(*arguments))
+            value = hosted.function(*arguments)
+            return None if value is UNDEFINED else value
+
+        return call
+
+    def _spend(self, units: int) -> None:
+        try:
+            self.budget.spend(units)
+        except Exhausted:
+            raise JsonataError(None, TIMED_OUT) from None
 
 
 def wrapped(text: str, bound: str) -> str:
@@ -181,13 +258,22 @@ def _run(
     document: dict[str, JSON],
     bindings: dict[str, Callable[..., JSON]] | None,
     now: Any,
+    budget: Budget,
+    begin: Callable[[], None],
+    longest: int,
 ) -> JSON:
     """Evaluate within the bounds.
 
-    The time limit is wall time, so a process that had to wait for its processor looks like an expression
-    that never ends; that hardly happens twice, hence the second try.
+    The time limit is wall time, so a process that had to wait for its processor looks like an expression that never
+    ends: it is tried again as long as there is processor time left, which all evaluations of a state share.
     """
-    for last in (False, True):
+    units, clock = budget.units, budget.clock
+    for left in range(TRIES, 0, -1):
+        if budget.seconds <= 0:
+            break
+        begin()
+        budget.units = units
+        started = clock() if clock else 0.0
         try:
             result = expression.evaluate(
                 document,
@@ -195,17 +281,20 @@ def _run(
                 timeout=TIMEOUT,
                 max_depth=MAX_DEPTH + _WRAPPING,
                 max_steps=MAX_STEPS,
-                max_string_length=MAX_STRING,
+                max_string_length=longest,
                 max_array_length=MAX_ITEMS,
                 max_result_size=MAX_RESULT,
                 now=now,
             )
         except jlens.JlensError as error:
-            if error.code != "D1012" or last:
+            if error.code != "D1012" or (not clock and left < TRIES):
                 raise _mapped(error) from None
         else:
             return _doubles(result.get("v", UNDEFINED))
-    raise AssertionError("the second try returns or raises")
+        finally:
+            if clock:
+                budget.seconds -= clock() - started
+    raise JsonataError(None, TIMED_OUT)
 
 
 def _doubles(value: JSON) -> JSON:
@@ -240,5 +329,5 @@ def worded(error: jlens.JlensError) -> JsonataError:
     """An error of jlens, with whole numbers in its text written as the reference implementation does."""
     message = _WHOLE.sub(r"\1", str(error)) if error.code in _NUMBERS else str(error)
     if error.token and error.token.endswith(MARK):
-        message = message.replace(error.token, error.token[: -len(MARK)])
+        message = message.replace(error.token, error.token.rstrip(MARK))
     return JsonataError(error.code, message, error.position, error.token)

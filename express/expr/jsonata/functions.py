@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import orjson
+
 from express.expr.java_random import next_double
-from express.expr.jsonata.bounds import MAX_ITEMS
+from express.expr.jsonata.bounds import MAX_ITEMS, MAX_STRING
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
 from express.expr.jsonata.numbers import normal
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope
+from express.expr.weight import weight
 from express.values import JSON, is_number
+
+_LONG_NUMBER = re.compile(r"[0-9]{16}|[0-9][eE]", re.ASCII)
+"""A number that may be too large for a double, or whole and long."""
 
 ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
@@ -33,14 +41,19 @@ def parse_json(*arguments: JSON) -> JSON:
         return UNDEFINED
     if type(arguments[0]) is not str:
         raise _mismatch("parse", 1)
+    return _parsed(arguments[0], _number)
+
+
+def parse_large(*arguments: JSON) -> JSON:
+    """`$parse(text)` for the complete evaluator, to which all numbers are doubles anyway."""
+    if len(arguments) == 1 and type(arguments[0]) is str and not _LONG_NUMBER.search(arguments[0]):
+        return _parsed(arguments[0], None)
+    return parse_json(*arguments)
+
+
+def _parsed(text: str, number: Callable[[str], JSON] | None) -> JSON:
     try:
-        return json.loads(
-            arguments[0],
-            object_pairs_hook=_unique,
-            parse_constant=_refuse,
-            parse_float=_number,
-            parse_int=_number,
-        )
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=number, parse_int=number)
     except (ValueError, RecursionError):
         raise JsonataError("D3137", "Invalid JSON") from None
 
@@ -158,7 +171,9 @@ def distinct(*arguments: JSON) -> JSON:
     array = arguments[0] if arguments else None
     if type(array) is not list or len(array) <= 1:
         return array
-    seen: set[str] = set()
+    if set(map(type, array)) <= _HASHABLE:
+        return list(dict.fromkeys(array))
+    seen: set[bytes | str] = set()
     result = []
     for item in array:
         key = _key(item)
@@ -168,17 +183,125 @@ def distinct(*arguments: JSON) -> JSON:
     return result
 
 
-def _key(value: JSON) -> str:
-    """A text that is the same for equal values only; the order of keys does not count."""
-    return json.dumps(value, sort_keys=True)
+def distinct_or_none(array: JSON) -> JSON:
+    """The same, or None where that is the array itself, which need not be handed back then."""
+    found = distinct(array)
+    return None if type(found) is not list or len(found) == len(array) else found
 
 
-PURE: dict[str, Callable[..., Any]] = {
-    "hash": hash_text,
-    "parse": parse_json,
-    "partition": partition,
-    "range": number_range,
+_HASHABLE = {str, int, float, type(None)}
+
+
+def _key(value: JSON) -> bytes | str:
+    """Something that is the same for equal values only; the order of keys does not count."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # it nests deeper, or has half of a surrogate pair
+        return json.dumps(value, sort_keys=True)
+
+
+def keys(*arguments: JSON) -> JSON:
+    """`$keys` of an array: the keys of all objects in it, each once."""
+    found: dict[str, None] = {}
+    todo = list(arguments[:1])
+    while todo:
+        value = todo.pop()
+        if type(value) is dict:
+            found.update(dict.fromkeys(value))
+        elif type(value) is list:
+            todo.extend(reversed(value))
+    names = list(found)
+    return names if len(names) > 1 else names[0] if names else None
+
+
+def pad(text: JSON, width: JSON = None, fill: JSON = None) -> JSON:
+    """`$pad(text, width, fill)`: filled up to `width` characters behind, or in front where that is negative.
+
+    >>> pad("a", 3), pad("a", -4, "xy"), pad("abc", 2)
+    ('a  ', 'xyxa', 'abc')
+    """
+    if type(text) is not str:
+        return None
+    missing = abs(int(width or 0)) - len(text)
+    if missing <= 0:
+        return text
+    if missing > MAX_STRING:
+        raise JsonataError(None, OUT_OF_MEMORY)
+    filling = ((fill or " ") * (missing // len(fill or " ") + 1))[:missing]
+    return text + filling if width > 0 else filling + text
+
+
+def zipped(*arrays: JSON) -> JSON:
+    """`$zip`: the first items of the arrays, the second ones, up to the end of the shortest.
+
+    >>> zipped([1, 2], [3])
+    [[1, 3]]
+    """
+    return [list(items) for items in zip(*(array or [] for array in arrays), strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A function of ours for the complete evaluator. `units`: what a call with the same arguments costs."""
+
+    function: Callable[..., Any]
+    units: Callable[..., int]
+    signature: str | None = None
+
+
+def _values(*arguments: JSON) -> int:
+    """To be given values and to give about as many back."""
+    return 4 * weight(list(arguments), _ANY)
+
+
+def _characters(per: float) -> Callable[..., int]:
+    return lambda *arguments: int(sum(len(a) for a in arguments if type(a) is str) / per)
+
+
+def _parsing(*arguments: JSON) -> int:
+    """`$parse`: the text, and each value that is made of it."""
+    text = arguments[0] if arguments else None
+    return len(text) // 4 + 3 * text.count(",") if type(text) is str else 0
+
+
+def _numbers(*arguments: JSON) -> int:
+    """`$range`: each number that it makes."""
+    if not all(map(is_number, arguments)) or len(arguments) != 3 or int(arguments[2]) == 0:
+        return 0
+    return int(min(abs((arguments[1] - arguments[0]) / int(arguments[2])), MAX_ITEMS) * 2)
+
+
+def _padding(text: JSON, width: JSON = None, fill: JSON = None) -> int:
+    return int(min(abs(width or 0), MAX_STRING) / 64)
+
+
+def replacing(text: JSON, pattern: JSON, replacement: JSON, limit: JSON = None) -> int:
+    """What `$replace` of plain text costs: looking through it, and writing the outcome."""
+    if type(text) is not str or type(pattern) is not str or not pattern:
+        return 0
+    new = len(replacement) if type(replacement) is str else 0
+    return int((len(text) + min(text.count(pattern) * new, MAX_STRING)) / 100)
+
+
+_ANY = 1 << 20
+
+HOSTED: dict[str, Hosted] = {
+    "distinct": Hosted(distinct, _values, "<x:x>"),
+    "hash": Hosted(hash_text, _characters(16)),
+    "parse": Hosted(parse_large, _parsing),
+    "partition": Hosted(partition, _values),
+    "range": Hosted(number_range, _numbers),
+    "zip": Hosted(zipped, _values, "<a+>"),
 }
+"""Functions that Step Functions adds, and those that replace the evaluator's own."""
+
+BEHIND: dict[str, Hosted] = {
+    "distinct": Hosted(distinct_or_none, _values),
+    "keys": Hosted(keys, _values),
+    "pad": Hosted(pad, _padding),
+    "partition": Hosted(partition, lambda *_: 0),
+}
+"""Functions that preludes call."""
 
 
 def _at_most(arguments: tuple[JSON, ...], count: int, function: str) -> None:

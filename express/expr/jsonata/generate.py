@@ -58,13 +58,15 @@ def _negate(emitter: Emitter, node: n.Negate) -> Code:
 def _array(emitter: Emitter, node: n.Array) -> Code:
     """Arrays among the items are spread, unless they are written as arrays."""
     parts = []
+    few = f"{emitter.helper(support.spread)}(" if emitter.looping else ""
+    end = ")" if few else ""
     for item in node.items:
         code = emitter.emit(item)
         if code.kind == "array" and type(item) is not n.Array:
-            parts.append(f"*{code.source}")
+            parts.append(f"*{few}{code.source}{end}")
         elif code.kind == "any":
             name = emitter.temporary()
-            parts.append(f"*({name} if type({name} := {emitter.value(code)}) is list else ({name},))")
+            parts.append(f"*({few}{name}{end} if type({name} := {emitter.value(code)}) is list else ({name},))")
         else:
             parts.append(emitter.value(code))
     return Code(f"[{', '.join(parts)}]", "array")

@@ -14,7 +14,11 @@ from express.expr.jsonata.emitter import CallRule, Code, Emitter, Kind, Unsuppor
 from express.expr.jsonata.generate_paths import bare_path, base_source, matches, over_arrays
 from express.expr.jsonata.names import FUNCTIONS as STANDARD
 from express.expr.jsonata.sequences import present
+from express.expr.weight import LARGE_ITEMS
 from express.values import JSON
+
+BODIES = 50_000
+"""Most parts of expressions that one loop evaluates."""
 
 
 def _exactly(arguments: list[n.Node], *counts: int) -> None:
@@ -175,7 +179,8 @@ def _loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bo
         if type(body) is not n.Lambda or not body.bare() or body.signature or not 1 <= len(body.parameters) <= 2:
             raise Unsupported
         emitter.sweep()
-        array = f"{emitter.helper(support.looped)}({over_arrays(emitter, arguments[0])})"
+        most = BODIES // max(sum(1 for _ in n.walk(body.body)), BODIES // LARGE_ITEMS)
+        array = f"{emitter.helper(support.looped)}({over_arrays(emitter, arguments[0])}, {most})"
         names = [emitter.temporary() for _ in body.parameters]
         kinds: tuple[Kind, Kind] = ("any", "integer")
         parameters = {p: Code(t, k) for p, t, k in zip(body.parameters, names, kinds, strict=False)}
@@ -199,7 +204,7 @@ FUNCTIONS: Mapping[str, CallRule] = {
     "exists": _exists,
     "filter": _loop(support.filtered, support.filtered_by_index, condition=True),
     "floor": _operands(library.floor, "integer"),
-    "hash": _added(functions.hash_text),
+    "hash": _added(library.hash_text),
     "join": _join_rule,
     "keys": _values(library.keys, "any", 1),
     "length": _length,
@@ -213,10 +218,10 @@ FUNCTIONS: Mapping[str, CallRule] = {
     "not": _not,
     "now": _now,
     "number": _values(library.number, "integer", 1),
-    "parse": _added(functions.parse_json),
-    "partition": _added(functions.partition),
+    "parse": _added(library.parse_json),
+    "partition": _added(library.partition),
     "random": _drawn(functions.random_of, "any"),
-    "range": _added(functions.number_range),
+    "range": _added(library.number_range),
     "reverse": _values(library.reversed_items, "array", 1),
     "round": _operands(library.rounded_whole, "integer"),
     "split": _strings(library.split, "array", 2),

@@ -1,6 +1,7 @@
 """Functions of JSONata as generated code calls them: right for the usual arguments, Miss for the others.
 
-Each gives exactly what the complete evaluator gives, or raises Miss so that it decides.
+Each gives exactly what the complete evaluator gives, or raises Miss so that it decides: also where its arguments are
+large, for nobody counts here what it costs.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from express.expr.jsonata import functions
 from express.expr.jsonata.bounds import MAX_ITEMS
 from express.expr.jsonata.errors import JsonataError, Miss
 from express.expr.jsonata.numbers import MAX_SAFE, normal
 from express.expr.jsonata.numbers import quote as json_text
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.jsonata.support import looped, one
+from express.expr.weight import LARGE_ITEMS, LARGE_TEXT
 from express.values import JSON, is_number, parse_timestamp
 
 _BLANKS = re.compile(r"[ \t\n\r]+")
@@ -24,21 +27,28 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[Ee][-+]?[0-9]+)?\Z", re.ASCII)
 # Strings
 
 
+def short(text: str) -> str:
+    """A text that is not too long for a function that looks at each of its characters."""
+    if len(text) > LARGE_TEXT:
+        raise Miss
+    return text
+
+
 def trim(text: str) -> str:
     """`$trim`: runs of blanks become one, those at the ends go."""
-    return _BLANKS.sub(" ", text).strip(" ")
+    return _BLANKS.sub(" ", short(text)).strip(" ")
 
 
 def upper(text: str) -> str:
     """`$uppercase` of ASCII."""
-    if not text.isascii():  # JavaScript and Python differ in a few letters
+    if not short(text).isascii():  # JavaScript and Python differ in a few letters
         raise Miss
     return text.upper()
 
 
 def lower(text: str) -> str:
     """`$lowercase` of ASCII."""
-    if not text.isascii():
+    if not short(text).isascii():
         raise Miss
     return text.lower()
 
@@ -79,7 +89,7 @@ def encode_url_component(text: str) -> str:
 def _encoded(text: str, function: str, safe: str) -> str:
     """URL encoding but for the `safe` characters; D3140 where UTF-8 can't carry the text."""
     try:
-        return quote(text, safe=safe)
+        return quote(short(text), safe=safe)
     except UnicodeEncodeError:
         raise JsonataError("D3140", f"Malformed URL passed to ${function}(): {json_text(text)}") from None
 
@@ -93,21 +103,21 @@ def split(text: str, separator: str) -> list[str]:
     """`$split` at a plain text."""
     if not separator:
         raise Miss
-    return text.split(separator)
+    return short(text).split(separator)
 
 
 def join(items: JSON, separator: str = "") -> str:
     """`$join` of strings."""
     if type(items) is str:
         return items
-    if type(items) is not list:
+    if type(items) is not list or len(items) > LARGE_ITEMS:
         raise Miss
     return separator.join(items)
 
 
 def number(value: JSON) -> int | float:
     """`$number` of decimal text, booleans and numbers."""
-    if type(value) is str and _NUMBER.match(value):
+    if type(value) is str and _NUMBER.match(short(value)):
         number = normal(float(value))
         if not -MAX_SAFE <= number <= MAX_SAFE:
             raise Miss
@@ -134,7 +144,7 @@ def type_name(value: JSON) -> str:
 
 def numbers(value: JSON) -> Any:
     """The array if it holds nothing but numbers that are exact."""
-    if type(value) is not list:
+    if type(value) is not list or len(value) > LARGE_ITEMS:
         raise Miss
     for item in value:
         if not is_number(item) or not -MAX_SAFE <= item <= MAX_SAFE:
@@ -248,3 +258,31 @@ def millis(timestamp: str) -> int:
     if moment is None:
         raise Miss
     return round(moment.timestamp() * 1000)
+
+
+# What Step Functions adds
+
+
+def hash_text(text: JSON, *algorithm: JSON) -> JSON:
+    """`$hash`"""
+    return functions.hash_text(short(text) if type(text) is str else text, *algorithm)
+
+
+def parse_json(text: JSON, *more: JSON) -> JSON:
+    """`$parse`"""
+    return functions.parse_json(short(text) if type(text) is str else text, *more)
+
+
+def partition(array: JSON, *size: JSON) -> JSON:
+    """`$partition`"""
+    if type(array) is list and len(array) > LARGE_ITEMS:
+        raise Miss
+    return functions.partition(array, *size)
+
+
+def number_range(*arguments: JSON) -> JSON:
+    """`$range`"""
+    numbers = functions.number_range(*arguments)
+    if type(numbers) is list and len(numbers) > LARGE_ITEMS:
+        raise Miss
+    return numbers

@@ -105,14 +105,17 @@ class _Parser:
         self._nesting += 1
         if self._nesting > MAX_NESTING:
             raise JsonataSyntaxError("D1011", STACK_OVERFLOW, self._tokens.position)
-        token = self._token
+        start, token = self._behind, self._token
         self._advance(infix=True)
         left = self._begin(token)
         while (sign := self._sign()) is not None and tighter_than < BINDING.get(sign, 0):
             token = self._token
             assert token is not None
+            end = self._behind
             self._advance()
             left = self._continue(token, sign, left)
+            if sign == "&" and type(left) is n.Infix:
+                left.span = (start, end, token.position, self._behind)
         self._nesting -= 1
         return left
 

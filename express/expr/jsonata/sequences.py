@@ -6,9 +6,11 @@ code comes here when a subscript fails.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from express.expr.jsonata.errors import Miss
+from express.expr.weight import LARGE_ITEMS
 from express.values import JSON
 
 UNDEFINED: Final[JSON] = type("Undefined", (), {"__repr__": lambda _: "UNDEFINED"})()
@@ -19,8 +21,8 @@ class Sequence(list[JSON]):
     """A list made by the evaluation, which an array of the data is not: one of a single item is that item."""
 
 
-def follow(value: JSON, names: tuple[str, ...]) -> JSON:
-    """What `names` lead to from `value`, or UNDEFINED.
+def follow(value: JSON, names: tuple[str, ...], spend: Callable[[int], None] | None = None) -> JSON:
+    """What `names` lead to from `value`, or UNDEFINED. `spend` is told of the items that are looked at, two units each.
 
     >>> follow({"a": [{"b": 1}, {"b": [2, 3]}]}, ("a", "b")), follow({"a": [{"b": 1}]}, ("a", "b"))
     ([1, 2, 3], 1)
@@ -28,6 +30,8 @@ def follow(value: JSON, names: tuple[str, ...]) -> JSON:
     items = value if type(value) is list else [value]
     last = len(names) - 1
     for at, name in enumerate(names):
+        if spend is not None and len(items) > 1:
+            spend(2 * len(items))
         found = [member for item in items if (member := _member(item, name)) is not UNDEFINED]
         if at == last and len(found) == 1 and type(found[0]) is list:
             return found[0]
@@ -86,7 +90,14 @@ def present(value: JSON, names: tuple[str, ...]) -> bool:
 
 
 def reach(value: JSON, names: tuple[str, ...]) -> JSON:
-    """What `names` lead to from `value`; raises Miss where that is nothing."""
+    """What `names` lead to from `value`; raises Miss where that is nothing, or many are on the way."""
+    top = value
+    for name in names:
+        if type(top) is not dict:
+            break
+        top = top.get(name)
+    if type(top) is list and len(top) > LARGE_ITEMS:
+        raise Miss
     found = follow(value, names)
     if found is UNDEFINED:
         raise Miss

@@ -11,7 +11,14 @@ from typing import NoReturn
 
 from express.expr.jsonata.errors import JsonataError, Miss
 from express.expr.jsonata.numbers import EXACT, MAX_SAFE, normal, number_text, quote, rounded
+from express.expr.weight import LARGE_ITEMS, weight
 from express.values import JSON, equal, is_number, utf16_key
+
+_COMPARED = 200
+"""Weight of a value that is too large to be compared in generated code, which may do so again and again."""
+
+_SPREAD = 16
+"""Most items of an array that is spread in a loop."""
 
 NOT_FINITE = "Attempting to invoke string function on Infinity or NaN"
 
@@ -68,7 +75,11 @@ def string(value: JSON) -> str:
     if kind is float:  # with at most 15 digits the shortest text is the rounded one, too
         plain = 1e-4 <= value < 1e15 and not value.is_integer() and len(text := repr(value)) <= 16
         return text if plain else _float(value)
-    return repr(value) if kind is int and -MAX_SAFE <= value <= MAX_SAFE else _json(value)
+    if kind is int and -MAX_SAFE <= value <= MAX_SAFE:
+        return repr(value)
+    if weight(value, LARGE_ITEMS) >= LARGE_ITEMS:
+        raise Miss
+    return _json(value)
 
 
 def _float(value: float) -> str:
@@ -104,7 +115,12 @@ def truth(value: JSON) -> bool:
 
 def same(a: JSON, b: JSON) -> bool:
     """`a = b`"""
-    return a == b if type(a) is str or type(b) is str else equal(a, b)
+    kind = type(a)
+    if kind is str or type(b) is str:
+        return bool(a == b)
+    if (kind is list or kind is dict) and kind is type(b) and weight(a, _COMPARED) >= _COMPARED:
+        raise Miss
+    return equal(a, b)
 
 
 def less(a: JSON, b: JSON) -> bool:
@@ -195,7 +211,14 @@ def selected(items: JSON, condition: Callable[[JSON], bool]) -> list[JSON]:
     return [item for item in looped(items) if condition(item)]
 
 
-def looped(value: JSON, most: int = 1000) -> list[JSON]:
+def spread(array: list[JSON]) -> list[JSON]:
+    """An array whose items become those of another one, in a loop."""
+    if len(array) > _SPREAD:
+        raise Miss
+    return array
+
+
+def looped(value: JSON, most: int = LARGE_ITEMS) -> list[JSON]:
     """An array that generated code may loop over without a budget of steps."""
     if type(value) is not list or len(value) > most:
         raise Miss

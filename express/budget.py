@@ -1,0 +1,41 @@
+"""What the expressions of one state may cost together, counted in units.
+
+A definition comes from outside, and an expression of a few characters over a payload within the limits can keep
+the loop for minutes. So whatever is read or made is paid for before it is done: a unit stands for some 50 ns of the
+work of a function in C or Rust on a common machine, and one state has `UNITS` of them (10 ms). Counting gives the
+same answer on every machine and under every load; processor time is looked at behind it, for what the counts do not
+see, where whoever runs the expressions has a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+UNITS: Final = 200_000
+"""Units of all evaluations of one state."""
+
+SECONDS: Final = 0.010
+"""Processor time of all evaluations of one state."""
+
+
+class Exhausted(Exception):
+    """There is less left than something costs. It has not been done."""
+
+
+class Budget:
+    """What is left to spend. `clock` gives the seconds of processor time of this thread, None where nobody can."""
+
+    __slots__ = ("clock", "seconds", "units")
+
+    def __init__(self, units: int = UNITS, clock: Callable[[], float] | None = None) -> None:
+        self.units = units
+        self.seconds = SECONDS
+        self.clock = clock
+
+    def spend(self, units: int) -> None:
+        """Take `units` away; raises Exhausted where there were fewer, and then nothing is left."""
+        if units > self.units:
+            self.units = 0
+            raise Exhausted
+        self.units -= units
