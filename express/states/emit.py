@@ -21,6 +21,7 @@ from express.expr.source import (
     display,
     input_path_source,
     is_dynamic,
+    is_local,
     member_source,
     result_path_source,
     template_source,
@@ -178,7 +179,7 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, 
     if assigning is not UNSET:
         if result == point.data:
             code.whole(point)
-        result = result if isinstance(result, str) else code.named(display(result))
+        result = result if is_local(result) else code.named(display(result))  # Python warns of `"text"["x"]`
     assigned = assign(code, assigning, point, display(result))
     result_path = getattr(state, "result_path", "$")
     if result_path == "$":

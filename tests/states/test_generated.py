@@ -79,6 +79,23 @@ def test_constants_that_are_looked_into_called_or_compared(literal: str, strict:
     assert strict
 
 
+@pytest.mark.parametrize("literal", ["text", 5, 1.5, -1, True, None, [1], {"a": 1}, {}, ""])
+def test_a_literal_result_that_is_looked_into(literal: Any, strict: list[str]) -> None:
+    """Assign and the states after it look into a Result that is a constant, in all ways there are."""
+    for path in ("$", "$.x", "$.x.y", "$[0]", "$['a','b']", "States.ArrayLength($)", "States.MathAdd($.x, 1)"):
+        given = {"Type": "Pass", "Result": literal, "Assign": {"v.$": path}}
+        for more in ({}, {"ResultPath": "$.r"}, {"ResultPath": None}, {"OutputPath": "$.x"}):
+            rule = {"Variable": "$.x", "IsNull": True, "Next": "C"}
+            states = {
+                "A": {**given, **more, "Next": "B"},
+                "B": {"Type": "Choice", "Choices": [rule, {**rule, "Variable": "$v.x"}], "Default": "C"},
+                "C": {"Type": "Pass", "Parameters": {"p.$": "$.r.x", "v.$": "$v"}, "ResultPath": "$.q", "Next": "D"},
+                "D": {"Type": "Succeed", "OutputPath": "$.q.p"},
+            }  # fmt: skip
+            every_segment(compile_definition({"StartAt": "A", "States": states}))
+    assert strict
+
+
 def test_every_expression_of_the_generator(strict: list[str]) -> None:
     """Those that the derived machines are made of compile without a warning, too."""
     for text in JSONATA:
