@@ -29,7 +29,6 @@ from express.service.template_machines import PLACEHOLDER, Machine, of_stack
 from express.service.template_nodes import Budget, Source, TemplateError, as_text, node_of
 from express.service.template_serverless import of_serverless
 from express.service.template_terraform import TYPE, of_terraform, placed, rows
-from express.service.workflows import machine_name
 from express.values import JSON, loads, text
 
 TERRAFORM = ("planned_values", "values", "terraform_version")
@@ -172,6 +171,8 @@ def _template(machine: Machine) -> Template:
 
 def _plain(file: str, content: str, given: Mapping[str, str]) -> Template:
     """A definition that is a file of its own."""
+    from express.service.workflows import machine_name  # with the compiler, which `validate` does without
+
     if is_yaml(file):
         try:
             content = json.dumps(scan_yaml(content).data)
