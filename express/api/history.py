@@ -36,6 +36,11 @@ def history_event(logged: dict[str, JSON], *, include_data: bool) -> dict[str, J
     return event
 
 
+def weight_of(logged: dict[str, JSON]) -> int:
+    """About how many bytes a log event has: those of its texts."""
+    return sum(len(value) for value in logged["details"].values() if type(value) is str)
+
+
 def details_member(kind: str) -> str:
     """The member of a HistoryEvent that holds the details of a type.
 

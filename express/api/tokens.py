@@ -23,6 +23,9 @@ DAY = 86_400
 PAGE = 100
 """Items of a page where maxResults is 0 or absent."""
 
+HEAVY = 4 << 20
+"""Bytes after which a page is full, whatever `maxResults` says."""
+
 Item = TypeVar("Item")
 
 
@@ -44,20 +47,27 @@ class Pages:
         request: dict[str, JSON],
         items: Sequence[Item],
         key: Callable[[Item], JSON],
+        weight: Callable[[Item], int] = lambda _: 0,
     ) -> tuple[list[Item], dict[str, JSON]]:
         """The items of one page, and `nextToken` as a member if there are more.
 
         `items` are in the order of their keys, smallest first; the page starts behind the token's key. Only those
-        of the page are read, and a few on the way to it. Raises InvalidToken.
+        of the page are read, and a few on the way to it. A page ends early where its items have HEAVY bytes together,
+        by their `weight`. Raises InvalidToken.
         """
         given = request.get("nextToken")
         start = 0
         if given is not None:
             after = self._read(given, action, request)
             start = bisect.bisect_right(items, after, key=key)
-        most = request.get("maxResults") or PAGE
-        chosen = list(items[start : start + most])
-        if start + most >= len(items):
+        chosen: list[Item] = []
+        room = HEAVY
+        for item in items[start : start + (request.get("maxResults") or PAGE)]:
+            chosen.append(item)
+            room -= weight(item)
+            if room <= 0:
+                break
+        if start + len(chosen) >= len(items):
             return chosen, {}
         return chosen, {"nextToken": self._write(key(chosen[-1]), action, request)}
 

@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import pytest
 
+from express.api.history import weight_of
 from express.api.tokens import Pages
 from express.engine import About
 from express.engine.history import MOST_EVENTS, TRUNCATED, HistoryEvent
@@ -86,6 +87,23 @@ def test_the_history_of_an_endless_loop_is_read_while_it_runs_and_after_it_was_s
         pages = sfn.get_paginator("get_execution_history").paginate(executionArn=arn, maxResults=1000)
         ids = [event["id"] for page in pages for event in page["events"]]
         assert ids == [*range(1, MOST_EVENTS), end["id"]]
+
+
+def test_a_page_of_large_events_ends_early() -> None:
+    """`maxResults` is an upper bound: a thousand events of 200 KB are not written in one go."""
+    events: list[HistoryEvent] = [
+        (id_, id_ - 1, "PassStateEntered", 0.0, {"name": "P", "input": "x" * 200_000}) for id_ in range(1, 101)
+    ]
+    logged = LoggedEvents(About(), 0.0, events, include_data=True)
+    pages, request = Pages(), {"maxResults": 1000}
+    found: list[int] = []
+    while len(found) < 100:
+        page, more = pages.page("GetExecutionHistory", request, logged, lambda event: int(event["id"]), weight_of)
+        assert 0 < len(page) <= 21
+        found += [int(event["id"]) for event in page]
+        request = {"maxResults": 1000, **more}
+
+    assert (found, more) == (list(range(1, 101)), {})
 
 
 @pytest.mark.parametrize("backwards", [False, True])

@@ -16,7 +16,7 @@ from express.api.arns import Arn, parse_arn
 from express.api.definitions import read_input
 from express.api.errors import does_not_exist, resource_not_found, type_not_supported, validation
 from express.api.executions import Request, Started
-from express.api.history import history_event
+from express.api.history import history_event, weight_of
 from express.api.host import Api, Members
 from express.api.registry import Target
 from express.stores.ring import Ended
@@ -153,7 +153,9 @@ async def get_execution_history(api: Api, request: Members) -> Members:
     if backwards:
         logged = logged[::-1]
     sign = -1 if backwards else 1
-    page, more = api.pages.page("GetExecutionHistory", request, logged, lambda event: sign * int(event["id"]))
+    page, more = api.pages.page(
+        "GetExecutionHistory", request, logged, lambda event: sign * int(event["id"]), weight_of
+    )
     include = request.get("includeExecutionData", True)
     return {"events": [history_event(event, include_data=include) for event in page], **more}
 
