@@ -65,10 +65,11 @@ class Template:
     A place is one in the tuple that the segment adds: `(template, engine time, value, value, …)`.
     """
 
-    __slots__ = ("events",)
+    __slots__ = ("count", "events")
 
     def __init__(self, events: tuple[tuple[str, dict[str, JSON], Places], ...]) -> None:
         self.events = events
+        self.count = len(events)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -90,31 +91,16 @@ class History:
     how many bytes the history has grown, and answers whether it may grow further.
     """
 
-    __slots__ = (
-        "_grown",
-        "_known",
-        "_left",
-        "_measured",
-        "_room",
-        "_step",
-        "_told",
-        "added",
-        "asked",
-        "bytes",
-        "call",
-        "kept",
-        "now",
-    )
+    __slots__ = ("_grown", "_left", "_meter", "_room", "added", "asked", "call", "now")
 
     def __init__(self, grown: Callable[[int], bool] | None = None) -> None:
         self.added: list[tuple[Any, ...]] = []
         self.now = 0.0
         self.asked = 0.0
         self.call: Callable[..., Any] | None = None
-        self.kept = self.bytes = self._measured = self._told = 0
         self._grown = grown
-        self._room = self._step = _FIRST_STEP
-        self._known: set[int] = set()
+        self._room = _FIRST_STEP
+        self._meter: _Meter | None = None
         self._left: _LeftOut | None = None
 
     def __call__(self, *asked: Any) -> Any:
@@ -124,20 +110,20 @@ class History:
 
     def add(self, event: HistoryEvent) -> None:
         """Take one event."""
-        if self._room > 0 or self._is_room(1):
-            self._room -= 1
+        self._room -= 1
+        if self._room >= 0 or self._is_room(1):
             self.added.append(event)
         elif self._left is not None:
             self._left.add(event, 1)
 
     def take(self, added: tuple[Any, ...]) -> None:
         """Take the events of a segment: its template, the engine time, and the values that are no constants."""
-        events = len(added[0].events)
-        if self._room >= events or self._is_room(events):
-            self._room -= events
+        events: int = added[0].count
+        self._room -= events
+        if self._room >= 0 or self._is_room(events):
             self.added.append(added)
         elif self._left is not None:
-            *_, last = added[0].expand(added, self.kept + self._left.events)
+            *_, last = added[0].expand(added, self._left.kept + self._left.events)
             self._left.add(last, events)
 
     @property
@@ -145,20 +131,31 @@ class History:
         """The events that are kept; where others were left out, the one that stands for them, and the last one."""
         if any(type(entry[0]) is Template for entry in self.added):
             log: list[HistoryEvent] = []
+            meter = self._meter
             measured = 0
             for place, entry in enumerate(self.added):
-                measured = len(log) if place == self._measured else measured
+                measured = len(log) if meter is not None and place == meter.measured else measured
                 if type(entry[0]) is Template:
                     log.extend(entry[0].expand(entry, log[-1][0]))
                 else:
                     log.append(entry)
-            self._measured = len(log) if self._measured == len(self.added) else measured
+            if meter is not None:
+                meter.measured = len(log) if meter.measured == len(self.added) else measured
             self.added = log
         return self.added if self._left is None else [*self.added, *self._left.told()]
 
     def take_back(self, count: int) -> None:
         """Forget the last `count` events."""
-        del self.log[-count:]
+        if self._left is not None:
+            count = self._left.take_back(count)
+        meter = self._meter
+        if meter is not None:
+            self.measure()
+            meter.kept -= count
+        if count:
+            del (self.log if self._left is None else self.added)[-count:]
+        if meter is not None:
+            meter.measured = len(self.added)
 
     def events(self) -> list[dict[str, JSON]]:
         """Every event of the log as `{"type", "id", "prev", "time", …details}`; values as parsed JSON."""
@@ -169,12 +166,57 @@ class History:
 
     # Bounds ---------------------------------------------------------------------------------------------
 
+    @property
+    def bytes(self) -> int:
+        """About how many bytes it took when it was last measured."""
+        return 0 if self._meter is None else self._meter.bytes
+
     def measure(self) -> int:
         """About how many bytes it takes. Only what was added since the last time is looked at."""
+        if self._meter is None:
+            self._meter = _Meter()
+        self._meter.measure(self.added)
+        return self._meter.bytes
+
+    def release(self) -> None:
+        """Give back to `grown` all that it was told of, and tell it no more."""
+        if self._grown is not None and self._meter is not None:
+            self._grown(-self._meter.told)
+        self._grown = None
+
+    def _is_room(self, events: int) -> bool:
+        """Whether so many events may be added: measure, and set after how many more to measure again."""
+        if self._left is not None:
+            return False
+        self.measure()
+        meter = self._meter
+        assert meter is not None, "it was measured"
+        growth = meter.bytes - meter.told
+        meter.told = meter.bytes
+        may_grow = self._grown is None or self._grown(growth)
+        left = MOST_EVENTS - 2 - meter.kept - events  # two are for what was left out, and for the last event
+        if not may_grow or left < 0 or meter.bytes >= MOST_BYTES:
+            self._left = _LeftOut(meter.kept)
+            return False
+        self._room = min(meter.step(growth), left)
+        return True
+
+
+class _Meter:
+    """What the events of a history take, as far as they were measured; `told` is what is known of it elsewhere."""
+
+    def __init__(self) -> None:
+        self.kept = self.bytes = self.told = self.measured = 0
+        self._known: set[int] = set()
+        self._step = _FIRST_STEP
+        self._since = 0
+
+    def measure(self, entries: list[tuple[Any, ...]]) -> None:
+        """Measure what is new in `entries`."""
         known, seen = self._known, set()
-        for added in self.added[self._measured :]:
+        for added in entries[self.measured :]:
             folded = type(added[0]) is Template
-            events = len(added[0].events) if folded else 1
+            events = added[0].count if folded else 1
             self.kept += events
             self.bytes += EVENT_BYTES * events
             for value in added[2:] if folded else added[4].values():
@@ -182,38 +224,21 @@ class History:
                     seen.add(id(value))  # the history holds it, so no other value has this id
                     self.bytes += _heap(value)
         self._known = seen or known
-        self._measured = len(self.added)
-        return self.bytes
+        self.measured = len(entries)
 
-    def release(self) -> None:
-        """Give back to `grown` all that it was told of, and tell it no more."""
-        if self._grown is not None:
-            self._grown(-self._told)
-            self._grown = None
-
-    def _is_room(self, events: int) -> bool:
-        """Whether so many events may be added: measure, and set after how many more to measure again."""
-        if self._left is not None:
-            return False
-        kept = self.kept
-        growth = self.measure() - self._told
-        self._told = self.bytes
-        may_grow = self._grown is None or self._grown(growth)
-        left = MOST_EVENTS - 2 - self.kept - events  # two are for what was left out, and for the last event
-        if not may_grow or left < 0 or self.bytes >= MOST_BYTES:
-            self._left = _LeftOut(self.kept)
-            return False
-        step = _STEP_BYTES * (self.kept - kept) // max(growth, 1)
+    def step(self, growth: int) -> int:
+        """How many events may be added until it is measured again, after a growth by so many bytes."""
+        events, self._since = self.kept - self._since, self.kept
+        step = _STEP_BYTES * events // max(growth, 1)
         self._step = min(max(step, 1), 2 * self._step, _LAST_STEP)
-        self._room = events + min(self._step, left)
-        return True
+        return self._step
 
 
 class _LeftOut:
     """What is known of the events after the first `kept`."""
 
     def __init__(self, kept: int) -> None:
-        self._kept = kept
+        self.kept = kept
         self._since = 0.0
         self._end: HistoryEvent | None = None
         self.events = 0
@@ -226,13 +251,20 @@ class _LeftOut:
             self._end = last
         self.events += events
 
+    def take_back(self, count: int) -> int:
+        """Forget the last `count` events; how many of them are among those that are kept."""
+        others = max(count - self.events, 0)
+        self.events -= count - others
+        self.kept -= others
+        return others
+
     def told(self) -> Iterator[HistoryEvent]:
         """The event that stands for what was left out, if anything was, and the last one if the execution is over."""
         end, events = self._end, self.events - (self._end is not None)
         if events:
-            yield self._kept + 1, self._kept, TRUNCATED, self._since, {"eventsLeftOut": events}
+            yield self.kept + 1, self.kept, TRUNCATED, self._since, {"eventsLeftOut": events}
         if end is not None:
-            yield end[0], min(end[1], self._kept + (events > 0)), *end[2:]
+            yield end[0], min(end[1], self.kept + (events > 0)), *end[2:]
 
 
 _SIZED = frozenset({dict, list, str})

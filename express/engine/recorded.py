@@ -32,7 +32,7 @@ def start_recorded(
     """
     history.now = history.asked = now
     history.call = call
-    history.add((1, 0, "ExecutionStarted", now, {"input": data, "roleArn": about.role_arn}))
+    history.added.append((1, 0, "ExecutionStarted", now, {"input": data, "roleArn": about.role_arn}))
     point = begin(program, segments, data, size, history)
     history.call = None
     deadline = cap(program, limit, now)

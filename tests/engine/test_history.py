@@ -153,3 +153,20 @@ def test_the_end_alone_needs_nothing_in_its_place() -> None:
 
     assert [event[0] for event in history.log] == list(range(1, 34))
     assert history.log[-1][1:3] == (32, "ExecutionSucceeded")
+
+
+@pytest.mark.parametrize("full", [30, 31, 32, 33])
+def test_events_are_taken_back_wherever_the_history_ends(full: int) -> None:
+    """Those that are kept, those that were left out, and two of which the history had room for one."""
+    history = History(lambda _: False)
+    for id_ in range(1, full + 1):
+        history.add((id_, id_ - 1, "TaskScheduled", 0.0, {"parameters": {}}))
+    history.take_back(2)
+    for id_ in range(full - 1, 41):
+        history.add((id_, id_ - 1, "TaskScheduled", 0.0, {"parameters": {}}))
+    history.add((41, 40, "ExecutionSucceeded", 1.0, {"output": None}))
+    *kept, gap, last = history.log
+
+    assert [event[0] for event in kept] == list(range(1, len(kept) + 1))
+    assert (gap[:3], gap[4]) == ((len(kept) + 1, len(kept), TRUNCATED), {"eventsLeftOut": 40 - len(kept)})
+    assert last[:2] == (41, len(kept) + 1)
