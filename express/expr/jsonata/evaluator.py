@@ -17,14 +17,14 @@ from typing import Any, Final
 
 import jlens
 
-from express.budget import Budget, Exhausted
+from express.budget import UNITS, Budget, Exhausted
 from express.expr.jsonata import functions
 from express.expr.jsonata.bounds import MARK, MAX_ITEMS, MAX_STRING, RANGE_END, RANGE_START, REPLACE, Ranges, bounded
 from express.expr.jsonata.charges import HOSTED, SPEND, prelude
 from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
 from express.expr.jsonata.growing import Growing, growing, nesting
 from express.expr.jsonata.names import FUNCTIONS
-from express.expr.jsonata.nodes import Node
+from express.expr.jsonata.nodes import Descendant, Node, walk
 from express.expr.jsonata.numbers import escaped
 from express.expr.jsonata.references import References
 from express.expr.jsonata.replace import replace
@@ -41,6 +41,9 @@ TRIES: Final = 5
 
 SMALL: Final = 2_000
 """Data of less weight is small: no function of the library takes long over it."""
+
+VISIT: Final = 3
+"""Units of each value that `**` may visit: it is one step of the evaluator."""
 
 CALL: Final = 8
 """Units of any call of a function that pays."""
@@ -69,6 +72,7 @@ class Exact:
     """
 
     __slots__ = (
+        "_descends",
         "_expressions",
         "_growing",
         "_longest",
@@ -87,6 +91,7 @@ class Exact:
         self._paid = bounded(text, node, paid=True)
         self._growing = growing(node, refs)
         self._longest = MAX_STRING // 4 if nesting(node) else MAX_STRING
+        self._descends = any(type(part) is Descendant for part in walk(node))
         self._meter = Meter()
         self._refs = refs
         self._ranges = Ranges() if RANGE_END in self._text else None
@@ -104,6 +109,8 @@ class Exact:
         large = not shadowing and self._large(document)
         expression = self._expression(shadowing, large)
         self._meter.budget = scope.budget()
+        if self._descends:
+            self._meter.pay(VISIT * weight(document, UNITS // VISIT + 1))
 
         def begin() -> None:
             if self._ranges is not None:
@@ -199,19 +206,20 @@ class Meter:
 
     def spend(self, *units: JSON) -> None:
         """Pay some units, which may be none, for a function that will be called next."""
-        self._spend(CALL + (int(units[0]) if units and units[0] else 0))
+        self.pay(CALL + (int(units[0]) if units and units[0] else 0))
 
     def paying(self, hosted: functions.Hosted) -> Callable[..., JSON]:
         """A function of ours that pays first, for jlens, to which None is nothing."""
 
         def call(*arguments: JSON) -> JSON:
-            self._spend(CALL + hosted.units(*arguments))
+            self.pay(CALL + hosted.units(*arguments))
             value = hosted.function(*arguments)
             return None if value is UNDEFINED else value
 
         return call
 
-    def _spend(self, units: int) -> None:
+    def pay(self, units: int) -> None:
+        """Pay; raises JsonataError where there is too little left."""
         try:
             self.budget.spend(units)
         except Exhausted:
