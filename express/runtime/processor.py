@@ -154,10 +154,16 @@ class Processor:
             self._joined = False
             await _cancel(drain, stopped)
             await self._stop_flushing()
-            self._drop(list(self._lanes.values()))
-            self._assigned.clear()
+            self._let_go()
             await self._source.stop()
+            self._let_go()  # an assignment may have been under way until the source was stopped
             await self._sink.stop()
+
+    def _let_go(self) -> None:
+        """Hold no partition any more."""
+        self._joined = False
+        self._drop(list(self._lanes.values()))
+        self._assigned.clear()
 
     async def _drain(self) -> None:
         await self._sink.start()
@@ -267,9 +273,9 @@ class Processor:
             position = self._beginning(partition, stored, first, end)
             naming = Naming(self.pipeline.workflow.execution_prefix, partition)
             limit = self.pipeline.concurrency_per_partition
+            self._source.seek(partition, max(first, position.offset))
             # A partition without a commit gets one at once: whoever scales by the lag would never see it at 0.
             self._lanes[partition] = Lane(partition, naming, position, limit, NEVER if stored is None else None)
-            self._source.seek(partition, max(first, position.offset))
 
     def _beginning(self, partition: Partition, committed: Position | None, first: int, end: int) -> Position:
         """Where to begin; the log may have lost what was committed, or may be another one."""
