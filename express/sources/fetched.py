@@ -42,6 +42,9 @@ TESTED = ("0.14.",)
 BATCH_LIMIT = 64 << 20
 """Most bytes of a batch once it is unpacked."""
 
+DOUBTS = 10_000
+"""So many doubtful batches are remembered."""
+
 _SIZE = struct.Struct(">i")
 _ATTRIBUTES = struct.Struct(">h")
 _ATTRIBUTES_AT = struct.calcsize(">qiibI")
@@ -52,15 +55,20 @@ _READ_COMMITTED = 1
 
 
 class Doubts:
-    """Batches whose checksum was wrong when they were fetched last, by partition."""
+    """Batches whose checksum was wrong when they were fetched.
+
+    All of them: each doubt begins the session anew, from before the batches that were given up and not yet committed.
+    """
 
     def __init__(self) -> None:
-        self._first: dict[TopicPartition, int] = {}
+        self._wrong: dict[tuple[TopicPartition, int], None] = {}
 
     def again(self, tp: TopicPartition, offset: int) -> bool:
         """Whether the batch at `offset` was wrong before."""
-        known = self._first.get(tp) == offset
-        self._first[tp] = offset
+        known = (tp, offset) in self._wrong
+        if not known and len(self._wrong) >= DOUBTS:
+            del self._wrong[next(iter(self._wrong))]
+        self._wrong[tp, offset] = None
         return known
 
 

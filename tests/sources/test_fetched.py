@@ -223,6 +223,22 @@ def test_a_wrong_checksum_is_fetched_once_more() -> None:
     assert found[0].value == wrong
 
 
+def test_several_wrong_checksums_of_a_partition_are_given_up_in_turn() -> None:
+    """Each doubt begins the session anew, from before what was given up: nothing is doubted for ever."""
+    log = batch(0, b"a")[:-1] + b"!" + batch(1, b"b")[:-1] + b"!" + batch(2, b"fine")
+    kind = type(records_of(log))
+    doubts = 0
+    while doubts < 10:
+        try:
+            found = kind(TP, Fetched(log), [], 0, None, None, True, 1).take(10)
+            break
+        except CorruptRecordException:
+            doubts += 1
+
+    assert doubts == 2
+    assert [type(r) is Unreadable for r in found] == [True, True, False]
+
+
 def test_counts_of_a_wrong_batch_are_not_trusted() -> None:
     """Where the fields of its header contradict each other, one record is given up, not those of other batches."""
     wrong = bytearray(batch(0, b"a"))
