@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.errors import UnknownTopicOrPartitionError as NoSuchTopic
 
 from express.ports import Partition, Position
-from tests.simulation.broker import Broker
+from tests.simulation.broker import Broker, Terms
 from tests.simulation.group import Failed, Joined
 from tests.simulation.ledger import Identity, Ledger
 from tests.simulation.loop import Process
@@ -42,6 +42,7 @@ VERSIONS = {
     25: (0, 0),  # AddOffsetsToTxn
     26: (0, 0),  # EndTxn
     28: (0, 0),  # TxnOffsetCommit
+    32: (0, 2),  # DescribeConfigs
 }
 """By API key: the versions that brokers before Kafka 2.5 take."""
 
@@ -62,11 +63,12 @@ class Answers:
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
+        self.tells_configs = True
+        """Whether workers may ask how topics are configured."""
         self._by_key: dict[int, Callable[[Any, Reply], None]] = {
             1: self._fetch,
             2: self._list_offsets,
             3: self._metadata,
-            8: self._commit,
             9: self._offset_fetch,
             10: self._find_coordinator,
             11: self._join,
@@ -77,26 +79,34 @@ class Answers:
             25: self._add_offsets,
             26: self._end_transaction,
             28: self._send_offsets,
+            32: self._describe_configs,
             61: self._describe_producers,
             65: self._describe_transactions,
         }
 
-    def serve(self, process: Process | None, request: Any, reply: Reply, *, refused: bool) -> None:
-        """Perform a request of `process`; `refused`: with an error that no client repairs, where there is one."""
+    def serve(
+        self, process: Process | None, request: Any, reply: Reply, *, refusal: int = 0, orphan: bool = False
+    ) -> None:
+        """Perform a request of `process`; `refusal`: answer with this code instead, where it is one that writes.
+
+        `orphan`: the connection that it came over is closed.
+        """
         key = request.API_KEY
         if key == 0:
-            self._produce(process, request, reply, refused=refused)
+            self._produce(process, request, reply, refusal)
+        elif key == 8:
+            self._commit(request, reply, orphan=orphan)
         elif key == 22:
-            self._init_producer_id(request, reply, refused=refused)
+            self._init_producer_id(request, reply, refusal)
         else:
             self._by_key[key](request, reply)
 
     # Records ----------------------------------------------------------------------------------------
 
-    def _produce(self, process: Process | None, request: Any, reply: Reply, *, refused: bool) -> None:
+    def _produce(self, process: Process | None, request: Any, reply: Reply, refusal: int) -> None:
         def one(topic: str, number: int, data: bytes) -> tuple[int, int, int, int, int]:
-            if refused:
-                return number, OutOfOrderSequenceNumber.errno, -1, -1, -1
+            if refusal:
+                return number, refusal, -1, -1, -1
             target = Partition(topic, number)
             code, base = _tried(self.broker.produce, process, request.transactional_id, target, bytes(data))
             return number, code, -1 if base is None else base, -1, 0
@@ -174,6 +184,15 @@ class Answers:
     def _find_coordinator(self, request: Any, reply: Reply) -> None:
         reply(request.RESPONSE_TYPE(0, 0, None, NODE, HOST, PORT))
 
+    def _describe_configs(self, request: Any, reply: Reply) -> None:
+        def one(kind: int, name: str) -> tuple[Any, ...]:
+            if not self.tells_configs:
+                return TopicAuthorizationFailedError.errno, None, kind, name, []
+            most = self.broker.terms.get(name, Terms()).max_bytes
+            return 0, None, kind, name, [("max.message.bytes", str(most), False, 1, False, [])]
+
+        reply(request.RESPONSE_TYPE(0, [one(kind, name) for kind, name, _ in request.resources]))
+
     # The group --------------------------------------------------------------------------------------
 
     def _join(self, request: Any, reply: Reply) -> None:
@@ -198,9 +217,9 @@ class Answers:
         code, _ = _tried(self.broker.group.leave, request.member_id)
         reply(request.RESPONSE_TYPE(0, code))
 
-    def _commit(self, request: Any, reply: Reply) -> None:
+    def _commit(self, request: Any, reply: Reply, *, orphan: bool) -> None:
         member, generation = request.consumer_id, request.consumer_group_generation_id
-        code, _ = _tried(self.broker.commit, member, generation, _positions(request.topics))
+        code, _ = _tried(partial(self.broker.commit, orphan=orphan), member, generation, _positions(request.topics))
         reply(request.RESPONSE_TYPE(0, _same(request.topics, code)))
 
     def _offset_fetch(self, request: Any, reply: Reply) -> None:
@@ -222,10 +241,10 @@ class Answers:
 
     # Transactions -----------------------------------------------------------------------------------
 
-    def _init_producer_id(self, request: Any, reply: Reply, *, refused: bool) -> None:
+    def _init_producer_id(self, request: Any, reply: Reply, refusal: int) -> None:
         identity: Identity | None
-        if refused:
-            code, identity = TopicAuthorizationFailedError.errno, None
+        if refusal:
+            code, identity = refusal, None
         elif request.transactional_id:
             code, identity = _tried(
                 self.broker.init_transactions, request.transactional_id, request.transaction_timeout_ms

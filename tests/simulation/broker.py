@@ -24,6 +24,7 @@ from aiokafka.errors import (
     InvalidProducerEpoch,
     InvalidTxnState,
     KafkaError,
+    MessageSizeTooLargeError,
     OffsetMetadataTooLargeError,
     OutOfOrderSequenceNumber,
     UnknownTopicOrPartitionError,
@@ -52,6 +53,21 @@ class TransactionalIdNotFound(KafkaError):  # type: ignore[misc]  # aiokafka has
     """Nobody has ever begun with a transactional id; aiokafka has no name for it."""
 
     errno = 105
+
+
+class InvalidRecord(KafkaError):  # type: ignore[misc]
+    """A topic does not take such a record; aiokafka has no name for it."""
+
+    errno = 87
+
+
+class Terms(NamedTuple):
+    """What a topic takes."""
+
+    max_bytes: int = 1_048_588
+    """`max.message.bytes`: of a batch, as it comes."""
+    keyed: bool = False
+    """Whether it is compacted, so that every record needs a key."""
 
 
 class _Producer:
@@ -108,18 +124,22 @@ class Broker:
         self.chance = chance
         self.metadata_limit = metadata_limit
         self.ledgers: dict[Partition, Ledger] = {}
+        self.terms: dict[str, Terms] = {}
+        """By topic, where it is not Kafka's default."""
         self.positions: dict[Partition, Position] = {}
         self.group = Group(loop)
         self.grown: dict[Callable[[], None], None] = {}
         """Called whenever a log has grown or become readable."""
-        self.on_commit: Callable[[Partition, Position], None] = lambda partition, position: None
-        """Called with every commit that takes effect."""
+        self.on_commit: Callable[[Partition, Position, bool], None] = lambda partition, position, orphan: None
+        """Called with every commit that takes effect, and whether it came over a connection that is closed."""
         self.on_append: Callable[[Ledger, Entry, Process | None], None] = lambda ledger, entry, process: None
         """Called with every record that a process has written."""
         self.forgets = False
         """Whether markers that are not written yet are forgotten when a broker starts."""
         self.marker_seconds = 0.0
         """Most that the markers of a transaction take."""
+        self.refused = 0
+        """Batches that their topic did not take."""
         self.dropped = 0
         """Transactions whose markers were forgotten."""
         self.pending: dict[int, dict[Partition, Position]] = {}
@@ -142,9 +162,15 @@ class Broker:
         """The brokers' clock, in milliseconds since 1970."""
         return int((self.loop.time() + 1_700_000_000) * 1000)
 
-    def feed(self, partition: Partition, rows: Sequence[tuple[int, Row]], skipped: int = 0) -> None:
-        """Append a batch of input records, each with its distance from the first one's offset."""
-        self.ledgers[partition].append(batch(rows), skipped=skipped)
+    def feed(
+        self, partition: Partition, rows: Sequence[tuple[int, Row]], skipped: int = 0, *, spoilt: bool = False
+    ) -> None:
+        """Append a batch of input records, each with its distance from the first one's offset.
+
+        `spoilt`: with a checksum that is wrong, as a disk leaves it.
+        """
+        data = batch(rows)
+        self.ledgers[partition].append(data[:-1] + bytes([data[-1] ^ 1]) if spoilt else data, skipped=skipped)
         self._tell()
 
     def feed_in_transaction(
@@ -195,6 +221,7 @@ class Broker:
         known = self._known(ledger, about)
         if known is not None:
             return known
+        self._check_terms(target.topic, data)
         base = ledger.append(data, about.producer if transactional_id else None)
         self._remember(ledger, about, base)
         self._note(ledger, placed_records(data, base), ledger.open.get(about.producer), process)
@@ -228,6 +255,20 @@ class Broker:
                 return
             raise InvalidTxnState
         self._decide(producer, decision)
+
+    def _check_terms(self, topic: str, data: bytes) -> None:
+        """Refuse a batch, all of it, that its topic does not take."""
+        terms = self.terms.get(topic)
+        if terms is None:
+            return
+        refusal: KafkaError | None = None
+        if len(data) > terms.max_bytes:
+            refusal = MessageSizeTooLargeError()
+        elif terms.keyed and any(record.key is None for record in records(data)):
+            refusal = InvalidRecord()
+        if refusal is not None:
+            self.refused += 1
+            raise refusal
 
     def _known(self, ledger: Ledger, about: Head) -> int | None:
         """Where a batch was written that comes again; None for the next one in sequence."""
@@ -334,12 +375,14 @@ class Broker:
 
     # Positions --------------------------------------------------------------------------------------
 
-    def commit(self, member: str, generation: int, positions: Mapping[Partition, Position]) -> None:
+    def commit(
+        self, member: str, generation: int, positions: Mapping[Partition, Position], *, orphan: bool = False
+    ) -> None:
         """OffsetCommit: refused where the member is not of the current generation."""
         self.group.check_commit(member, generation)
         self._check_metadata(positions)
         for partition, position in positions.items():
-            self._store(partition, position)
+            self._store(partition, position, orphan=orphan)
 
     def committed(self, partition: Partition) -> Position:
         """OffsetFetch. Without `require_stable`, what pending transactions will commit is not waited for."""
@@ -353,8 +396,8 @@ class Broker:
         if any(len(metadata) > self.metadata_limit for _, metadata in positions.values()):
             raise OffsetMetadataTooLargeError
 
-    def _store(self, partition: Partition, position: Position) -> None:
-        self.on_commit(partition, position)
+    def _store(self, partition: Partition, position: Position, *, orphan: bool = False) -> None:
+        self.on_commit(partition, position, orphan)
         self.positions[partition] = position
         self.loop.note(partition.number, position.offset, len(position.metadata))
 

@@ -12,6 +12,7 @@ from express.values import loads
 from tests.simulation.draw import INLINE
 from tests.simulation.ledger import Entry, Ledger
 from tests.simulation.loop import Process
+from tests.simulation.machine import BULKY_BYTES
 from tests.simulation.topic import DEAD, OUT
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Place = tuple[int, int]
 TRACED = (("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
 """Headers of every third record; they go on to its result."""
 
-DEADLY = ("poison", "oversize")
+DEADLY = ("poison", "oversize", "spoilt")
 """What no execution can be started with."""
 
 START, STOP = "express.start-time", "express.stop-time"
@@ -33,6 +34,9 @@ START, STOP = "express.start-time", "express.stop-time"
 def is_traced(offset: int) -> bool:
     """Whether the input at `offset` has TRACED."""
     return offset % 3 == 0
+
+
+STAGE, TRUNCATED = "__express.errors.stage", "__express.errors.value.truncated"
 
 
 class Violation(Exception):
@@ -44,7 +48,7 @@ class Input:
 
     __slots__ = ("end", "key", "number", "value")
 
-    def __init__(self, number: int, key: bytes | None, value: bytes, end: str) -> None:
+    def __init__(self, number: int, key: bytes | None, value: bytes | None, end: str) -> None:
         self.number = number
         self.key = key
         self.value = value
@@ -69,6 +73,9 @@ class Checks:
         self.found: list[str] = []
         self.inputs: dict[Place, Input] = {}
         self.terminals: dict[Place, list[Entry]] = defaultdict(list)
+        self._committed: dict[Partition, Position] = {}
+        self._dead: set[Place] = set()
+        """What has become a dead letter: those are in no order."""
         self._known: dict[tuple[Process, int], Position | None] = {}
         self._begins: Counter[tuple[Process, int]] = Counter()
         """How often a worker has asked where to begin with a partition."""
@@ -94,11 +101,12 @@ class Checks:
             return
         self.terminals[place].append(entry)
         self._count(process, place)
-        if is_traced(place[1]) != (headers.get(TRACED[0][0]) == TRACED[0][1]):
+        if given.end != "spoilt" and is_traced(place[1]) != (headers.get(TRACED[0][0]) == TRACED[0][1]):
             self.fail("I2", f"the terminal record of {place} has not the headers of its input")
         if ledger.topic == DEAD:
-            if given.end not in DEADLY or (entry.key, entry.value) != (given.key, given.value):
-                self.fail("I2", f"the dead letter of {place} is not what came in")
+            self._dead.add(place)
+            if not self._is_letter(given, entry, headers):
+                self.fail("I2", f"the dead letter of {place} is {entry.key!r}: {entry.value!r}, {headers}")
             return
         if entry.key != given.key or not _fits(given, entry, headers["express.status"]):
             self.fail("I2", f"the result of {place} is {entry.key!r}: {entry.value!r}")
@@ -107,6 +115,17 @@ class Checks:
             span = int(headers[START]), int(headers[STOP]), place
             self._spans[process, place[0], order].append(span)
 
+    def _is_letter(self, given: Input, entry: Entry, headers: Mapping[str, bytes]) -> bool:
+        """Whether a dead letter is of that input, and has as much of it as its topic takes."""
+        terms = self.world.draw.terms
+        if entry.key != given.key:
+            return False
+        if given.end == "spoilt":  # the first that is read has what bytes there are of all
+            return TRUNCATED in headers
+        if given.end in DEADLY:
+            return entry.value == given.value or (entry.value is None and TRUNCATED in headers and DEAD in terms)
+        return OUT in terms and entry.value is None and headers[STAGE] == b"produce"
+
     def _count(self, process: Process | None, place: Place) -> None:
         """I5: a worker finishes a record once per assignment."""
         assert process is not None
@@ -114,9 +133,14 @@ class Checks:
         if self._written[process, place] > self._begins[process, place[0]]:
             self.fail("I5", f"{process.name} has finished {place} more often than it was given its partition")
 
-    def committed(self, partition: Partition, position: Position) -> None:
-        """A commit takes effect. I3: it covers only what is durably written, and takes nothing back."""
-        before = self.world.broker.positions.get(partition)
+    def committed(self, partition: Partition, position: Position, orphan: bool) -> None:
+        """A commit takes effect. I3: it covers only what is durably written, and takes nothing back.
+
+        `orphan`: its member has given it up with its connection, and may have begun anew from before it.
+        """
+        before = None if orphan else self._committed.get(partition)
+        if not orphan:
+            self._committed[partition] = position
         shrunk = self.world.draw.metadata_limit == 0
         for number, offset in self.inputs:
             if number != partition.number:
@@ -163,7 +187,7 @@ class Checks:
         firsts: list[tuple[int, Place]] = []
         for place, entries in self.terminals.items():
             arrivals = [entry.arrived for entry in entries if entry.committed]
-            if arrivals and self.inputs[place].end not in DEADLY:
+            if arrivals and place not in self._dead:
                 firsts.append((min(arrivals), place))
         last: dict[Any, int] = {}
         for _, (number, offset) in sorted(firsts):
@@ -199,6 +223,8 @@ def _fits(given: Input, entry: Entry, status: bytes) -> bool:
         return status == b"SUCCEEDED" and bool(value["n"] == given.number)
     if given.end == "error" and status == b"FAILED":
         return status == b"FAILED" and value == {"Error": "Broken", "Cause": f"{given.number}"}
+    if given.end == "bulky":
+        return status == b"SUCCEEDED" and bool(value["n"] == given.number and len(value["pad"]) == BULKY_BYTES)
     if given.end == "large":
         return status == b"FAILED" and value["Error"] == "States.DataLimitExceeded"
     if given.end == "hang":

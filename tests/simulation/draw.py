@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from express.runtime.pipeline import Ordering
+from tests.simulation.broker import Terms
 from tests.simulation.network import Odds
 
 Mode = Literal["alo", "eos"]
@@ -24,7 +25,7 @@ KINDS = ("produce", "fetch", "commit", "transaction", "group", "ask")
 REFUSABLE = ("produce", "transaction")
 """What a broker may refuse for good; the producer is of no use any more then."""
 
-ENDS = ("soon", "error", "flaky", "slow", "hang", "poison", "large", "oversize")
+ENDS = ("soon", "error", "flaky", "slow", "hang", "poison", "large", "oversize", "bulky")
 """What comes of a record; `tests.simulation.machine` says what each of them is."""
 
 INLINE = ("pass", "now", "quick")
@@ -46,6 +47,8 @@ class Draw(msgspec.Struct, kw_only=True):
     keys: int
     """Distinct keys; 0: none has a key."""
     holes: float
+    spoilt: float
+    """How many batches of input can't be read."""
     ends: dict[str, float]
     """How often each kind of task outcome comes."""
     storm_seconds: float
@@ -65,6 +68,9 @@ class Draw(msgspec.Struct, kw_only=True):
     batch_bytes: int
     """Most bytes of a batch of results, if that is a whole record."""
     compression: str | None
+    terms: dict[str, Terms]
+    """What the topics of results and of dead letters take, where it is not Kafka's default."""
+    tells_configs: bool
     ordering: Ordering
     concurrency: int
     concurrency_per_partition: int
@@ -99,6 +105,7 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
         resting=chance.choice((0.0, trouble)),
         keys=chance.choice((0, 1, 2, 5, 20)),
         holes=chance.choice((0, 0, 0.1, 0.5)),
+        spoilt=0.0 if gentle else chance.choice((0, 0, 0, 0.1)),
         ends=_ends(chance, trouble),
         storm_seconds=chance.choice((3.0, 6.0, 10.0)),
         fault_seconds=chance.choice((0.5, 1.0, 2.0, 4.0)),
@@ -112,6 +119,8 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
         fetch_bytes=chance.choice((100, 1_000, 1 << 20)),
         fetch_wait_ms=chance.choice((200, 500, 1_000)),
         batch_bytes=chance.choice((100, 2_000, 1 << 20)),
+        terms={},
+        tells_configs=chance.random() < 0.5,
         compression=chance.choice((None, None, None, "gzip")),
         ordering=chance.choice(("key", "key", "partition", "none")),
         concurrency=chance.choice((1, 4, 10_000, 10_000)),
@@ -149,6 +158,7 @@ def _odds(chance: random.Random, kind: str) -> Odds:
         lost=chance.random() * 0.2 if bad else 0.0,
         unanswered=chance.random() * 0.2 if bad else 0.0,
         refused=chance.random() * 0.05 if kind in REFUSABLE and chance.random() < 0.3 else 0.0,
+        unforeseen=chance.random() * 0.05 if kind == "produce" and chance.random() < 0.3 else 0.0,
         late=chance.random() * 0.2 if chance.random() < 0.5 else 0.0,
         late_seconds=chance.choice((0.5, 2.0, 12.0)),
         latency=chance.choice((0.001, 0.01, 0.1)),

@@ -49,6 +49,9 @@ class Feeder:
         if chance.random() < holes:
             rows = [(0, self._row(partition, -1))]
             self.broker.feed_in_transaction(partition, rows, 0, chance.random() * OPEN_SECONDS, commit=False)
+        if chance.random() < self.draw.spoilt:
+            self._feed_spoilt(partition, count)
+            return
         skipped = chance.randrange(1, 4) if chance.random() < holes else 0
         offset = first = self.broker.ledgers[partition].end + skipped
         rows = []
@@ -61,6 +64,14 @@ class Feeder:
             self.broker.feed_in_transaction(partition, rows, skipped, seconds, commit=True)
         else:
             self.broker.feed(partition, rows, skipped)
+
+    def _feed_spoilt(self, partition: Partition, count: int) -> None:
+        """A batch that nobody can read any more: its records become dead letters by their offsets."""
+        first = self.broker.ledgers[partition].end
+        for offset in range(first, first + count):
+            self.world.checks.inputs[partition.number, offset] = Input(offset, None, None, "spoilt")
+        rows: list[tuple[int, Row]] = [(number, (0, None, b"{}", ())) for number in range(count)]
+        self.broker.feed(partition, rows, spoilt=True)
 
     def _row(self, partition: Partition, offset: int) -> Row:
         """A record; one at -1 is nobody's to be seen."""

@@ -17,6 +17,8 @@ from express.values import JSON
 
 TIMEOUT_SECONDS = 3
 
+BULKY_BYTES = 5_000
+
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
 
 DEFINITION: dict[str, Any] = {
@@ -91,6 +93,7 @@ class Work:
     | error | and fails |
     | flaky | and may fail, and is tried again |
     | hang | and never answers |
+    | bulky | `work` answers at once with more than some topics take |
     | large | and answers with more than an execution may have |
 
     `began` is told the partition and offset of each first call of an execution.
@@ -117,6 +120,8 @@ class Work:
             self._began(data["p"], data["n"])
         if data["end"] in ("now", "quick"):
             return data
+        if data["end"] == "bulky":
+            return {"n": data["n"], "rest": data["rest"], "pad": "x" * BULKY_BYTES}
         if data["end"] == "large":
             return {"n": data["n"], "rest": 0, "pad": "x" * 262_200}
         return self._later(data)

@@ -15,13 +15,17 @@ from typing import Any
 
 import msgspec
 from aiokafka.conn import CloseReason
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, OutOfOrderSequenceNumber
 
 from tests.simulation.answers import KINDS, TELLING, Answers
 from tests.simulation.loop import PROCESS, Process, SimLoop
 
 NOTICE_SECONDS = 0.05
 """What it takes a client at least to see that a connection is broken."""
+
+
+UNFORESEEN = -1
+"""The code of UNKNOWN_SERVER_ERROR."""
 
 
 class Odds(msgspec.Struct):
@@ -33,6 +37,8 @@ class Odds(msgspec.Struct):
     """The request is performed and its answer is lost."""
     refused: float = 0.0
     """The broker answers with an error that no client repairs."""
+    unforeseen: float = 0.0
+    """The broker answers with an error of its own, and may take the same the next time."""
     late: float = 0.0
     """The request, or its answer, takes up to `late_seconds`."""
     late_seconds: float = 2.0
@@ -159,9 +165,17 @@ class Network:
         self.loop.call_at(when, step, *arguments, context=context or NOBODY)
 
     def _perform(self, line: Connection, request: Any, answer: asyncio.Future[Any], odds: Odds, silent: bool) -> None:
-        refused = bool(odds.refused) and self.chance.random() < odds.refused
         reply = partial(self._reply, line, answer, odds, silent)
-        self.answers.serve(line.process, request, reply, refused=refused)
+        self.answers.serve(line.process, request, reply, refusal=self._refusal(odds), orphan=not line.connected())
+
+    def _refusal(self, odds: Odds) -> int:
+        """The code of an error that comes out of nothing; mostly 0."""
+        if not odds.refused and not odds.unforeseen:
+            return 0
+        draw = self.chance.random()
+        if draw < odds.refused:
+            return int(OutOfOrderSequenceNumber.errno)
+        return UNFORESEEN if draw < odds.refused + odds.unforeseen else 0
 
     def _reply(self, line: Connection, answer: asyncio.Future[Any], odds: Odds, silent: bool, outcome: Any) -> None:
         when = self.loop.time() + self._delay(odds)

@@ -23,6 +23,8 @@ class Verdict(msgspec.Struct, frozen=True):
     duplicates: int
     recovery_seconds: float
     rebalances: int
+    refused: int
+    """Batches that their topics did not take."""
     dropped: int
     """Transactions whose markers the brokers have forgotten."""
     paths: Paths
@@ -46,6 +48,7 @@ def run_seed(seed: int, mode: str | None = None, variant: str = "product") -> Ve
         world.checks.duplicates,
         world.recovery_seconds,
         world.broker.group.rebalances,
+        world.broker.refused,
         world.broker.dropped,
         world.paths,
     )

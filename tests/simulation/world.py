@@ -184,6 +184,7 @@ class World:
         for topic, count in ((IN, draw.partitions), (OUT, draw.outputs), (DEAD, 1)):
             broker.topic(topic, count)
         broker.marker_seconds = draw.marker_seconds
+        broker.terms, self.network.answers.tells_configs = dict(draw.terms), draw.tells_configs
         broker.forgets = draw.brokers == "forgetful"
         self.network.versions = VERSIONS if draw.brokers == "old" else TELLING
         broker.on_append, broker.on_commit = self.checks.appended, self.checks.committed
