@@ -114,7 +114,13 @@ class CommitRefused(SourceError):
 
 
 class SinkError(ExpressError):
-    """Results that could not be written."""
+    """Results that could not be written. `refusal`: what a broker has answered, if it may answer the same again."""
+
+    refusal = ""
+
+
+class PipelineStopped(ExpressError):
+    """Something will never be written, whatever is tried: the pipeline stops rather than lose it or repeat for ever."""
 
 
 class StoreError(ExpressError):

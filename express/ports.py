@@ -159,6 +159,19 @@ class Block(Protocol):
         """Append so many records, numbered from `records` on; `latest` is the highest of their timestamps."""
 
 
+class Refused(NamedTuple):
+    """A terminal record that its topic does not take: `error` is Kafka's name for the reason, `advice` says more."""
+
+    topic: str
+    number: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    error: str
+    advice: str
+    size: int
+
+
 class Sink(Protocol):
     """Where terminal records go. What was appended is written by `flush`, in order per output partition.
 
@@ -168,8 +181,15 @@ class Sink(Protocol):
     transactional: bool
     """Whether `flush` stores the positions itself, in one transaction with the records."""
 
-    limit: int
-    """Most bytes of key, value and headers that one record may have."""
+    replace: Callable[[Refused], Outgoing]
+    """Asked what is written instead of a record that its topic does not take. Raises PipelineStopped for nothing."""
+
+    def limit_of(self, topic: str) -> int:
+        """Most bytes of key, value and headers that one record of a topic may have, as far as known."""
+
+    @property
+    def waits_for(self) -> str:
+        """What a flush that is under way waits for, as far as known."""
 
     async def start(self) -> None:
         """Connect and make sure that every topic is there. A sink that was started before begins anew."""
@@ -364,13 +384,17 @@ class Machines(Protocol):
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that a task produces. `partition` None: chosen by the key, as Kafka's clients do."""
+    """A record that a task produces. `partition` None: chosen by the key, as Kafka's clients do.
+
+    `origin`: the input partition that it comes from, where that decides.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+    origin: Partition | None = None
 
 
 class Placed(NamedTuple):

@@ -22,14 +22,17 @@ MAX_PARTITIONS = 10_000
 MAX_MESSAGE_BYTES = 1_048_588
 UNLIMITED = -1
 
-# What can be set per topic, with Apache Kafka's defaults. Only the first two do something here; the others are
-# taken so that set-up scripts run, and say in README.md what they do not do.
+# What can be set per topic, with Apache Kafka's defaults. Only the first two, the bounds of timestamps and, for records
+# without a key, `cleanup.policy` do something here; the others are taken so that set-up scripts run, and README.md says
+# what they do not do.
 CONFIGS = {
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
     "retention.bytes": str(UNLIMITED),
     "cleanup.policy": "delete",
     "compression.type": "producer",
     "message.timestamp.type": "CreateTime",
+    "message.timestamp.after.max.ms": "3600000",
+    "message.timestamp.before.max.ms": str(2**63 - 1),
     "min.insync.replicas": "1",
     "retention.ms": "604800000",
     "segment.bytes": "1073741824",
@@ -54,6 +57,11 @@ class Topic:
         self.uid = uid
         self.configs = configs
         self.partitions: list[Partition] = []
+
+    @property
+    def compacted(self) -> bool:
+        """Whether records need a key."""
+        return "compact" in self.configs.get("cleanup.policy", "")
 
     def limit(self, name: str, default: int) -> int:
         """A number from the topic's configuration."""

@@ -22,6 +22,7 @@ from aiokafka.errors import (
 )
 
 from express.errors import ExpressError
+from express.kafka.answers import repair_answers
 from express.kafka.produce import sending_in_parts
 
 CLOSE_SECONDS = 5.0
@@ -45,6 +46,7 @@ def repair_connections() -> None:
     asyncio does not, and aiokafka catches only OSError, so that its background tasks die of it (aiokafka issue 1038).
     Why a connection could not be made is remembered for `mapped`.
     """
+    repair_answers()
     if getattr(AIOKafkaConnection.send, "repaired", False):
         return
     _repair_send()

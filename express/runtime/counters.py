@@ -93,6 +93,10 @@ class Counters(msgspec.Struct):
     """Dead letters: no JSON, or JSON that can't be run."""
     oversize: int = 0
     """Dead letters: over the limits."""
+    refused: int = 0
+    """Results and dead letters that their topic did not take, and that were replaced."""
+    stopped: int = 0
+    """1 while the pipeline stands still, since something will never be written."""
     unwritable: int = 0
     """Dead letters: the result does not fit into its topic."""
     waiting: int = 0

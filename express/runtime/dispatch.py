@@ -26,7 +26,15 @@ from express.runtime.lane import ORDER_KEYS, Job, Lane
 from express.runtime.parking import TOO_LATE
 from express.runtime.payload import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.pipeline import Pipeline
-from express.runtime.records import HEADERS_ROOM, OWN_HEADERS_ROOM, Letter, dead_letter_headers, record_bytes
+from express.runtime.records import (
+    HEADERS_ROOM,
+    OWN_HEADERS_ROOM,
+    Letter,
+    dead_letter_headers,
+    record_bytes,
+    without_headers,
+    without_value,
+)
 from express.runtime.room import Room
 from express.runtime.runs import around
 from express.runtime.through import Fixed, Through
@@ -160,10 +168,10 @@ class Dispatcher(ABC):
             return None
         seconds = cap(self._program, self._pipeline.time_limit, 0.0)
         copied = self._pipeline.copy_headers
-        limit = min(self._limit, self._sink.limit - (HEADERS_ROOM if copied else OWN_HEADERS_ROOM))
+        room = HEADERS_ROOM if copied else OWN_HEADERS_ROOM
         about = About(role_arn=workflow.role_arn, state_machine_arn=workflow.arn, state_machine_name=workflow.name)
         fixed = Fixed(
-            self._program, about, workflow.memory, self._holders, seconds, self._limit, limit, self._pipeline.output
+            self._program, about, workflow.memory, self._holders, seconds, self._limit, room, self._pipeline.output
         )
         return Through(
             self, fixed, self._executor, self._sink, clock, self._counters, self._order, Carrier(copied), self._tracer
@@ -305,7 +313,8 @@ class Dispatcher(ABC):
         headers = lane.naming.result_headers(offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         if self._tracer is not None:
             self._trace(x, finish, elapsed, lane.partition, offset)
-        if len(value) + len(key or b"") + OWN_HEADERS_ROOM > self._sink.limit:
+        limit = self._sink.limit_of(self._pipeline.output)
+        if len(value) + len(key or b"") + OWN_HEADERS_ROOM > limit and record_bytes(key, value, headers) > limit:
             self._refuse_result(lane, Record(*lane.partition, offset, timestamp, key, None), len(value))
             return
         counters.output_bytes += len(value)
@@ -315,8 +324,9 @@ class Dispatcher(ABC):
     def _refuse_result(self, lane: Lane, record: Record, size: int, arn: str = "", machine: str = "") -> None:
         """The result is too large for its topic: a dead letter without a value leads to the input."""
         self._counters.unwritable += 1
-        cause = f"The result has {size} bytes; a record of its topic may have {self._sink.limit}."
-        self._dead_letter(lane, record, "produce", OVERSIZE, DATA_LIMIT_EXCEEDED, cause, arn, machine)
+        most = self._sink.limit_of(self._pipeline.output)
+        cause = f"The result has {size} bytes; a record of its topic may have {most}."
+        self._dead_letter(lane, record, "produce", OVERSIZE, DATA_LIMIT_EXCEEDED, cause, arn, machine, absent=True)
 
     def _reject(self, lane: Lane, record: Event, rejected: Rejected) -> None:
         """No execution can be started with this record."""
@@ -338,7 +348,10 @@ class Dispatcher(ABC):
         cause: str,
         arn: str = "",
         machine: str = "",
+        *,
+        absent: bool = False,
     ) -> None:
+        """`absent`: the value of the record is not at hand any more."""
         letter = Letter(
             stage=stage,
             disposition=disposition,
@@ -351,9 +364,12 @@ class Dispatcher(ABC):
         cut = type(record) is Unreadable  # what value there is, is not the record's: whoever compares shall know
         headers = dead_letter_headers(lane.partition, record, letter, truncated=cut)
         key, value = record.key, record.value
-        if record_bytes(key, value, headers) > self._sink.limit:
-            key, value, headers = None, None, dead_letter_headers(lane.partition, record, letter, truncated=True)
         topic, now = self._pipeline.dead_letters, int(self._clock.wall() * 1000)
+        limit = self._sink.limit_of(topic)
+        if absent or record_bytes(key, value, headers) > limit:
+            headers, value = without_value(headers, value), None
+            if record_bytes(key, value, headers) > limit:
+                headers, key = without_headers(headers, key), None
         self._sink.append(topic, lane.partition, now, key, value, headers)
         self._finished(lane, record.offset, record.timestamp)
 

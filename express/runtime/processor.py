@@ -13,7 +13,7 @@ import logging
 from collections.abc import Collection
 from typing import Any
 
-from express.errors import CommitRefused, SinkError, SourceError
+from express.errors import CommitRefused, PipelineStopped, SinkError, SourceError
 from express.ports import Clock, Partition, Position, Sink, Source
 from express.runtime import offset_map
 from express.runtime.clock import SystemClock
@@ -24,6 +24,7 @@ from express.runtime.intake import SLICE_RECORDS, Intake
 from express.runtime.lane import NEVER, Lane, running
 from express.runtime.pipeline import Pipeline
 from express.runtime.records import Naming
+from express.runtime.refusals import Refusals
 from express.runtime.routed import dispatcher_kind
 
 POLL_SECONDS = 0.1
@@ -42,6 +43,12 @@ QUIET_SECONDS = 30.0
 
 STUCK_SECONDS = 30.0
 """A flush that takes longer makes the pipeline not ready: its output or dead-letter topic blocks."""
+
+MOST_REFUSALS = 5
+"""So many answers of a broker that are the same, and that nothing can be done about, stop a pipeline."""
+
+FORGOTTEN_SECONDS = 300.0
+"""After this time without one, they are counted anew."""
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +85,13 @@ class Processor:
         self._joined = False
         self.polled_at = self._clock.monotonic()
         """When the source answered last (monotonic seconds)."""
+        self._refusals = Refusals(pipeline, self.counters)
+        sink.replace = self._refusals.replace
+        self._identical = _Identical(self._clock)
+        self._hopeless: PipelineStopped | None = None
+        self._trouble = ""
+        self.stopped = ""
+        """Why the pipeline stands still for good; empty while it does not."""
         self.settled = True
         """Whether all that was written is committed, or somebody else's by now; told when `run` has ended."""
 
@@ -90,13 +104,31 @@ class Processor:
         while not self._stopped.is_set():
             try:
                 await self._session()
+                if self._hopeless is not None:
+                    raise self._hopeless
+            except PipelineStopped as error:
+                self._give_up(error)
+                return
             except (SourceError, SinkError) as error:
                 self.settled = False
+                try:
+                    self._identical.check(error)
+                except PipelineStopped as hopeless:
+                    self._give_up(hopeless)
+                    return
                 self.counters.restarts += 1
+                self._trouble = str(error)
                 pause = patience.next()
                 log.warning("pipeline %s begins anew in %s s: %s", self.pipeline.name, pause, error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), pause)
+
+    def _give_up(self, error: PipelineStopped) -> None:
+        """Stand still: what was not committed runs again when somebody has mended it and starts the service anew."""
+        self.settled = False
+        self.stopped = str(error)
+        self.counters.stopped = 1
+        log.error("pipeline %s stops: %s", self.pipeline.name, error)
 
     def stop(self) -> None:
         """Poll no more, finish what runs within `drain_seconds`, commit, leave the group."""
@@ -105,9 +137,26 @@ class Processor:
     @property
     def ready(self) -> bool:
         """Whether the pipeline is in its group, drains it, and nothing blocks its output."""
+        return self._joined and not self._stopped.is_set() and not self.blocked_for
+
+    @property
+    def blocked_for(self) -> float:
+        """For how many seconds a flush has not come to its end; 0 where that is nothing to speak of."""
         busy = self._flusher.busy_since
-        blocked = busy is not None and self._clock.monotonic() - busy > STUCK_SECONDS
-        return self._joined and not self._stopped.is_set() and not blocked
+        seconds = 0.0 if busy is None else self._clock.monotonic() - busy
+        return seconds if seconds > STUCK_SECONDS else 0.0
+
+    @property
+    def trouble(self) -> str:
+        """Why the pipeline is not ready; empty where it is."""
+        if self.stopped:
+            return f"stopped: {self.stopped}"
+        if self.ready:
+            return ""
+        if self.blocked_for:
+            waits = self._sink.waits_for or "no answer yet"
+            return f"its output has not been taken for {self.blocked_for:.0f} s: {waits}"
+        return self._trouble or "has not joined its group yet"
 
     @property
     def machines(self) -> dict[str, Counters]:
@@ -174,7 +223,9 @@ class Processor:
             try:
                 await self._turn()
             except SinkError as error:
+                self._identical.check(error)
                 self.counters.restarts += 1
+                self._trouble = str(error)
                 pause = patience.next()
                 log.warning("pipeline %s writes anew in %s s: %s", self.pipeline.name, pause, error)
                 await asyncio.sleep(pause)
@@ -183,6 +234,8 @@ class Processor:
     async def _turn(self) -> None:
         """Start what is held, flush, poll; wait where there is nothing to do or no room."""
         self._check_flushing()
+        if self._hopeless is not None:
+            raise self._hopeless
         more = self._intake.work()
         self._flusher.wake()
         wanted = self._intake.wanted()
@@ -250,6 +303,7 @@ class Processor:
             self._assigned.update(partitions)
             await self._open(partitions)
         self._joined = self.settled = True
+        self._trouble = ""
 
     async def revoked(self, partitions: Collection[Partition]) -> None:
         """Finish and commit what runs of partitions that go to others; what does not finish in time is dropped."""
@@ -323,7 +377,9 @@ class Processor:
         except CommitRefused:
             self.counters.commits_refused += 1
             return False
-        except (TimeoutError, SinkError, SourceError) as error:
+        except (TimeoutError, SinkError, SourceError, PipelineStopped) as error:
+            if isinstance(error, PipelineStopped):
+                self._hopeless = error
             self.settled = False
             log.warning("pipeline %s could not commit: %r", self.pipeline.name, error)
             return False
@@ -334,6 +390,26 @@ class Processor:
             self._dispatcher.drop(lane)
             if self._lanes.get(lane.partition) is lane:
                 del self._lanes[lane.partition]
+
+
+class _Identical:
+    """Counts what a broker has answered again and again, however often it was begun anew."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def check(self, error: Exception) -> None:
+        """Raise PipelineStopped for the MOST_REFUSALS-th refusal of a kind."""
+        refusal = getattr(error, "refusal", "")
+        if not refusal:
+            return
+        now = self._clock.monotonic()
+        count, last = self._seen.get(refusal, (0, now))
+        count = 1 if now - last > FORGOTTEN_SECONDS else count + 1
+        self._seen[refusal] = count, now
+        if count >= MOST_REFUSALS:
+            raise PipelineStopped(f"{refusal}; {count} times in a row") from error
 
 
 class _Patience:

@@ -13,8 +13,10 @@ execution that did not succeed (a value of null would delete the key in a compac
 | `express.source-topic`, `express.source-partition`, `express.source-offset` | the input record |
 
 A **dead letter** is what could not become a result: value, key and headers of the input, byte for byte, and
-headers `__express.errors.*` (reliability.md §1.4). Where the broker would not take a record of that size, the
-value is left out and `__express.errors.value.truncated` says so; the coordinates lead to the original.
+headers `__express.errors.*` (reliability.md §1.4). Where the topic would not take a record of that size, the value is
+left out, `__express.errors.value.truncated` says so, and `.value.bytes` and `.value.sha256` what it was; key and
+headers stay. Where these alone are too large they go too, but for the trace and ours
+(`__express.errors.headers.truncated`, `.key.bytes`, `.key.sha256`). The coordinates lead to the original.
 
 Both have `traceparent` and `tracestate` of their input; a result also has the headers that its pipeline copies.
 """
@@ -45,6 +47,11 @@ SOURCE_OFFSET = "express.source-offset"
 
 ERRORS = "__express.errors."
 TRUNCATED = f"{ERRORS}value.truncated"
+VALUE_BYTES = f"{ERRORS}value.bytes"
+VALUE_DIGEST = f"{ERRORS}value.sha256"
+HEADERS_TRUNCATED = f"{ERRORS}headers.truncated"
+KEY_BYTES = f"{ERRORS}key.bytes"
+KEY_DIGEST = f"{ERRORS}key.sha256"
 
 CAUSE_LIMIT = 1_024
 """Bytes of a cause that a header holds."""
@@ -203,6 +210,25 @@ def dead_letter_headers(
     if truncated:
         return [(TRUNCATED, b"true"), *_TRACE(record.headers).headers, *headers]
     return [*record.headers, *headers]
+
+
+def without_value(headers: Headers, value: bytes | None) -> list[tuple[str, bytes]]:
+    """The headers of a dead letter whose value is left out: they say how large it was, and its digest."""
+    kept = [header for header in headers if header[0] != TRUNCATED]
+    if value is None:
+        return [*kept, (TRUNCATED, b"true")]
+    size, digest = b"%d" % len(value), sha256(value).hexdigest().encode()
+    return [*kept, (TRUNCATED, b"true"), (VALUE_BYTES, size), (VALUE_DIGEST, digest)]
+
+
+def without_headers(headers: Headers, key: bytes | None) -> list[tuple[str, bytes]]:
+    """The headers of a dead letter without key and without what its record had: ours, and the trace."""
+    own = [header for header in headers if header[0].startswith(ERRORS)]
+    last = dict(own)  # of a record that was a dead letter before, only what was said last
+    found = [*_TRACE(tuple(headers)).headers, *last.items(), (HEADERS_TRUNCATED, b"true")]
+    if key is not None:
+        found += [(KEY_BYTES, b"%d" % len(key)), (KEY_DIGEST, sha256(key).hexdigest().encode())]
+    return found
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:

@@ -225,7 +225,7 @@ class RoutedDispatcher(Dispatcher):
 
     def _write(self, job: RoutedJob, arn: str, stopped_ms: int, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         lane = job.lane
-        limit, key_size = self._sink.limit, len(job.key or b"")
+        limit, key_size = self._sink.limit_of(self._pipeline.output), len(job.key or b"")
         if len(value) + key_size + HEADERS_ROOM > limit and record_bytes(job.key, value, headers) > limit:
             record = Record(*lane.partition, job.offset, job.timestamp, job.key, None, job.carried.headers)
             self._refuse_result(lane, record, len(value), arn, job.machine.arn)

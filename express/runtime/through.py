@@ -81,7 +81,7 @@ class Fixed(NamedTuple):
     holders: int
     seconds: float | None
     payload_limit: int
-    result_limit: int
+    headers_room: int
     topic: str
 
 
@@ -234,7 +234,8 @@ class Through:
     def _loop(self, lane: Lane, until: float, done: _Done) -> tuple[Any, ...] | None:
         """The loop; an execution that it could not bring to its end."""
         fixed = self._fixed
-        program, payload_limit, result_limit = fixed.program, fixed.payload_limit, fixed.result_limit
+        program, payload_limit = fixed.program, fixed.payload_limit
+        result_limit = min(payload_limit, self._sink.limit_of(fixed.topic) - fixed.headers_room)
         turn, call, monotonic, allowed = self._turn, self._turn.call, self._clock.monotonic, self._allowed
         waiting, carry, tracer = lane.waiting, self._carry, self._tracer
         segments = program.segments

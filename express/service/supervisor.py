@@ -139,7 +139,11 @@ class Supervisor:
         report = self.totals.live.get(worker.number)
         if report is None:
             return "does not run yet"
-        return "" if report.ready else "drains" if report.draining else "has not joined its groups yet"
+        if report.ready:
+            return ""
+        if report.draining:
+            return "drains"
+        return "; ".join(f"pipeline {name} {why}" for name, why in report.waiting.items()) or "is not ready"
 
     # One worker -------------------------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ class Worker:
         self._send = send
         self._watch = LoopWatch()
         self._stopping = False
+        self._told = asyncio.Event()
+        self._troubles: dict[str, str] = {}
         self.exit_code = 0
 
     async def run(self) -> None:
@@ -79,6 +81,8 @@ class Worker:
             log.exception("pipeline %s ended by a bug; the worker stops", name)
             self._fail(EXIT_BUG)
         else:
+            if processor.stopped:  # the others go on; /readyz tells of this one
+                await self._told.wait()
             if not processor.settled:
                 log.error("pipeline %s stopped without its last commit: what it had finished will run again", name)
                 self.exit_code = self.exit_code or EXIT_UNCOMMITTED
@@ -93,6 +97,7 @@ class Worker:
         if self._stopping:
             os._exit(1)
         self._stopping = True
+        self._told.set()
         for processor in self._built.processors:
             processor.stop()
 
@@ -108,6 +113,7 @@ class Worker:
         due = 0.0
         while True:
             ready = self._ready()
+            self._tell_troubles()
             if ready != was_ready or time.monotonic() >= due:
                 self._send(self._encode())
                 was_ready, due = ready, time.monotonic() + self._job.config.metrics.interval
@@ -116,6 +122,17 @@ class Worker:
     def _ready(self) -> bool:
         return all(processor.ready for processor in self._built.processors)
 
+    def _tell_troubles(self) -> None:
+        """Say once in the log that an output is blocked, and that it is not any more."""
+        for processor in self._built.processors:
+            name, blocked = processor.pipeline.name, processor.blocked_for
+            if bool(blocked) != (name in self._troubles):
+                if blocked:
+                    self._troubles[name] = processor.trouble
+                    log.warning("pipeline %s is not ready: %s", name, processor.trouble)
+                else:
+                    log.warning("pipeline %s writes again; it waited for: %s", name, self._troubles.pop(name))
+
     def _encode(self) -> bytes:
         now = time.monotonic()
         report = Report(
@@ -123,6 +140,9 @@ class Worker:
             pid=os.getpid(),
             ready=self._ready(),
             draining=self._stopping,
+            waiting={p.pipeline.name: p.trouble for p in self._built.processors if p.trouble},
+            stopped=[p.pipeline.name for p in self._built.processors if p.stopped],
+            blocked=[p.pipeline.name for p in self._built.processors if p.blocked_for],
             checks={processor.pipeline.name: _check(processor, now) for processor in self._built.processors},
             pipelines=[
                 *(_pipeline_report(processor) for processor in self._built.processors),
@@ -143,6 +163,8 @@ class Worker:
 
 
 def _check(processor: Processor, now: float) -> str:
+    if processor.stopped:
+        return ""  # starting again would not help
     silent = now - processor.polled_at
     if silent > SILENT_SECONDS:
         return f"its source has not answered for {silent:.0f} s"

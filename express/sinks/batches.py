@@ -78,9 +78,9 @@ class Routes:
 
 
 class Batches:
-    """The batches that the next flush sends. `create` makes an empty one (`sinks.wire.batch_maker`)."""
+    """The batches that the next flush sends. `create` makes an empty one for a topic (`sinks.wire.batch_maker`)."""
 
-    def __init__(self, create: Callable[[], Any]) -> None:
+    def __init__(self, create: Callable[[str], Any]) -> None:
         self._create = create
         self._chains: dict[TopicPartition, deque[Any]] = {}
 
@@ -91,7 +91,7 @@ class Batches:
         batch = self.open(target)
         if not _append(batch, timestamp, key, value, headers):
             batch.close()
-            batch = self._create()
+            batch = self._create(target.topic)
             self._chains[target].append(batch)
             _append(batch, timestamp, key, value, headers)
 
@@ -107,7 +107,7 @@ class Batches:
         """The last batch of `target`."""
         chain = self._chains.get(target)
         if chain is None:
-            chain = self._chains[target] = deque([self._create()])
+            chain = self._chains[target] = deque([self._create(target.topic)])
         return chain[-1]
 
     @property

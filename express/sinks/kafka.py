@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
-from express.ports import Block, Headers, Partition, Position
+from express.kafka.limits import Limits, topic_limits
+from express.ports import Block, Headers, Outgoing, Partition, Position, Refused
 from express.sinks.batches import Batches, Routes
-from express.sinks.producer import RECORD_LIMIT, close, kill, new_producer, partition_count, send
+from express.sinks.mending import Mender, judged, waiting
+from express.sinks.producer import close, kill, new_producer, partition_count
 from express.sinks.wire import batch_maker
 
 
@@ -24,12 +26,13 @@ class KafkaSink:
     """
 
     transactional = False
-    limit = RECORD_LIMIT
 
     def __init__(self, topics: Collection[str], properties: Mapping[str, Any]) -> None:
         self._topics = tuple(topics)
         self._properties = properties
         self._routes = Routes()
+        self._limits = Limits()
+        self._mender = Mender(self._routes, self._limits)
         self._producer: AIOKafkaProducer | None = None
         self._batches = Batches(self._no_batch)
         self._settled = True
@@ -38,11 +41,12 @@ class KafkaSink:
         """Connect. Raises SinkError where the cluster can't be reached or a topic is missing."""
         await self.stop()
         producer = self._producer = new_producer(self._properties)
-        with mapped(SinkError, "connecting"):
+        with judged(), mapped(SinkError, "connecting"):
             await producer.start()
         for topic in self._topics:
             self._routes.learn(topic, await partition_count(producer, topic))
-        self._batches = Batches(batch_maker(producer))
+        self._limits.learn(await topic_limits(producer.client, self._topics))
+        self._batches = Batches(batch_maker(producer, self._limits))
 
     async def stop(self) -> None:
         """Close; what is not acknowledged by now is given up."""
@@ -87,13 +91,31 @@ class KafkaSink:
         """Send all batches; `positions` are committed by the source afterwards."""
         chains = self._batches.take()
         self._settled = False
-        await send(self._running(), chains)
+        await self._mender.send(self._running(), chains)
         self._settled = True
+
+    @property
+    def replace(self) -> Callable[[Refused], Outgoing]:
+        """What is written instead of a record that its topic does not take."""
+        return self._mender.replace
+
+    @replace.setter
+    def replace(self, replace: Callable[[Refused], Outgoing]) -> None:
+        self._mender.replace = replace
+
+    def limit_of(self, topic: str) -> int:
+        """As the topic is configured; Kafka's default where its brokers don't say."""
+        return self._limits.record(topic)
+
+    @property
+    def waits_for(self) -> str:
+        """What brokers have answered to what is under way."""
+        return waiting(self._producer)
 
     def _running(self) -> AIOKafkaProducer:
         if self._producer is None:
             raise SinkError("the sink is not started")
         return self._producer
 
-    def _no_batch(self) -> Any:
+    def _no_batch(self, topic: str) -> Any:
         raise SinkError("the sink is not started")

@@ -1,17 +1,17 @@
-"""One aiokafka producer: its settings, how its batches are sent, and how it ends."""
+"""One aiokafka producer: its settings, the topics it knows, and how it ends."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation
+from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
+from express.kafka.limits import Limits
+from express.ports import Outgoing
 
 DEFAULTS: dict[str, Any] = {
     # aiokafka's 16 KiB make batches of a few dozen records.
@@ -22,9 +22,6 @@ DEFAULTS: dict[str, Any] = {
 
 FIXED: dict[str, Any] = {"acks": "all", "enable_idempotence": True}
 """What the promise of at-least-once without doubles on retry stands on."""
-
-RECORD_LIMIT = 1_048_588 - 512
-"""Most bytes of a record: Kafka's default `max.message.bytes`, less what a batch adds."""
 
 METADATA_SECONDS = 15.0
 """How long a topic may take to appear."""
@@ -44,7 +41,10 @@ async def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
     """How many partitions `topic` has. Raises SinkError where it does not exist."""
     with mapped(SinkError, f"looking for the topic {topic}"):
         async with asyncio.timeout(METADATA_SECONDS):
-            return len(await producer.partitions_for(topic))
+            count = await count_now(producer, topic)
+    if not count:
+        raise SinkError(f"there is no topic {topic}")
+    return count
 
 
 async def count_now(producer: AIOKafkaProducer, topic: str) -> int:
@@ -71,23 +71,12 @@ def count_known(producer: AIOKafkaProducer, topic: str) -> int:
     return len(found or ())
 
 
-async def send(producer: AIOKafkaProducer, chains: Mapping[TopicPartition, deque[Any]]) -> None:
-    """Send all batches and wait for their acknowledgements.
-
-    One batch per partition is under way at a time: several waiting ones wake each other in vain (aiokafka issue
-    528), and their order could change. Raises SinkError where one was not taken.
-    """
-    with mapped(SinkError, "writing"):
-        while chains:
-            acknowledgements = []
-            for (topic, partition), chain in chains.items():
-                try:
-                    sent = await producer.send_batch(chain.popleft(), topic, partition=partition)
-                except (AssertionError, IllegalOperation) as error:
-                    raise SinkError(f"writing to {topic} {partition}: {error}") from error
-                acknowledgements.append(sent)
-            await asyncio.gather(*acknowledgements)
-            chains = {target: chain for target, chain in chains.items() if chain}
+def check_fits(record: Outgoing, limits: Limits) -> None:
+    """Raise SinkError for a record that is larger than its topic takes."""
+    headers = sum(10 + len(name.encode()) + len(value) for name, value in record.headers)
+    size, most = 64 + len(record.key or b"") + len(record.value or b"") + headers, limits.record(record.topic)
+    if size > most:
+        raise SinkError(f"a record of {size} bytes does not fit into {record.topic}, which takes {most}")
 
 
 async def close(producer: AIOKafkaProducer) -> None:

@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
+from express.kafka.limits import Limits, cap_batches, topic_limits
 from express.ports import Headers, Outgoing, Partition, Placed
-from express.sinks.producer import RECORD_LIMIT, close, count_now, new_producer
+from express.sinks.producer import check_fits, close, count_now, new_producer
 
 PUT_SECONDS = 15.0
 """How long an acknowledgement may take; then nobody knows whether the record is there."""
@@ -27,6 +28,8 @@ class KafkaQueue:
     def __init__(self, properties: Mapping[str, Any]) -> None:
         self._properties = properties
         self._producer: AIOKafkaProducer | None = None
+        self._limits = Limits()
+        self._asked: set[str] = set()
 
     async def start(self) -> None:
         """Connect. Raises SinkError where the cluster can't be reached."""
@@ -67,8 +70,15 @@ class KafkaQueue:
             raise SinkError(f"there is no topic {record.topic}")
         if record.partition is not None and record.partition >= count:
             raise SinkError(f"{record.topic} has {count} partitions, and none {record.partition}")
-        if record_bytes(record) > RECORD_LIMIT:
-            raise SinkError(f"a record of {record_bytes(record)} bytes does not fit into {record.topic}")
+        await self._learn(producer, record.topic)
+        check_fits(record, self._limits)
+
+    async def _learn(self, producer: AIOKafkaProducer, topic: str) -> None:
+        """Ask what a topic takes when it is first written to; batches that are made of several records have to fit."""
+        if topic not in self._asked:
+            self._asked.add(topic)
+            self._limits.learn(await topic_limits(producer.client, [topic]))
+            cap_batches(producer, self._limits.batch(topic))
 
 
 class LazyQueue:
@@ -90,9 +100,3 @@ class LazyQueue:
         if self._starting is not None:
             await asyncio.gather(self._starting, return_exceptions=True)
         await self._queue.stop()
-
-
-def record_bytes(record: Outgoing) -> int:
-    """About what a record takes in the log, never less."""
-    size = 64 + len(record.key or b"") + len(record.value or b"")
-    return size + sum(10 + len(name.encode()) + len(value) for name, value in record.headers)

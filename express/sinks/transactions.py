@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -24,9 +24,11 @@ from aiokafka.structs import OffsetAndMetadata
 
 from express.errors import SinkError
 from express.kafka import mapped
-from express.ports import Block, Headers, Outgoing, Partition, Position
+from express.kafka.limits import Limits, topic_limits
+from express.ports import Block, Headers, Outgoing, Partition, Position, Refused
 from express.sinks.batches import Routes
-from express.sinks.producer import RECORD_LIMIT, new_producer
+from express.sinks.mending import Mender, judged
+from express.sinks.producer import check_fits, new_producer
 from express.sinks.takeover import Claim, gather, take_over
 from express.sinks.writer import OPEN_SECONDS, TRANSACTION_SECONDS, Writer
 
@@ -43,7 +45,6 @@ class KafkaTransactions:
     """
 
     transactional = True
-    limit = RECORD_LIMIT
     writer: type[Writer] = Writer
 
     def __init__(
@@ -55,11 +56,16 @@ class KafkaTransactions:
         self._properties = properties
         self._routes = Routes()
         self._warned = False
+        self._limits = Limits()
+        self._mender = Mender(self._routes, self._limits)
         self._writers: dict[Partition, Writer] = {}
+        self._asked = False
+        """Whether the brokers were asked what the topics take."""
 
     async def start(self) -> None:
         """Give up all producers; `open` makes new ones."""
         await self.stop()
+        self._asked = False
 
     async def stop(self) -> None:
         """Close; a transaction that is open is aborted by the next owner, or after TRANSACTION_SECONDS."""
@@ -70,7 +76,12 @@ class KafkaTransactions:
         await self.close(partitions)
         writers = {partition: self._new_writer(TopicPartition(*partition)) for partition in partitions}
         self._writers.update(writers)
-        await self._take_over(writers.values())
+        with judged():
+            await self._take_over(writers.values())
+        if writers and not self._asked:
+            client = next(iter(writers.values())).id.client
+            self._limits.learn(await topic_limits(client, [*self._topics, *self._produce]))
+            self._asked = True
 
     async def close(self, partitions: Collection[Partition]) -> None:
         """Give up the producers of these partitions, with what was not flushed."""
@@ -102,6 +113,7 @@ class KafkaTransactions:
 
         What no topic takes is refused here, before it is part of a transaction that would fail for ever.
         """
+        check_fits(record, self._limits)
         count = self._routes.count(record.topic) or self._learn(origin, record.topic)
         if record.partition is None and count:
             return Partition(*self._routes.by_key(record.topic, origin, record.key))
@@ -138,7 +150,26 @@ class KafkaTransactions:
             if writer is not None:
                 offsets = {TopicPartition(*partition): OffsetAndMetadata(*position)}
                 commits.append(writer.commit(self._group, offsets, writer.batches.take()))
-        await gather(commits)
+        with judged():
+            await gather(commits)
+
+    @property
+    def replace(self) -> Callable[[Refused], Outgoing]:
+        """What is written instead of a record that its topic does not take."""
+        return self._mender.replace
+
+    @replace.setter
+    def replace(self, replace: Callable[[Refused], Outgoing]) -> None:
+        self._mender.replace = replace
+
+    def limit_of(self, topic: str) -> int:
+        """As the topic is configured; Kafka's default where its brokers don't say."""
+        return self._limits.record(topic)
+
+    @property
+    def waits_for(self) -> str:
+        """What brokers have answered to what is under way."""
+        return "; ".join(filter(None, (writer.waits_for for writer in self._writers.values())))
 
     async def _take_over(self, writers: Collection[Writer]) -> None:
         """Connect the producers of writers and get their ids. Raises SinkError with what keeps it from being done."""
@@ -205,7 +236,7 @@ class KafkaTransactions:
     def _new_writer(self, origin: TopicPartition) -> Writer:
         name = self._transactional_id(Partition(*origin))
         producer = new_producer(self._properties, transactional_id=name, transaction_timeout_ms=TRANSACTION_MS)
-        return self.writer(origin, producer)
+        return self.writer(origin, producer, self._mender)
 
     def _transactional_id(self, partition: Partition) -> str:
         """The same for whoever owns the partition, so that a new owner fences the old one."""

@@ -16,6 +16,7 @@ import aiokafka
 from aiokafka import AIOKafkaProducer, codec
 
 from express.kafka.checksum import checksum
+from express.kafka.limits import Limits
 from express.ports import Headers
 from express.wire import NULL, VARINTS, HeaderBlock, encode_headers, sized, varint
 
@@ -56,10 +57,13 @@ class WireBatch:
         "_size",
         "_state",
         "_tail",
+        "plain_size",
     )
 
     def __init__(self, limit: int, compression: int, transactional: bool) -> None:
         self._limit = limit
+        self.plain_size = 0
+        """Bytes before they were compressed, once the batch is built."""
         self._attributes = compression | (_TRANSACTIONAL if transactional else 0)
         self._parts = [bytes(_HEADER.size)]
         self._count = 0
@@ -127,6 +131,10 @@ class WireBatch:
         self._count += records
         self._latest = max(self._latest, latest)
 
+    def alike(self, limit: int) -> WireBatch:
+        """An empty batch for the same producer."""
+        return WireBatch(limit, self._attributes & _CODEC, bool(self._attributes & _TRANSACTIONAL))
+
     # What aiokafka asks -----------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -160,6 +168,7 @@ class WireBatch:
         attributes = self._attributes
         compress = COMPRESS.get(attributes & _CODEC)
         batch = bytearray().join(self._parts)
+        self.plain_size = len(batch)
         self._parts.clear()
         if compress is not None:
             smaller = compress(bytes(batch[_HEADER.size :]))
@@ -175,11 +184,14 @@ class WireBatch:
         return batch
 
 
-def batch_maker(producer: AIOKafkaProducer) -> Callable[[], Any]:
-    """What makes an empty batch for `producer`: ours, or the documented one where it is not known to take ours."""
+def batch_maker(producer: AIOKafkaProducer, limits: Limits) -> Callable[[str], Any]:
+    """What makes an empty batch for a topic: ours, or the documented one where `producer` is not known to take ours."""
     if type(producer) is not AIOKafkaProducer or not aiokafka.__version__.startswith(TESTED):
-        make: Callable[[], Any] = producer.create_batch
-        return make
+        return lambda topic: producer.create_batch()
     settings, manager = producer._message_accumulator, producer._txn_manager
     transactional = manager is not None and manager.transactional_id is not None
-    return lambda: WireBatch(settings._batch_size, settings._compression_type, transactional)
+
+    def make(topic: str) -> WireBatch:
+        return WireBatch(min(settings._batch_size, limits.batch(topic)), settings._compression_type, transactional)
+
+    return make

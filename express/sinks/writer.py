@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -23,7 +24,8 @@ from express.errors import ConfigError, SinkError
 from express.kafka import mapped
 from express.kafka.transactional import BusyError, LaterError, TransactionalId, forgets_markers, look, undecided
 from express.sinks.batches import Batches
-from express.sinks.producer import close, count_known, count_now, kill, partition_count, send
+from express.sinks.mending import Mender, waiting
+from express.sinks.producer import close, count_known, count_now, kill, partition_count
 from express.sinks.takeover import OVER, Claim
 from express.sinks.wire import batch_maker
 
@@ -40,18 +42,19 @@ BUSY_SECONDS = 0.02
 class Writer:
     """The producer of one input partition."""
 
-    def __init__(self, origin: TopicPartition, producer: AIOKafkaProducer) -> None:
+    def __init__(self, origin: TopicPartition, producer: AIOKafkaProducer, mender: Mender) -> None:
         self.origin = origin
         self.id = TransactionalId(producer.client, producer._txn_manager.transactional_id)
         self.claim: Claim | None = None
         self._producer = producer
         self._settled = True
         self._closed = self._broken = self._joined = False
+        self._mender = mender
         self._written: set[TopicPartition] = set()
         self._unseen: dict[TopicPartition, bool] = {}
         """Partitions that had no leader when it was looked for open transactions, and whether those were committed."""
         self._watch(producer.client)
-        self.batches = Batches(batch_maker(producer))
+        self.batches = Batches(batch_maker(producer, mender.limits))
 
     def _watch(self, client: AIOKafkaClient) -> None:
         """Note when a connection of this client breaks."""
@@ -134,7 +137,7 @@ class Writer:
                 return False
             await self._producer.begin_transaction()
             self._tell(group, set(chains))
-            await send(self._producer, chains)
+            await self._mender.send(self._producer, chains, partial(self._join_late, group))
             await self._producer.send_offsets_to_transaction(offsets, group)
             await self._producer.commit_transaction()
         self._joined = False
@@ -161,6 +164,17 @@ class Writer:
                 self._broken = True
         self._written |= targets
         return not self._broken
+
+    async def _join_late(self, group: str, targets: set[TopicPartition]) -> None:
+        """Add partitions to the transaction that has begun: those of dead letters for what a topic has refused."""
+        if not await self._join(group, targets):
+            raise SinkError("a connection broke")
+        self._tell(group, targets)
+
+    @property
+    def waits_for(self) -> str:
+        """What brokers have answered to what is under way."""
+        return waiting(self._producer)
 
     def _tell(self, group: str, targets: set[TopicPartition]) -> None:
         """Let aiokafka know what is in the transaction that it has begun."""

@@ -62,6 +62,12 @@ COUNTERS = (
     Counted("express_kafka_output_bytes", "Bytes of results.", _plain("output_bytes"), "pipeline"),
     Counted("express_kafka_restarts", "Clients built anew after an error.", _plain("restarts"), "pipeline"),
     Counted(
+        "express_kafka_records_refused",
+        "Results and dead letters that their topic did not take: each was replaced by a (smaller) dead letter.",
+        _plain("refused"),
+        "pipeline",
+    ),
+    Counted(
         "express_kafka_offsets_missing",
         "Offsets that the log had deleted before they were read.",
         _plain("offsets_missing"),
@@ -197,6 +203,16 @@ class ExpressCollector(Collector):
             "Records not polled yet.",
             ("topic", "partition"),
             [((topic, str(number)), lag) for (topic, number), lag in sorted(self._totals.lag().items())],
+        )
+        yield self._families.gauge(
+            "express_pipeline_blocked_workers",
+            "Workers in which the pipeline can't write: stopped for good, or waiting for its output.",
+            ("pipeline", "why"),
+            [
+                ((name, why), sum(pipeline == name for pipeline in told))
+                for why, told in self._totals.blocked().items()
+                for name in dict.fromkeys(told)
+            ],
         )
         yield self._families.histogram(
             "express_end_to_end_seconds",

@@ -21,7 +21,7 @@ Data: TypeAlias = dict[str, Any]
 NESTED = "(nested)"
 """The pipeline of executions that executions start. No pipeline of a configuration can have this name."""
 
-GAUGES = ("waiting", "heap_bytes")
+GAUGES = ("waiting", "heap_bytes", "stopped")
 """Counters that say how things are, not what has happened: they end with their worker."""
 
 ENDPOINT_GAUGES = ("open", "running", "waiting")
@@ -48,6 +48,12 @@ class Report(msgspec.Struct):
     ready: bool = False
     draining: bool = False
     checks: dict[str, str] = {}
+    waiting: dict[str, str] = {}
+    """Pipeline → why it is not ready; only of those that are not."""
+    stopped: list[str] = []
+    """Pipelines that stand still, since something will never be written."""
+    blocked: list[str] = []
+    """Pipelines whose output has not been taken for long."""
     pipelines: list[PipelineReport] = []
     tasks: dict[str, Data] = {}
     endpoints: dict[str, Data] = {}
@@ -140,6 +146,14 @@ class Totals:
             for report in self.live.values()
             for row in report.pipelines
             for topic, partition, records in row.lag
+        }
+
+    def blocked(self) -> dict[str, list[str]]:
+        """Why → the pipelines that can't write, once for each worker."""
+        reports = list(self.live.values())
+        return {
+            "stopped": [name for report in reports for name in report.stopped],
+            "output": [name for report in reports for name in report.blocked],
         }
 
     @property

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from express.errors import CommitRefused, SinkError, SourceError
-from express.ports import Assignments, Event, Headers, Partition, Position, Record
+from express.ports import Assignments, Event, Headers, Outgoing, Partition, Position, Record, Refused
 
 
 class Log:
@@ -180,6 +180,8 @@ class MemorySink:
     """Writes into a log. Clear `open_gate` and flushes hang, as with a topic that is down."""
 
     transactional = False
+    waits_for = ""
+    replace: Callable[[Refused], Outgoing]
 
     def __init__(self, log: Log, *topics: str, limit: int = 1_000_000) -> None:
         self.log = log
@@ -192,6 +194,9 @@ class MemorySink:
         self.starts = 0
         self._pending: list[tuple[Partition, int, bytes | None, bytes | None, Headers]] = []
         self._bytes = 0
+
+    def limit_of(self, topic: str) -> int:
+        return self.limit
 
     @property
     def pending(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -132,8 +133,10 @@ def test_a_dead_letter_too_large_for_its_topic_goes_without_value() -> None:
         await rig.stop()
 
         (letter,) = rig.dead
-        assert (letter.key, letter.value) == (None, None)
+        assert (letter.key, letter.value) == (b"k", None)
         assert header(letter, "__express.errors.value.truncated") == "true"
+        assert header(letter, "__express.errors.value.bytes") == "999900"
+        assert header(letter, "__express.errors.value.sha256") == sha256(b"x" * 999_900).hexdigest()
         assert header(letter, "__express.errors.offset") == "0"
 
     run_virtual(main())

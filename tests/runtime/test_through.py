@@ -210,7 +210,7 @@ class _Sink:
 
     def __init__(self, limit: int) -> None:
         self._target = TopicPartition("out", 0)
-        self._batches = Batches(lambda: WireBatch(limit, 0, False))
+        self._batches = Batches(lambda topic: WireBatch(limit, 0, False))
 
     def append(self, topic: str, origin: Partition, timestamp: int, key: Any, value: Any, headers: Any) -> None:
         self._batches.add(self._target, timestamp, key, value, headers)

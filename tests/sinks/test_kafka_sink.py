@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka.partitioner import murmur2
 
-from express.errors import SinkError
+from express.errors import PipelineStopped, SinkError
 from express.ports import Partition
 from express.sinks.batches import Routes
 from express.sinks.kafka import KafkaSink
@@ -102,16 +102,14 @@ async def test_an_unreachable_cluster_is_a_sink_error() -> None:
     await sink.stop()
 
 
-async def test_a_refused_batch_is_a_sink_error_and_a_new_start_repairs_it(address: str) -> None:
-    """A batch over the topic's limit breaks the sequence of an idempotent producer; `start` makes a new one."""
+async def test_a_refused_record_stops_whom_nobody_tells_what_to_write_instead(address: str) -> None:
+    """And it takes no sequence number along: the partition takes what comes next from the same producer."""
     out = await new_topic(address, 1, **{"max.message.bytes": "2000"})
 
     async with opened(address, out, origin=out) as sink:
         sink.append(out, Partition(out, 0), 1, None, b"x" * 5000, [])
-        with pytest.raises(SinkError):
+        with pytest.raises(PipelineStopped, match="MESSAGE_TOO_LARGE"):
             await sink.flush({})
-        await sink.start()
-        await sink.open([Partition(out, 0)])
         sink.append(out, Partition(out, 0), 1, None, b"small", [])
         await sink.flush({})
 

@@ -12,6 +12,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from express.kafka.limits import Limits
 from express.sinks.wire import WireBatch, batch_maker
 from express.wire import HeaderBlock, encode_headers, read_sized, read_varint, sized, varint
 
@@ -133,11 +134,11 @@ async def test_other_clients_get_documented_batches(monkeypatch: pytest.MonkeyPa
     """Our batches are for producers of a version that is known to take them."""
     producer = AIOKafkaProducer(compression_type="zstd", transactional_id="t", max_batch_size=500)
 
-    ours, documented = batch_maker(producer)(), producer.create_batch()
+    ours, documented = batch_maker(producer, Limits())("out"), producer.create_batch()
     ours.add(1, b"k", b"v" * 200, [])
     documented.append(timestamp=1, key=b"k", value=b"v" * 200)
     assert isinstance(ours, WireBatch)
     assert read(built(ours)) == read(built(documented))
     monkeypatch.setattr(aiokafka, "__version__", "0.15.0")
-    assert isinstance(batch_maker(producer)(), BatchBuilder)
+    assert isinstance(batch_maker(producer, Limits())("out"), BatchBuilder)
     await producer.stop()

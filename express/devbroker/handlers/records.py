@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from express.devbroker.accepting import check_keys, check_times
 from express.devbroker.batch import check_produced
 from express.devbroker.call import Answer, Call
 from express.devbroker.codes import Code, RefusedError
@@ -54,11 +55,14 @@ def _produce(node: Node, name: str, batch: ProducePartition, request: ProduceReq
 
 def _append(node: Node, name: str, batch: ProducePartition) -> ProducedPartition:
     partition = node.topics.partition(name, batch.index)
-    limit = node.topics.find(name).limit("max.message.bytes", MAX_MESSAGE_BYTES)
-    header = check_produced(batch.records, limit)
+    topic = node.topics.find(name)
+    header = check_produced(batch.records, topic.limit("max.message.bytes", MAX_MESSAGE_BYTES))
+    assert batch.records is not None  # check_produced refuses it
+    check_times(header, topic)
+    if topic.compacted:
+        check_keys(batch.records, header)
     if header.is_transactional:
         node.transactions.check_write(header, (name, batch.index))
-    assert batch.records is not None  # check_produced refuses it
     base_offset = partition.append(header, batch.records)
     node.topics.retain(name, batch.index)
     return ProducedPartition(index=batch.index, base_offset=base_offset, log_start_offset=partition.log.start_offset)
