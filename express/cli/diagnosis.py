@@ -18,7 +18,7 @@ from express.config.files import read_bytes
 from express.errors import ConfigError, DefinitionError, Diagnostic
 from express.integrations.parameters import CHECKS
 from express.service.template_nodes import Source, TemplateError
-from express.service.templates import read_machines
+from express.service.templates import Read, read_machines
 from express.values import JSON
 
 ASL_ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml")
@@ -164,18 +164,28 @@ def _in_template(file: str, text: str, options: Options) -> list[Finding] | None
     folder = None if file == STDIN else Path(file).parent
     try:
         read = read_machines(file, text, given=options.given, only=options.only, folder=folder)
+        if read is None:
+            return None
+        findings = _of_machines(read, options)
+        if any(machine.unknown for machine in read.machines):
+            # What an Fn::If over an unknown condition would come to otherwise.
+            other = read_machines(file, text, given=options.given, only=options.only, folder=folder, second=True)
+            more = _of_machines(other, options) if other is not None else []
+            findings = list(dict.fromkeys([*findings, *more]))
     except TemplateError as error:
         return [_found(broken(error, Source(file, Scanned(text, None, Place(0), []))))]
-    if read is None:
-        return None
     names = {source.name: number for number, source in enumerate(read.sources)}
+    return sorted(findings, key=lambda finding: (names.get(finding.file, 0), *_order(finding)))
+
+
+def _of_machines(read: Read, options: Options) -> list[Finding]:
     found = spots(
         read,
         lambda data, kind: _judge(data, kind, options),
         by_name=_ABOUT_NAMES,
         placeholders=options.placeholders,
     )
-    return sorted(map(_found, found), key=lambda finding: (names.get(finding.file, 0), *_order(finding)))
+    return list(map(_found, found))
 
 
 def _found(spot: Spot) -> Finding:

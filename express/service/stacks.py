@@ -25,7 +25,9 @@ _DYNAMIC = re.compile(r"\{\{(resolve:[^{}]+)\}\}")
 class Stack:
     """A template whose functions are worked out. What stays unknown is in `unknown` of the values it makes."""
 
-    def __init__(self, template: Node, given: Mapping[str, str], budget: Budget) -> None:
+    def __init__(self, template: Node, given: Mapping[str, str], budget: Budget, *, second: bool = False) -> None:
+        """`second`: of an Fn::If over an unknown condition its second value is looked at, not its first."""
+        self._second = second
         self.given = given
         self.budget = budget
         self.template = template
@@ -289,9 +291,14 @@ class Stack:
             argument.fail("Fn::If wants a condition and two values")
         name, yes, no = argument.items
         holds = self.conditions.holds(name)
-        if not isinstance(holds, bool):
+        if isinstance(holds, bool):
+            return self.resolve(yes if holds else no)
+        found = self.resolve(no if self._second else yes)
+        if found is NOTHING or found.members is None:
             return node.like(f"${{{name.text}}}", holds)
-        return self.resolve(yes if holds else no)
+        assumed = found.named(found.key)
+        assumed.unknown |= holds
+        return assumed
 
     def length(self, node: Node, argument: Node) -> Node:
         """`Fn::Length`."""

@@ -55,13 +55,16 @@ def guarded(name: str, at: Node, made: Callable[[], Machine]) -> Machine:
 
 
 def of_stack(
-    template: Node, files: Files, given: Mapping[str, str], only: str | None, assets: str
+    template: Node, files: Files, given: Mapping[str, str], only: str | None, assets: str, *, second: bool = False
 ) -> Iterator[Machine]:
-    """The state machines of a template; `only` is the logical id or name of the one that is wanted."""
+    """The state machines of a template; `only` is the logical id or name of the one that is wanted.
+
+    `second` as in Stack.
+    """
     resources = template.fields["Resources"]
     if type(resources.members) is not dict:
         resources.fail(f"Resources is {resources.kind}, not an object")
-    stack = Stack(template, given, files.budget)
+    stack = Stack(template, given, files.budget, second=second)
     stack.begin()
     for logical_id, row in stack.resources.rows().items():
         kind = row.fields.get("Type")

@@ -75,21 +75,25 @@ def read_machines(
     given: Mapping[str, str] | None = None,
     only: str | None = None,
     folder: Path | None = None,
+    second: bool = False,
 ) -> Read | None:
     """The state machines in the text of a file; None where it is no file of a deployment tool.
 
-    `folder` is where files that it names are; None: nowhere. Raises TemplateError for what can't be read.
+    `folder` is where files that it names are; None: nowhere. `second`: where an Fn::If hangs on what is unknown, its
+    second value is looked at. Raises TemplateError for what can't be read.
     """
     source = _source(file, content)
     kind = kind_of(source.scanned.data) if source is not None else ""
     if source is None or not kind:
         return None
     files = Files(folder, Budget())
-    machines = list(_machines(kind, source, files, given or {}, only))
+    machines = list(_machines(kind, source, files, given or {}, only, second=second))
     return Read(machines, [source, *files.sources])
 
 
-def _machines(kind: str, source: Source, files: Files, given: Mapping[str, str], only: str | None) -> Iterator[Machine]:
+def _machines(
+    kind: str, source: Source, files: Files, given: Mapping[str, str], only: str | None, *, second: bool
+) -> Iterator[Machine]:
     if kind == "terraform":
         yield from of_terraform(source, files, only)
         return
@@ -98,7 +102,7 @@ def _machines(kind: str, source: Source, files: Files, given: Mapping[str, str],
         yield from of_serverless(root, files, given, only)
     else:
         assets = re.sub(r"\.template\.json\Z", ".assets.json", Path(source.name).name)
-        yield from of_stack(root, files, given, only, assets if assets.endswith(".assets.json") else "")
+        yield from of_stack(root, files, given, only, assets if assets.endswith(".assets.json") else "", second=second)
 
 
 def _source(file: str, content: str) -> Source | None:

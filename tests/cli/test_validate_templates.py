@@ -152,6 +152,31 @@ def test_the_standard_input_has_no_folder(run: Run) -> None:
 ROW = {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": "m.json"}}
 
 
+def test_both_values_of_an_unknown_condition_are_checked(run: Run) -> None:
+    """An Fn::If over a condition that hangs on a parameter without a value: each of its states is judged."""
+    text = """\
+Parameters: {Env: {Type: String}}
+Conditions: {Prod: !Equals [!Ref Env, prod]}
+Resources:
+  M:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Definition:
+        StartAt: A
+        States:
+          A: !If [Prod, {Type: Pass, Next: B}, {Type: Pass, Next: B, Comment: other}]
+          B: !If [Prod, {Type: Succeed}, {Type: Fail}]
+"""
+    write("t.yaml", text)
+    assert run("validate", "t.yaml").exit_code == 0
+    for right in ("{Type: Succeed}", "{Type: Fail}"):
+        broken = text.replace(right, "{Type: Sucseed}")
+        write("t.yaml", broken)
+        place = f"t.yaml:11:{broken.splitlines()[10].index('Sucseed') + 1}"
+        done = run("validate", "t.yaml")
+        assert (done.exit_code, done.stdout.count(" error "), place in done.stdout) == (1, 1, True), done.stdout
+
+
 CORPUS = Path(__file__).parents[2].parent / "shared" / "conformance" / "definitions"
 
 
