@@ -116,8 +116,8 @@ class Chance:
 class Reply(msgspec.Struct, frozen=True):
     """What one call meets with.
 
-    `busy` are the seconds that the call itself takes (the clock moves while the engine stands), `after` those until
-    its answer comes, by a coroutine, or with `task` by a future. `stubborn`: it does not end when it is given up, and
+    `busy` are the seconds that the call itself takes outside of branches and iterations (the clock moves while the
+    engine stands), `after` those until its answer comes, by a coroutine, or with `task` by a future. `stubborn`: it does not end when it is given up, and
     answers all the same. `silent`: no answer ever. `beats`: heartbeats, so many seconds after the call each.
     """
 
@@ -167,7 +167,8 @@ class Tasks:
         self.calls.append(_seen(task, context, self._loop.now))
         replies = self._replies.get(task.state) or [Reply(output=task.input)]
         reply = replies[(crc32(task.key.partition("/")[2].encode()) + task.attempt) % len(replies)]
-        self._loop.now += reply.busy
+        if "/" not in task.key:  # of branches and iterations nobody promises whose call holds up the others
+            self._loop.now += reply.busy
         if reply.after is None and not reply.silent:
             return _given(reply)
         beats = [self._loop.call_later(beat, self._beat, task.seq) for beat in reply.beats]
