@@ -117,9 +117,9 @@ class Reply(msgspec.Struct, frozen=True):
     """What one call meets with.
 
     `busy` are the seconds that the call itself takes outside of branches and iterations (the clock moves while the
-    engine stands), `after` those until its answer comes, by a coroutine, or with `task` by a future. `stubborn`: it does
-    not end when it is given up, and answers all the same. `silent`: no answer ever. `beats`: heartbeats, so many seconds
-    after the call each.
+    engine stands), `after` those until its answer comes, by a coroutine, or with `task` by a future. `stubborn`: it
+    does not end when it is given up, and answers all the same. `silent`: no answer ever. `beats`: heartbeats, so
+    many seconds after the call each.
     """
 
     output: JSON = None
