@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
+from express.kafka.limits import Limits, cap_batches, topic_limits
 from express.sinks.producer import close, kill, new_producer
 
 BUFFER_BYTES = 16 << 20
@@ -126,6 +127,9 @@ class LogTopic:
             try:
                 with mapped(SinkError, "connecting"):
                     await producer.start()
+                limits = Limits()
+                limits.learn(await topic_limits(producer.client, [self._topic]))
+                cap_batches(producer, limits.batch(self._topic))
                 self._producer = producer
                 return producer
             except SinkError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -17,6 +17,7 @@ from aiokafka.partitioner import murmur2
 
 from express.errors import SinkError
 from express.kafka import repair_connections
+from express.kafka.limits import cap_batches, topic_limits
 
 BATCH_BYTES = 256 * 1024
 RECORD_BYTES = 4 << 20
@@ -39,6 +40,11 @@ async def feeding_producer(properties: Mapping[str, Any]) -> AIOKafkaProducer:
         await producer.stop()
         raise SinkError(f"connecting to {properties['bootstrap_servers']}: {error}") from error
     return producer
+
+
+async def fit_batches(producer: AIOKafkaProducer, topics: Collection[str]) -> None:
+    """Make no batch that one of `topics` would refuse as too large, as far as the brokers say what they take."""
+    cap_batches(producer, min((await topic_limits(producer.client, topics)).values(), default=BATCH_BYTES))
 
 
 class Feed:
@@ -67,6 +73,7 @@ class Feed:
     async def open(cls, properties: Mapping[str, Any], topic: str, on_acknowledged: Acknowledged) -> Feed:
         """A feed with a producer of its own. Raises SinkError."""
         producer = await feeding_producer(properties)
+        await fit_batches(producer, [topic])
         return cls(producer, topic, len(await producer.partitions_for(topic)), on_acknowledged)
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from express.config import Kafka
-from express.sources.feed import Feed, feeding_producer
+from express.sources.feed import Feed, feeding_producer, fit_batches
 from express.sources.properties import client_properties
 from express.sources.sample_events import SampleEvents
 
@@ -76,6 +76,7 @@ class Generator:
         """Produce to the end of the plan or until stopped; every event made is acknowledged when this returns."""
         producer = await feeding_producer(client_properties(self._plan.kafka).producer)
         try:
+            await fit_batches(producer, [stream.topic for stream in self._plan.streams])
             feeds = [await self._feed(producer, stream) for stream in self._plan.streams]
             await self._produce(feeds)
             for feed in feeds:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from tests.faults import brokers, engine, kills, network, payloads, points, topics, workers
+from tests.faults import brokers, engine, kills, network, payloads, points, refusals, topics, workers
 from tests.faults.cluster import Shape
 from tests.faults.load import Plan
 from tests.faults.rig import Rig
@@ -89,6 +89,10 @@ FAULTS: dict[str, Fault] = {
         row=21, run=topics.dead_letters_missing, doubles=False, plan=Plan(poison=0.05), dead_letters=False
     ),
     "dead-letters-deleted": Fault(row=21, run=topics.dead_letters_deleted),
+    "small-output": Fault(row=20, run=refusals.small_output, doubles=False),
+    "lowered-output": Fault(row=20, run=refusals.lowered_output, doubles=False),
+    "small-dead-letters": Fault(row=28, run=refusals.small_dead_letters, doubles=False, plan=Plan(poison=0.1)),
+    "refused-times": Fault(row=44, run=refusals.refused_times),
     "transactional-input": Fault(row=22, run=topics.transactional_input, doubles=False),
     "truncated": Fault(row=22, run=topics.truncated, doubles=False),
     "foreign-metadata": Fault(
@@ -129,6 +133,7 @@ FAULTS: dict[str, Fault] = {
 """Name → fault, in at-least-once."""
 
 IN_BOTH_MODES = (
+    *("small-output", "lowered-output", "small-dead-letters", "refused-times"),
     *("kill-worker", "kills", "crash-points", "sigterm", "zombie", "rebalance-storm", "stuck"),
     *("sigterm-rebalance", "broker-kill", "rolling-kill", "coordinator-kill", "cut", "resets", "partition"),
     *("broker-kills", "broker-kills-3.9", "rolling-kills"),
