@@ -144,7 +144,7 @@ class Node(Place):
         node = Node(self.source, self.start, self.end, self.key)
         node.members = members  # type: ignore[assignment] # Place is what reads them
         inner = list(members.values()) if isinstance(members, dict) else members
-        node.unknown = KNOWN.union(*(item.unknown for item in inner if item.unknown))
+        node.unknown = self.unknown.union(*(item.unknown for item in inner if item.unknown))
         return node
 
     def named(self, key: int) -> Node:

@@ -207,6 +207,14 @@ def test_a_condition_that_hangs_on_an_unknown_value_names_it(tmp_path: Path) -> 
     assert value(tmp_path, written, CONDITIONS, Hangs="false") == "b"
 
 
+def test_an_object_that_hangs_on_an_unknown_condition_is_not_deployed(tmp_path: Path) -> None:
+    """Neither of its values is taken for granted."""
+    with pytest.raises(ConfigError, match=r"has \$\{Open\}: say"):
+        value(tmp_path, {"Fn::If": ["Hangs", {"a": [1]}, {"b": [2]}]}, CONDITIONS)
+    with pytest.raises(ConfigError, match=r"has \$\{Open\}: say"):
+        value(tmp_path, [{"c": {"Fn::If": ["Hangs", ["${AWS::Region}"], []]}}], CONDITIONS)
+
+
 def test_a_machine_whose_condition_does_not_hold_is_left_out(tmp_path: Path) -> None:
     """As it would be from the stack."""
     rows = {"A": {**machine(MACHINE), "Condition": "Dev"}, "B": {**machine(MACHINE), "Condition": "Not"}}
