@@ -49,6 +49,7 @@ class Void:
     """A sink that takes everything and keeps nothing."""
 
     transactional = False
+    doubtful = ()
     pending = 0
 
     def limit_of(self, topic: str) -> int:

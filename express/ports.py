@@ -181,6 +181,10 @@ class Sink(Protocol):
     transactional: bool
     """Whether `flush` stores the positions itself, in one transaction with the records."""
 
+    @property
+    def doubtful(self) -> Collection[Partition]:
+        """Input partitions whose last transaction may be open still: their positions are to be flushed once more."""
+
     replace: Callable[[Refused], Outgoing]
     """Asked what is written instead of a record that its topic does not take. Raises PipelineStopped for nothing."""
 

@@ -132,13 +132,13 @@ class Flusher:
         )
 
     def _positions(self) -> dict[Partition, Position]:
-        """Where each partition stands that has moved since its last commit."""
-        moved = {}
+        """Where each partition stands that has moved since its last commit, or whose last one is in doubt."""
+        moved, doubtful = {}, self._sink.doubtful
         for partition, lane in self._lanes.items():
             if lane.dispatching and not lane.held:  # all that was polled is entered in the tracker
                 lane.tracker.reach(self._source.position(partition))
             position = lane.tracker.position()
-            if position != lane.committed:
+            if position != lane.committed or partition in doubtful:
                 moved[partition] = position
         return moved
 

@@ -26,6 +26,7 @@ class KafkaSink:
     """
 
     transactional = False
+    doubtful: Collection[Partition] = ()
 
     def __init__(self, topics: Collection[str], properties: Mapping[str, Any]) -> None:
         self._topics = tuple(topics)

@@ -138,6 +138,11 @@ class KafkaTransactions:
         """Bytes that the next transactions write."""
         return sum(writer.batches.size for writer in self._writers.values())
 
+    @property
+    def doubtful(self) -> Collection[Partition]:
+        """Where a connection broke: a writer looks after its last transaction when it is given another."""
+        return [partition for partition, writer in self._writers.items() if writer.doubtful]
+
     async def flush(self, positions: Mapping[Partition, Position]) -> None:
         """One transaction for each of `positions`, side by side.
 

@@ -67,6 +67,11 @@ class Writer:
 
         client._on_connection_closed = noting
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether a connection broke after something was written: brokers may have forgotten to end that."""
+        return self._broken and bool(self._written)
+
     async def connect(self) -> None:
         """Find the brokers."""
         await self._producer.client.bootstrap()

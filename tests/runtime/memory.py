@@ -180,6 +180,7 @@ class MemorySink:
     """Writes into a log. Clear `open_gate` and flushes hang, as with a topic that is down."""
 
     transactional = False
+    doubtful = ()
     waits_for = ""
     replace: Callable[[Refused], Outgoing]
 

@@ -52,6 +52,7 @@ class Transactions(MemorySink):
     """A transactional sink: records and positions in one step, or not at all."""
 
     transactional = True
+    doubtful = ()
 
     def __init__(self, rig: Rig) -> None:
         super().__init__(rig.log, "out", "dead", "audit")
