@@ -19,6 +19,7 @@ from express.runtime.processor import Processor
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from tests.simulation.broken_fast import FAST
+from tests.simulation.broken_refusals import REFUSALS
 from tests.simulation.draw import Draw, Mode
 from tests.simulation.loop import PROCESS
 from tests.simulation.network import Odds
@@ -272,6 +273,7 @@ BROKEN: tuple[type[Variant], ...] = (
     ForgottenProducer,
     PoisonSkipped,
     *FAST,
+    *REFUSALS,
 )
 
 PRODUCT: tuple[type[Variant], ...] = (Variant,)

@@ -10,6 +10,7 @@ import msgspec
 from express.runtime.pipeline import Ordering
 from tests.simulation.broker import Terms
 from tests.simulation.network import Odds
+from tests.simulation.topic import DEAD, OUT
 
 Mode = Literal["alo", "eos"]
 
@@ -119,7 +120,7 @@ def draw(seed: int, mode: Mode | None = None) -> Draw:
         fetch_bytes=chance.choice((100, 1_000, 1 << 20)),
         fetch_wait_ms=chance.choice((200, 500, 1_000)),
         batch_bytes=chance.choice((100, 2_000, 1 << 20)),
-        terms={},
+        terms=_terms(chance) if chance.random() < 0.4 else {},
         tells_configs=chance.random() < 0.5,
         compression=chance.choice((None, None, None, "gzip")),
         ordering=chance.choice(("key", "key", "partition", "none")),
@@ -144,6 +145,12 @@ def _ends(chance: random.Random, trouble: float) -> dict[str, float]:
     calm, rough = (1 - trouble) / sum(inline.values()), trouble / sum(others.values())
     found = {end: weight * calm for end, weight in inline.items()}
     return found | {end: weight * rough for end, weight in others.items()}
+
+
+def _terms(chance: random.Random) -> dict[str, Terms]:
+    """Topics that do not take everything. A dead letter of the least form is taken by all of them."""
+    results = Terms(chance.choice((1_200, 2_000, 10_000)), keyed=chance.random() < 0.3)
+    return {OUT: results, DEAD: Terms(chance.choice((2_500, 100_000, 1_048_588)))}
 
 
 def _weights(chance: random.Random, names: tuple[str, ...]) -> dict[str, float]:

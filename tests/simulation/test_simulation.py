@@ -43,6 +43,7 @@ def test_every_seed_keeps_every_promise(mode: str) -> None:
 
     assert [f"--seed {v.draw.seed} --mode {mode}: {v.violation}" for v in verdicts if v.violation] == []
     assert paths.fast >= FAST_SHARE * paths.total, paths.told()
+    assert sum(v.refused for v in verdicts) > 0
     assert sum(v.rebalances for v in verdicts) > 3 * SEEDS
     if mode == "alo":
         assert sum(v.duplicates for v in verdicts) > 0  # the storm is one
