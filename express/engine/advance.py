@@ -301,7 +301,6 @@ def child_ended(x: Execution, frame: Frame, join: Join) -> None:
 
 def _fail_join(x: Execution, join: Join, failure: StatesError) -> None:
     parent = join.frame
-    parent.release()
     step = recover(x, parent, join.row, failure)
     if step != WAIT:
         x.ready.append((parent, step))
