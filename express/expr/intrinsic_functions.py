@@ -254,15 +254,17 @@ def _parsing(data: JSON) -> int:
 
 
 def _formatting(template: JSON, *values: JSON) -> int:
-    pieces = 0
+    """A text is copied, an array or object is written in Python; so is a template with escapes read."""
+    units = 0
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            units += len(value) >> 6
+        elif kind is dict or kind is list:
+            units += 5 * weight(value, UNITS // 5 + 1)
     if type(template) is str and len(template) > LARGE_TEXT >> 4:
-        pieces = len(template) * 3 // 2 if "\\" in template else len(template) >> 3
-    return pieces + sum(_displayed(value) for value in values)
-
-
-def _displayed(value: JSON) -> int:
-    """A text is copied, anything else is written in Python."""
-    return len(value) >> 6 if type(value) is str else 5 * weight(value, UNITS // 5 + 1)
+        units += len(template) * 3 // 2 if "\\" in template else len(template) >> 3
+    return units
 
 
 def _splitting(data: JSON, separators: JSON) -> int:
