@@ -94,7 +94,8 @@ class Parking(Performing):
         point = answered(
             segments, site, stepped.value if error is None else failed(call.asked(program, site), error), call
         )
-        if point[0] == END and type(slot) is set and self._callbacks is None and run.owned is None:
+        late = len(program.resources) > 1 and self._too_late(call.deadline)  # a task after it may have held up the loop
+        if point[0] == END and type(slot) is set and self._callbacks is None and run.owned is None and not late:
             slot.discard(run)
             self.running -= 1
             finish: Finish | None = run.end(point, Finish("SUCCEEDED", point[1]))

@@ -174,3 +174,11 @@ def test_a_pass_with_assign_is_measured() -> None:
     assert compare(case).wrong is None
     ran = run(compile_definition(case.definition), case)
     assert (ran.error, "'S1'" in str(ran.cause)) == ("States.DataLimitExceeded", True)
+
+
+def test_a_later_task_that_holds_up_the_loop_past_the_deadline() -> None:
+    """The end of a handler that was waited for leads on to a task that takes too long: TIMED_OUT, too."""
+    replies = {"S0": [Reply(output=1, after=0.25)], "S1": [Reply(output=1, busy=5.0)]}
+    case = case_of(machine(TASK, TASK, TimeoutSeconds=3), {}, replies)
+    assert compare(case).wrong is None
+    assert run(compile_definition(case.definition), case).status == "TIMED_OUT"
