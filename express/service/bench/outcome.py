@@ -92,13 +92,13 @@ MOST_FAILED = 0.01
 
 
 def mostly_failed(result: Result) -> bool:
-    """Whether so many executions failed, timed out or were rejected that the figures are of no use."""
+    """Whether so many executions failed or timed out that the figures are of no use."""
     return unsuccessful(result.counts) > MOST_FAILED * result.counts.scheduled
 
 
 def unsuccessful(counts: Counts) -> int:
     """Return how many executions ended without success."""
-    return counts.failed + counts.timed_out + counts.rejected
+    return counts.failed + counts.timed_out
 
 
 def warnings(result: Result) -> list[str]:
