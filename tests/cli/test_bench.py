@@ -206,7 +206,17 @@ def test_workflows_of_other_pipelines_are_started(tmp_path: Path, devbroker_proc
         done = bench(tmp_path, *SHORT, "--json", "-c", "express.toml", definition=STARTER)
     else:
         (tmp_path / "machine.asl.json").write_text(json.dumps(STARTER))
-        command = [sys.executable, "-m", "express", "bench", "--pipeline", "express.toml#starter", "--json", "-i", "iot"]
+        command = [
+            sys.executable,
+            "-m",
+            "express",
+            "bench",
+            "--pipeline",
+            "express.toml#starter",
+            "--json",
+            "-i",
+            "iot",
+        ]
         done = subprocess.run(
             [*command, *SHORT, "--partitions", "2"],
             cwd=tmp_path,
