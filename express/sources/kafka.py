@@ -77,6 +77,8 @@ class KafkaSource:
         self._commits: set[asyncio.Task[None]] = set()
         self._warned = False
         self._doubts = Doubts()
+        self._lost_records = False
+        """Whether a poll has failed: the client may have moved on over records that nobody was given."""
 
     async def start(self, assignments: Assignments) -> None:
         """Join the group. Raises SourceError where the cluster can't be reached or a topic is missing."""
@@ -84,6 +86,7 @@ class KafkaSource:
         # The assignor keeps what it knows in its class; several consumers in a process need one each.
         sticky = type("StickyAssignor", (StickyPartitionAssignor,), {})
         make = consumer_class(AIOKafkaConsumer, self._doubts)
+        self._lost_records = False
         self._consumer = make(**{"partition_assignment_strategy": (sticky,), **self._properties})
         self._listener = _Listener(assignments, self._commits)
         self._pulse = Pulse(self._consumer)
@@ -105,6 +108,15 @@ class KafkaSource:
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
     ) -> Sequence[tuple[Partition, Sequence[Event]]]:
         """At most `limit` records; also raises here what went wrong while partitions came or went."""
+        try:
+            return await self._poll(partitions, limit, wait_seconds)
+        except BaseException:
+            self._lost_records = True
+            raise
+
+    async def _poll(
+        self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
+    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
         consumer = self._running()
         assert self._listener is not None
         self._listener.check()
@@ -146,7 +158,13 @@ class KafkaSource:
             self._running().seek(TopicPartition(*partition), offset)
 
     def position(self, partition: Partition) -> int:
-        """Read from the client's state: its own call would wait for a position that is not known."""
+        """Read from the client's state: its own call would wait for a position that is not known.
+
+        Unknown from the first poll that failed to the next session: what the client had taken from other partitions
+        when a batch of one could not be read was handed to nobody, and its position is behind it already.
+        """
+        if self._lost_records:
+            return -1
         state = None if self._consumer is None else _state(self._consumer, TopicPartition(*partition))
         return state.position if state is not None and state.has_valid_position else -1
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiokafka.errors import CorruptRecordException
 
 from express.errors import CommitRefused, SourceError
 from express.ports import Event, Partition, Position, Source
@@ -272,3 +273,31 @@ async def test_a_static_member_comes_back_without_a_rebalance(address: str) -> N
 
         assert two.mine == had
         assert one.revocations == before
+
+
+async def test_a_poll_that_fails_leaves_no_position_to_commit(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that were taken from one partition when a batch of another could not be read were handed to nobody."""
+    topic = await new_topic(address)
+    await fill(address, topic, b"a", b"b")
+
+    async with member(address, unique("g"), topic) as (source, assigned):
+        getmany = source._running().getmany
+
+        async def fails(*partitions: Any, **how: Any) -> Any:
+            if await getmany(*partitions, **how):
+                raise CorruptRecordException("a batch of another partition")
+            return {}
+
+        monkeypatch.setattr(source._running(), "getmany", fails)
+        with pytest.raises(SourceError):
+            await _poll_for_ever(source)
+        assert source.position(Partition(topic, 0)) == -1
+        await source.stop()
+        await source.start(assigned)
+        assert [record.value for record in await take(source, 2)] == [b"a", b"b"]
+        assert source.position(Partition(topic, 0)) == 2
+
+
+async def _poll_for_ever(source: KafkaSource) -> None:
+    while True:
+        await source.poll(None, 10, 0.1)
