@@ -108,9 +108,11 @@ class KafkaSource:
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
     ) -> Sequence[tuple[Partition, Sequence[Event]]]:
         """At most `limit` records; also raises here what went wrong while partitions came or went."""
+        if self._listener is not None:
+            self._listener.check()
         try:
             return await self._poll(partitions, limit, wait_seconds)
-        except BaseException:
+        except Exception:  # a poll that is cancelled waits for records, and has taken none
             self._lost_records = True
             raise
 
@@ -118,8 +120,6 @@ class KafkaSource:
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
     ) -> Sequence[tuple[Partition, Sequence[Event]]]:
         consumer = self._running()
-        assert self._listener is not None
-        self._listener.check()
         wanted: list[TopicPartition] = []
         if partitions is not None:
             wanted = [TopicPartition(*partition) for partition in partitions] or [NOWHERE]

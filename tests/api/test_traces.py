@@ -81,7 +81,7 @@ def test_an_execution_is_one_trace_with_a_span_for_each_state_and_call(collector
         "error.type": "RuntimeError",
         "aws.xray.trace_header": "Root=1",
     }
-    assert attributes(state) == {"express.state.type": "Task", "express.attempts": 2}
+    assert attributes(state) == {"express.state.type": "Task", "express.attempts": 2, "error.type": "RuntimeError"}
     assert attributes(first)["error.type"] == "RuntimeError"
     assert (root.kind, state.kind, first.kind) == (
         Span.SPAN_KIND_SERVER,

@@ -536,7 +536,7 @@ def test_placeholders_stand_for_anything_when_allowed() -> None:
 def test_a_definition_is_an_object(data: JSON) -> None:
     """Anything else is refused in AWS's words."""
     (found,) = check(data)
-    assert (found.code, found.message) == ("INVALID_JSON_DESCRIPTION", "Definition must be a valid JSON object")
+    assert (found.code, found.message) == ("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object")
 
 
 def test_without_grammars_the_outside_is_judged() -> None:
