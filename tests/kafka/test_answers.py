@@ -76,7 +76,7 @@ async def test_no_answer_to_a_write_is_repeated_for_ever(monkeypatch: pytest.Mon
             assert found == {}
             for part in (name, f.output, f"{f.input} ", "at offset 0"):
                 assert part in worker.processor.stopped
-            assert worker.counters.started == RECORDS
+            assert 1 <= worker.counters.started <= RECORDS  # it may stop before all were fetched; none began twice
             f.workers.clear()
 
 

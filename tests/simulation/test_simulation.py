@@ -81,7 +81,7 @@ def test_a_set_of_seeds_that_leaves_the_fast_path_out_fails(
 ) -> None:
     """The command counts the records of each path, and fails where the fast one carried less than half of them."""
     monkeypatch.setattr(simulation, "SHARED", 1)
-    monkeypatch.setattr(sys, "argv", ["simulation", "--from", "0", "--seeds", "15", "--jobs", "1"])
+    monkeypatch.setattr(sys, "argv", ["simulation", "--from", "200", "--seeds", "30", "--jobs", "1"])
     with pytest.raises(SystemExit) as good:
         simulation.main()
     assert (good.value.code, "on the fast path" in capsys.readouterr().out) == (0, True)
