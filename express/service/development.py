@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from express.config import Config, load
+from express.config import Config, Pipeline, load
 from express.docs.samples import shipped
 from express.ports import Partition
 from express.service.children import LineChild
@@ -23,6 +23,13 @@ from express.sources.topics import create_topics, ends
 from express.telemetry.report import Data, in_flight
 
 PARTITIONS = 12
+
+PREFIX = "express-dev."
+"""Begins the names of all topics, so that none is another's."""
+
+MARK = ("retention.ms", "86400717")
+"""Tells topics that `express dev` has made, on any broker: nobody else would choose a day and 717 ms."""
+
 REPORT_INTERVAL = "250ms"
 
 KINDS = {"iot": ("reading", 0.9), "orders": ("order", 0.05), "documents": ("document", 0.05)}
@@ -73,7 +80,7 @@ class Development:
 
     async def start(self) -> None:
         """Make the topics, start workers and events."""
-        await create_topics(self._properties, _topics(self.config), PARTITIONS)
+        await create_topics(self._properties, _topics(self.config), PARTITIONS, MARK)
         self._starts = await ends(self._properties, _topics(self.config))
         await self.service.start(any_port=True)
         self._running = asyncio.create_task(self.service.run())
@@ -190,8 +197,18 @@ def _config(options: Options, address: str) -> Config:
         *options.settings,
     )
     config = load([shipped("express.toml")], settings=settings).config
-    pipelines = [pipeline for pipeline in config.pipelines if pipeline.name in options.pipelines]
+    pipelines = [_apart(pipeline) for pipeline in config.pipelines if pipeline.name in options.pipelines]
     return msgspec.structs.replace(config, pipelines=pipelines)
+
+
+def _apart(pipeline: Pipeline) -> Pipeline:
+    """The same pipeline over topics of development's own."""
+    return msgspec.structs.replace(
+        pipeline,
+        topics=[PREFIX + topic for topic in pipeline.topics],
+        output=PREFIX + pipeline.output,
+        dead_letter=PREFIX + pipeline.dead_letter,
+    )
 
 
 def _topics(config: Config) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -10,6 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from express.errors import SourceError
+from express.sources.topics import create_topics, ends
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,6 +67,34 @@ def test_real_kafka(kafka: str) -> None:
         assert code == 0, err
         assert out.startswith("3,000 events, 3,000 with a terminal record: ")
     assert "development broker" not in err
+
+
+async def test_topics_of_others_are_refused(devbroker_process: str) -> None:
+    """A topic that `dev` has not made is refused by name with 104; nothing is made or written."""
+    properties = {"bootstrap_servers": devbroker_process}
+    foreign = "express-dev.iot.results"
+    await create_topics(properties, [foreign, "iot.events"], 1)
+    options = ("--kafka", devbroker_process, "--only", "iot", "--events", "10")
+    code, out, err = await asyncio.to_thread(finish, start(*options))
+
+    assert (code, out) == (104, ""), err
+    assert f"the topic {foreign} is there already" in " ".join(err.split())
+    assert set((await ends(properties, [foreign, "iot.events"])).values()) == {0}
+    with pytest.raises(SourceError, match="there is no topic"):
+        await ends(properties, ["express-dev.iot.events"])
+
+
+async def test_own_topics_are_used_again(devbroker_process: str) -> None:
+    """A second run takes the topics of the first, and neither touches topics without the prefix."""
+    properties = {"bootstrap_servers": devbroker_process}
+    await create_topics(properties, ["orders.events"], 1)
+    for _ in range(2):
+        options = ("--kafka", devbroker_process, "--only", "orders", "--events", "10")
+        code, _, err = await asyncio.to_thread(finish, start(*options))
+        assert code == 0, err
+
+    assert set((await ends(properties, ["orders.events"])).values()) == {0}
+    assert sum((await ends(properties, ["express-dev.orders.events"])).values()) == 20
 
 
 def until_events_flow(process: subprocess.Popen[str]) -> float:
