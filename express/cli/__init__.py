@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("express.cli.deploy:command", "Create or update a state machine on a running server."),
     "describe": ("express.cli.describe:command", "Describe a state machine or an execution of a running server."),
     "dev": ("express.cli.dev:command", "Run the sample workflows on a stream of events, and watch."),
+    "docs": ("express.cli.docs:command", "Read the documentation."),
     "env": ("express.cli.env:command", "Print the variables that point AWS tools to the local API."),
     "exec": ("express.cli.exec:command", "Run one execution in this process and print its output."),
     "explain": ("express.cli.explain:command", "Explain a code of `express validate`, with examples."),
