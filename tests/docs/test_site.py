@@ -15,6 +15,7 @@ def test_every_page_has_its_place() -> None:
     assert sorted(pages()) == sorted(file.stem for file in FOLDER.glob("*.md"))
     assert list(dict.fromkeys(page.section for page in pages().values())) == [
         "Start",
+        "Tutorials",
         "How-to",
         "Reference",
         "Explanation",
