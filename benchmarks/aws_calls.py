@@ -17,7 +17,7 @@ from express.config import Aws
 from express.engine.effects import StartTask
 from express.integrations import LocalFunctions
 from express.integrations.aws import AwsCalls
-from express.integrations.functions import Functions
+from express.integrations.lambda_ import Functions
 from express.ports import Integration, TaskContext
 from express.values import JSON
 

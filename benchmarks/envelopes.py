@@ -16,10 +16,10 @@ from express.engine.effects import StartTask
 from express.ports import Headers, Partition, Position, Record, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
-from express.runtime.executor import Executor
-from express.runtime.lane import Lane
-from express.runtime.pipeline import Pipeline, Workflow
-from express.runtime.records import Naming
+from express.runtime.drain.assignment import Lane
+from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.executor.executor import Executor
+from express.runtime.records.terminal_record import Naming
 from express.runtime.routed import dispatcher_kind
 from express.values import JSON
 

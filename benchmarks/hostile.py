@@ -26,9 +26,9 @@ from express.compiler import compile_definition
 from express.engine import About, Entropy, Program, advance, start
 from express.engine.effects import Effect, Finish, Yield
 from express.engine.execution import Execution
-from express.engine.fast import begin
-from express.engine.inflate import inflate
+from express.engine.handover import inflate
 from express.engine.program import END
+from express.engine.segments import begin
 from express.runtime.clock import SystemEntropy
 
 JSON = Any

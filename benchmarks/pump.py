@@ -220,9 +220,9 @@ async def pump(
 async def express(bootstrap: str, run: str, events: int, delivery: str) -> float:
     """The same through the real parts of a worker. The CPU seconds from the first record to the last commit."""
     from express.config import load
-    from express.service.build import build
-    from express.service.measure import settle_garbage
     from express.service.prepare import prepare as job_of
+    from express.service.worker_metrics import settle_garbage
+    from express.service.worker_parts import build
 
     with tempfile.TemporaryDirectory() as folder:
         workflow = Path(folder) / "w2.asl.json"

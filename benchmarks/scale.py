@@ -35,8 +35,8 @@ import orjson
 from benchmarks import drains, engine, hand, pump, waiting
 from benchmarks.measure import take_turns
 from express.compiler import compile_definition
-from express.runtime.executor import Executor
-from express.service.measure import settle_garbage
+from express.runtime.executor.executor import Executor
+from express.service.worker_metrics import settle_garbage
 
 JSON = Any
 Row = dict[str, float]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.tracing [--quick]
 
-The two checks stand in `runtime.through` and `runtime.dispatch` as they stand here: is this offset sampled, and was
+The two checks stand in `runtime.records.fast_path` and `runtime.records.dispatcher` as they stand here: is this offset sampled, and was
 the execution slow. Both loops take turns in one process; what counts is the difference of their best times.
 """
 
@@ -12,7 +12,7 @@ import argparse
 
 from benchmarks.measure import take_turns
 from express.ports import GOLDEN, MASK
-from express.telemetry.traces import Trace, Tracer
+from express.telemetry.trace_sampling import Trace, Tracer
 
 
 class Nowhere:

@@ -29,8 +29,8 @@ from express.engine import About, Program
 from express.engine.effects import StartTask
 from express.ports import Describe, Direct, Tally, TaskContext
 from express.runtime.clock import SystemClock
-from express.runtime.executor import Executor
-from express.service.measure import resident_bytes, settle_garbage
+from express.runtime.executor.executor import Executor
+from express.service.worker_metrics import resident_bytes, settle_garbage
 
 JSON = Any
 

@@ -13,9 +13,9 @@ from express.asl.lint import MachineType, lint
 from express.asl.scan import load_definition
 from express.engine.program import END, Program, Scope
 from express.errors import DefinitionError, Diagnostic
+from express.segments.linker import fuse
 from express.states import KINDS
 from express.states.checks import EXPR_CHECKS
-from express.states.fuse import fuse
 from express.states.lowering import Lowering
 from express.states.width import machine_width
 from express.values import JSON, dumps

@@ -13,8 +13,8 @@ import msgspec
 from express.engine import About, History
 from express.engine.effects import Finish, StartTask
 from express.errors import StatesError
+from express.record_format import HeaderBlock
 from express.values import JSON
-from express.wire import HeaderBlock
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]] | HeaderBlock
 
@@ -424,7 +424,7 @@ GOLDEN, MASK = 2_654_435_769, 0xFFFF_FFFF
 
 
 class Tracing(Protocol):
-    """Who takes ended executions as traces. The host asks nobody but these two numbers (`telemetry.traces`):
+    """Who takes ended executions as traces. The host asks nobody but these two numbers (`telemetry.trace_sampling`):
 
     an execution is sampled, and recorded, where `offset * GOLDEN & MASK < threshold`; it is told where it was
     sampled, did not succeed, or took longer than `slow` seconds.

@@ -19,12 +19,12 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
-from express.api.chance import token_hex
-from express.api.doors import Doors, open_doors
+from express.api.accept import Doors, open_doors
+from express.api.context import Api
 from express.api.executions import TRACEPARENT
 from express.api.guard import CONTENT_TYPE, Guard
-from express.api.host import Api
-from express.api.wire import Answer, answer, failure
+from express.api.ids import token_hex
+from express.api.protocol import Answer, answer, failure
 from express.errors import ApiError, ConfigError
 from express.telemetry.doorway import http_log, unreadable
 

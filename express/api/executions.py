@@ -12,22 +12,22 @@ import msgspec
 import orjson
 
 from express.api.arns import check_name
-from express.api.chance import uuid4_text
 from express.api.errors import validation
+from express.api.ids import uuid4_text
 from express.api.registry import Registry, Target
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
-from express.engine.fast import Ended as AtOnce
+from express.engine.segments import Ended as AtOnce
 from express.errors import RUNTIME, ApiError, ConfigError, SinkError
 from express.integrations.mocks import MockedExecutions
 from express.ports import GOLDEN, MASK, Clock, Headers, LogSink, Partition
-from express.runtime.executor import Executor, Run
-from express.runtime.headers import trace as trace_context
-from express.runtime.records import Naming
+from express.runtime.executor.executor import Executor, Run
+from express.runtime.records.headers import trace as trace_context
+from express.runtime.records.terminal_record import Naming
 from express.stores.ring import Ended, Ring
-from express.telemetry.logs import CAUSE_LENGTH, ERROR_LENGTH, LoggedEvents, clipped, line_slices
+from express.telemetry.execution_log.events import CAUSE_LENGTH, ERROR_LENGTH, LoggedEvents, clipped, line_slices
 from express.telemetry.slices import LogSlices
-from express.telemetry.traces import Trace, Tracer, trace_of
+from express.telemetry.trace_sampling import Trace, Tracer, trace_of
 from express.values import JSON, text
 
 log = logging.getLogger(__name__)

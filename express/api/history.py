@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from express.telemetry.logs import BARE
+from express.telemetry.execution_log.events import BARE
 from express.values import JSON
 
 _NO_DETAILS = BARE | {"LambdaFunctionStarted", "MapRunSucceeded", "MapRunAborted"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from express.asl.scan import problem_of
-from express.runtime.payload import Rejected, admit
+from express.runtime.records.json_input import Rejected, admit
 from express.values import JSON
 
 

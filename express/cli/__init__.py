@@ -29,7 +29,7 @@ EXIT_HANDLER = 107
 """A handler module that crashes while it is imported."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "bench": ("express.cli.bench:command", "Load on a workflow by schedule, and what AWS would charge."),
+    "bench": ("express.cli.bench.command:command", "Load on a workflow by schedule, and what AWS would charge."),
     "broker": ("express.cli.broker:command", "Run the development Kafka broker by itself."),
     "compile": ("express.cli.compile:command", "Show what the compiler makes of a definition."),
     "config": ("express.cli.config:command", "Show the configuration, and where each value comes from."),

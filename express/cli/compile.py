@@ -72,7 +72,7 @@ def source(program: Program) -> Iterator[str]:
     if program.segments is None:
         yield "# no segments: the first state has no fast form, so the transition table runs it all"
         return
-    yield "# (row, data, counts, variables, bound, …): where an execution stands; see express/engine/fast.py"
+    yield "# (row, data, counts, variables, bound, …): where an execution stands; see express/engine/segments.py"
     yield program.segments.source.rstrip()
 
 

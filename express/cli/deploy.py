@@ -13,7 +13,7 @@ from express.errors import ApiError
 
 if TYPE_CHECKING:
     from express.asl.lint import MachineType
-    from express.service.templates import Template
+    from express.deploy.templates import Template
     from express.values import JSON
 
 CREATED = "created"
@@ -51,7 +51,7 @@ def command(
     CDK, a Terraform plan or state (terraform show -json), serverless.yml. ${NAME} that the file does not say is
     filled in with -s.
     """
-    from express.service.templates import read_templates
+    from express.deploy.templates import read_templates
 
     values = dict(entry.partition("=")[::2] for entry in given)
     templates = read_templates(file, values, only)

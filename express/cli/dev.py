@@ -16,12 +16,12 @@ import uvloop
 
 from express.cli import EXIT_FINDINGS, EXIT_INTERRUPTED
 from express.cli.numbers import MOST_EVENTS, MOST_PROCESSES, Seed
-from express.service.children import ChildFailed, LineChild
+from express.service.dev_processes import ChildFailed, LineChild
 
 if TYPE_CHECKING:
     from express.cli.live import Sampler
-    from express.service.development import Development, Options
-    from express.service.tally import Tally
+    from express.service.dev import Development, Options
+    from express.verify.tally import Tally
 
 DEFAULT_RATE = 2_000.0
 NOTICE = "development broker: one node, in memory, not for production"
@@ -77,14 +77,14 @@ def command(
     by reading the topics. Ctrl-C drains and ends. All topics begin with "express-dev."; one that is there already
     and was not made by this command is refused with 104, and nothing is written.
     """
-    from express.telemetry.applog import log_to_stderr
+    from express.telemetry.process_log import log_to_stderr
 
     log_to_stderr("warning", "text", "dev")
     if rate is None:
         rate = float("inf") if events is not None else DEFAULT_RATE
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         broker = None if kafka else runner.run(LineChild.start("express.devbroker", "--partitions", "12"))
-        from express.service.development import KINDS, Options
+        from express.service.dev import KINDS, Options
 
         options = Options(
             kafka=kafka,
@@ -113,7 +113,7 @@ async def _run(options: Options, broker: LineChild | None) -> int:
 
 
 async def _develop(options: Options, address: str, view: View) -> int:
-    from express.service.development import Development
+    from express.service.dev import Development
 
     development = Development(options, address, view.log)
     loop = asyncio.get_running_loop()

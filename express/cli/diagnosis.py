@@ -15,10 +15,10 @@ from express.asl.scan import not_utf8, scan
 from express.asl.scan_yaml import scan_yaml
 from express.cli.templated import Spot, broken, spots
 from express.config.files import read_bytes
+from express.deploy.nodes import Source, TemplateError
+from express.deploy.templates import Read, read_machines
 from express.errors import ConfigError, DefinitionError, Diagnostic
 from express.integrations.parameters import CHECKS
-from express.service.template_nodes import Source, TemplateError
-from express.service.templates import Read, read_machines
 from express.values import JSON
 
 ASL_ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml")

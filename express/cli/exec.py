@@ -21,7 +21,7 @@ from express.values import JSON
 
 if TYPE_CHECKING:
     from express.engine import History
-    from express.service.once import Once
+    from express.service.single_run import Once
 
 
 @rich_click.command()
@@ -54,7 +54,7 @@ def command(
     from express.engine import History
     from express.integrations.local import HandlerError
     from express.integrations.mocks import load_case
-    from express.service.once import run_once
+    from express.service.single_run import run_once
     from express.service.workflows import machine_name, read_definition
 
     config = load(files, settings=settings).config
@@ -83,7 +83,7 @@ def command(
 
 def _input(given: str) -> JSON:
     """Let an input in by the door of records and requests."""
-    from express.runtime.payload import Rejected, admit
+    from express.runtime.records.json_input import Rejected, admit
 
     try:
         if given == "-":

@@ -11,8 +11,8 @@ import msgspec
 from express.cli.columns import fitting
 from express.metering import PriceTable, Totals, cost
 from express.runtime.counters import Histogram
-from express.service.development import Development, terminal_of
-from express.telemetry.report import Data, in_flight
+from express.service.dev import Development, terminal_of
+from express.telemetry.worker_report import Data, in_flight
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

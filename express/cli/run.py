@@ -17,7 +17,7 @@ from express.cli.definitions import refuse
 from express.config import load
 
 if TYPE_CHECKING:
-    from express.service.running import Service
+    from express.service.service import Service
 
 SHORT_DRAIN = 0.5
 """A drain that takes less is not worth a word."""
@@ -38,8 +38,8 @@ def command(
     """
     from express.integrations.local import HandlerError
     from express.service.prepare import BrokenWorkflow, prepare, workers_of
-    from express.service.running import Service
-    from express.telemetry.applog import log_to_stderr
+    from express.service.service import Service
+    from express.telemetry.process_log import log_to_stderr
 
     if workers is not None:
         settings = (*settings, f"workers.count={workers}")

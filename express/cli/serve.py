@@ -18,7 +18,7 @@ from express.config import Config, load
 
 if TYPE_CHECKING:
     from express.service.api import ApiServer
-    from express.service.deploying import Refused
+    from express.service.workflow_reload import Refused
 
 
 @rich_click.command()
@@ -55,7 +55,7 @@ def command(
     Ends with SIGTERM or Ctrl-C. `express env` prints what the tools need to find it.
     """
     from express.integrations.local import HandlerError
-    from express.telemetry.applog import log_to_stderr
+    from express.telemetry.process_log import log_to_stderr
 
     config = load(files, profile=profile, settings=settings).config
     config = _overridden(config, host, port, "" if ephemeral else store, strict)
@@ -77,8 +77,8 @@ def _overridden(config: Config, host: str | None, port: int | None, store: str |
 
 async def _serve(config: Config, workflows: tuple[str, ...], mock: str | None, *, watching: bool) -> int:
     from express.service.api import ApiServer
-    from express.service.deploying import Refused, deploy_file, watch
-    from express.service.watching import Watched
+    from express.service.api_telemetry import Watched
+    from express.service.workflow_reload import Refused, deploy_file, watch
 
     server = ApiServer(
         config.api,
@@ -114,8 +114,8 @@ async def _serve(config: Config, workflows: tuple[str, ...], mock: str | None, *
 
 def _kafka(config: Config) -> dict[str, Any]:
     """How to reach the cluster, and the input topics of state machines, for servers that need them."""
+    from express.kafka.properties import client_properties
     from express.service.workflows import machine_name
-    from express.sources.properties import client_properties
 
     if not (config.api.queue or config.api.log_topic or config.kafka.produce):
         return {}

@@ -8,9 +8,9 @@ import msgspec
 
 from express.metering import Totals, cost, standard_cost
 from express.runtime.counters import Histogram
-from express.service.development import Development
+from express.service.dev import Development
 from express.service.prepare import prices
-from express.service.tally import Tally
+from express.verify.tally import Tally
 
 MIB = 1 << 20
 

@@ -9,10 +9,10 @@ from express.asl.lint import RULES, MachineType, duplicate_fields
 from express.asl.positions import Place, Position, Scanned, follow
 from express.asl.scan import scan
 from express.asl.scan_yaml import scan_yaml
+from express.deploy.machines import Machine
+from express.deploy.nodes import Node, Source, TemplateError
+from express.deploy.templates import Read
 from express.errors import DefinitionError, Diagnostic
-from express.service.template_machines import Machine
-from express.service.template_nodes import Node, Source, TemplateError
-from express.service.templates import Read
 from express.values import JSON
 
 Judge = Callable[[JSON, MachineType | None], Iterable[Diagnostic]]

@@ -13,7 +13,7 @@ from express.config import Config, load
 from express.errors import ConfigError
 
 if TYPE_CHECKING:
-    from express.service.verify import Target, Verdict
+    from express.verify.verify import Target, Verdict
 
 COLUMNS = {
     "records": "records",
@@ -63,8 +63,8 @@ def command(
     May be run at any time, beside running workers: what is not finished yet counts as to come. Exit codes: 0 all
     is well, 1 something is missing, doubled against the promise, or wrong.
     """
-    from express.service.verify import verify
-    from express.telemetry.applog import log_to_stderr
+    from express.telemetry.process_log import log_to_stderr
+    from express.verify.verify import verify
 
     log_to_stderr("warning", "text", "verify")
     if explicit["inputs"] or explicit["output"]:
@@ -81,7 +81,7 @@ def command(
 
 
 def _explicit(explicit: dict[str, Any]) -> Target:
-    from express.service.verify import Target
+    from express.verify.verify import Target
 
     if not (explicit["inputs"] and explicit["output"]):
         raise click.UsageError("--input and --output go together")
@@ -97,7 +97,7 @@ def _explicit(explicit: dict[str, Any]) -> Target:
 
 def _configured(config: Config, names: tuple[str, ...]) -> list[Target]:
     from express.config import choose
-    from express.service.verify import target_of
+    from express.verify.verify import target_of
 
     known = {pipeline.name: pipeline for pipeline in config.pipelines}
     if not known:
@@ -108,7 +108,7 @@ def _configured(config: Config, names: tuple[str, ...]) -> list[Target]:
 
 
 def _properties(config: Config, bootstrap: str | None) -> dict[str, Any]:
-    from express.sources.properties import client_properties
+    from express.kafka.properties import client_properties
 
     properties = client_properties(config.kafka).consumer
     return {**properties, "bootstrap_servers": bootstrap} if bootstrap else properties

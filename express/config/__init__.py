@@ -1,6 +1,5 @@
 """Configuration: TOML files, environment and command line into strict structs, each value with its origin."""
 
-from express.config.describe import schema
 from express.config.load import Loaded, choose, flat, load
 from express.config.model import (
     Api,
@@ -26,6 +25,7 @@ from express.config.model import (
 )
 from express.config.quantities import Duration, Secret, Size, reveal
 from express.config.rules import flat_properties, property_name
+from express.config.schema import schema
 
 __all__ = [
     "Api",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from express.config.lines import KeyPath
-from express.config.shape import Problem
+from express.config.validate import Problem
 
 RENAMED = {
     "sasl.mechanisms": "sasl_mechanism",

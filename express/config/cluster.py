@@ -8,7 +8,7 @@ from typing import Any
 
 from express.config.lines import KeyPath
 from express.config.model import Config
-from express.config.shape import Problem
+from express.config.validate import Problem
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 

@@ -17,7 +17,7 @@ from typing import Any
 from express.config.dotenv import ORIGINS
 from express.config.files import read_bytes
 from express.config.lines import KeyPath, dotted, key_lines
-from express.config.shape import wants_text
+from express.config.validate import wants_text
 from express.errors import ConfigError
 
 PREFIX = "EXPRESS_"

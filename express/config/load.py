@@ -15,7 +15,7 @@ from express.config.files import read_text
 from express.config.lines import KeyPath, dotted
 from express.config.model import Config, decode_custom
 from express.config.rules import property_name, rule_problems
-from express.config.shape import Problem, nearest, problems
+from express.config.validate import Problem, nearest, problems
 from express.errors import ConfigError
 
 MOST_PROBLEMS = 100

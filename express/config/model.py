@@ -363,6 +363,10 @@ class Config(Section, frozen=True, kw_only=True):
     breaker: Breaker = field(default_factory=Breaker)
     limits: dict[str, Limit] = field(default_factory=dict)
 
+    def group_of(self, pipeline: Pipeline) -> str:
+        """Return the consumer group of a pipeline: its own, or the common prefix and its name."""
+        return pipeline.group or f"{self.kafka.group}-{pipeline.name}"
+
     def function_table(self) -> dict[str, Function]:
         """`functions` with the short form `name = "module:function"` written out."""
         return {

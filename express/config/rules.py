@@ -8,12 +8,12 @@ from typing import Any
 
 from express.config.client import client_problems
 from express.config.cluster import cluster_problems
+from express.config.external_rules import outside_problems
 from express.config.lines import KeyPath
 from express.config.model import Config, Pipeline
-from express.config.outside import outside_problems
 from express.config.quantities import is_reference
-from express.config.shape import Problem
 from express.config.topics import topic_problems
+from express.config.validate import Problem
 
 SECRET_KEY = re.compile(r"passw(or)?d|secret|token|credential|api[_.-]?key|jaas", re.IGNORECASE)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from express.config.lines import KeyPath
 from express.config.model import Config
-from express.config.shape import Problem
+from express.config.validate import Problem
 
 LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 """What Kafka takes, but for `.` and `..`."""

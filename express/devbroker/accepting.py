@@ -7,7 +7,7 @@ import time
 from express.devbroker.batch import CODEC_MASK, HEADER, Header
 from express.devbroker.codes import Code, RefusedError
 from express.devbroker.topics import CONFIGS, Topic
-from express.wire import read_sized, read_varint
+from express.record_format import read_sized, read_varint
 
 NO_TIME = -1
 

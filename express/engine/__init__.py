@@ -1,8 +1,8 @@
 """The pure engine: runs an execution over a compiled program, answering events with effects."""
 
-from express.engine.advance import advance, deliver, start
 from express.engine.execution import About, Entropy, Execution
 from express.engine.history import History
+from express.engine.interpreter import advance, deliver, start
 from express.engine.program import Program
 
 __all__ = ["About", "Entropy", "Execution", "History", "Program", "advance", "deliver", "start"]

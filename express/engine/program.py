@@ -106,7 +106,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
     `timeout` is the top-level TimeoutSeconds; `size` the definition's bytes (metering); `digest` its SHA-256;
     `width` what data and frames are multiplied with (metering, back-pressure);
-    `segments` the second linking (`engine.fast.Segments`), None where the machine has none.
+    `segments` the second linking (`engine.segments.Segments`), None where the machine has none.
     """
 
     scope: Scope

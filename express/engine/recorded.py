@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from express.engine.effects import Effect, Finish
 from express.engine.execution import About, Entropy, Execution, Prepare
-from express.engine.fast import Call, Segments, begin, transitions
+from express.engine.handover import inflate
 from express.engine.history import History
-from express.engine.inflate import inflate
 from express.engine.program import END, EXECUTION_SECONDS, Program, cap
+from express.engine.segments import Call, Segments, begin, transitions
 from express.values import JSON
 
 

@@ -14,10 +14,10 @@ from typing import Any, NoReturn, TypeAlias
 import msgspec
 
 from express.errors import RUNTIME, ExpressionError, StatesError
-from express.expr.path_nodes import Path
-from express.expr.path_select import Miss
-from express.expr.path_syntax import parse
-from express.expr.paths import compile_reader
+from express.expr.jsonpath.compile import compile_reader
+from express.expr.jsonpath.nodes import Path
+from express.expr.jsonpath.select import Miss
+from express.expr.jsonpath.syntax import parse
 from express.expr.scope import Predicate, Read, Scope
 from express.values import JSON, is_number, parse_timestamp, utf16_key
 

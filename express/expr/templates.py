@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from express.errors import RUNTIME, ExpressionError, StatesError
-from express.expr.growth import Growth, Template, constant, template, total
-from express.expr.intrinsics import compile_call
-from express.expr.path_fuel import shown
-from express.expr.path_nodes import Path
-from express.expr.path_select import Miss
-from express.expr.path_syntax import parse
-from express.expr.paths import compile_reader, path_growth
+from express.expr.intrinsics.compile import compile_call
+from express.expr.jsonpath.budget import shown
+from express.expr.jsonpath.compile import compile_reader, path_growth
+from express.expr.jsonpath.nodes import Path
+from express.expr.jsonpath.select import Miss
+from express.expr.jsonpath.syntax import parse
 from express.expr.scope import Read, Scope
+from express.expr.size_growth import Growth, Template, constant, template, total
 from express.values import JSON, size
 
 __all__ = ["Template", "compile_template"]

@@ -10,10 +10,10 @@ import msgspec
 from express.asl.resources import Resource
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError, Unsendable
-from express.integrations.gates import Gates
+from express.integrations.circuit_breaker import Gates
 from express.integrations.local import LocalFunctions
-from express.integrations.outside import Here, Outside
-from express.integrations.waiting import TOKEN, by_token, plain
+from express.integrations.registry import Here, Outside
+from express.integrations.task_token import TOKEN, by_token, plain
 from express.ports import Binding, Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON
 

@@ -13,7 +13,7 @@ import msgspec
 
 from express.asl.lint.checks import UnknownMember, plain
 from express.asl.resources import Resource
-from express.integrations import apigateway, nested, produce
+from express.integrations import apigateway, kafka_produce, start_execution
 from express.integrations.aws.calls import available
 from express.integrations.aws.clients import service_model
 from express.integrations.aws.names import Spelling, folder, optimized_member, sdk_member
@@ -26,8 +26,8 @@ from express.values import JSON
 DOCUMENTED: dict[str, Collection[str]] = {
     "http:invoke": requests.MEMBERS,
     "apigateway:invoke": apigateway.MEMBERS,
-    "states:startExecution": nested.MEMBERS,
-    "kafka:produce": produce.MEMBERS,
+    "states:startExecution": start_execution.MEMBERS,
+    "kafka:produce": kafka_produce.MEMBERS,
 }
 """Integrations whose members no model of a service has."""
 

@@ -23,7 +23,7 @@ from aiokafka.errors import (
 
 from express.errors import ExpressError
 from express.kafka.answers import repair_answers
-from express.kafka.produce import sending_in_parts
+from express.kafka.patches.produce import sending_in_parts
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to say goodbye."""

@@ -10,20 +10,20 @@ from typing import NamedTuple
 
 from express.engine import About, Execution
 from express.engine.effects import Finish
-from express.engine.fast import Ended, Point, ended
 from express.engine.program import END
+from express.engine.segments import Ended, Point, ended
 from express.ports import Clock, Event, Record, Sink
-from express.runtime import cloudevents
 from express.runtime.counters import Counters
-from express.runtime.dispatch import Dispatcher, bill, result_of
-from express.runtime.envelope import opener
-from express.runtime.executor import Caller, Executor, Run
-from express.runtime.headers import NOTHING, TRACEPARENT, TRACESTATE, Carried, Carrier, trace, trace_headers
-from express.runtime.lane import Lane
-from express.runtime.payload import Rejected, heap_bytes
-from express.runtime.pipeline import Pipeline
-from express.runtime.records import HEADERS_ROOM, Naming, record_bytes
-from express.runtime.routing import Machine, Router
+from express.runtime.drain.assignment import Lane
+from express.runtime.drain.pipeline import Pipeline
+from express.runtime.executor.executor import Caller, Executor, Run
+from express.runtime.records import cloudevents
+from express.runtime.records.dispatcher import Dispatcher, bill, result_of
+from express.runtime.records.envelope import opener
+from express.runtime.records.headers import NOTHING, TRACEPARENT, TRACESTATE, Carried, Carrier, trace, trace_headers
+from express.runtime.records.json_input import Rejected, heap_bytes
+from express.runtime.records.routing import Machine, Router
+from express.runtime.records.terminal_record import HEADERS_ROOM, Naming, record_bytes
 from express.values import JSON
 
 

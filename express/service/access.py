@@ -6,9 +6,9 @@ import logging
 
 from express.config import Config
 from express.errors import ConfigError
-from express.runtime import offset_map
-from express.sources.access import METADATA_BYTES, knock, metadata_limit, missing_topics
-from express.sources.properties import client_properties
+from express.kafka.access import METADATA_BYTES, knock, metadata_limit, missing_topics
+from express.kafka.properties import client_properties
+from express.runtime.drain import commit_metadata
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,11 @@ async def check_cluster(config: Config) -> None:
         names = ", ".join(missing)
         raise ConfigError(f"kafka.produce: there is no topic {names}: create it, or take it off the list")
     limit = await metadata_limit(properties)
-    if limit is None or limit >= offset_map.LONGEST:
+    if limit is None or limit >= commit_metadata.LONGEST:
         return
-    wanted = f"{METADATA_BYTES} of at least {offset_map.LONGEST} (Kafka's default: {offset_map.METADATA_LIMIT})"
+    wanted = (
+        f"{METADATA_BYTES} of at least {commit_metadata.LONGEST} (Kafka's default: {commit_metadata.METADATA_LIMIT})"
+    )
     for pipeline in config.pipelines:
         if pipeline.delivery == "exactly_once":
             raise ConfigError(

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from express.api.app import Listener, make_app
-from express.api.counting import RequestCounts
+from express.api.context import Api
 from express.api.executions import Executions
 from express.api.guard import Guard
-from express.api.host import Api
 from express.api.principals import Principal, Principals, Rule
 from express.api.registry import Registry
+from express.api.request_counts import RequestCounts
 from express.api.sigv4 import Verifier
 from express.api.tokens import Pages
 from express.config import Api as Settings
@@ -25,23 +25,23 @@ from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
 from express.integrations import Here
 from express.integrations.mocks import MockedExecutions
-from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
-from express.runtime.executor import Executor
-from express.service.deploying import Current
+from express.runtime.executor.callbacks import Callbacks
+from express.runtime.executor.executor import Executor
+from express.service.child_executions.api import ApiMachines
 from express.service.logging import SeveralLogs
-from express.service.nested_api import ApiMachines
 from express.service.tracing import make_tracer
+from express.service.workflow_reload import Current
 from express.stores.memory import MemoryStore
 from express.stores.records import Store
 from express.stores.ring import Limits, Ring
 from express.stores.sqlite import SqliteStore
 from express.telemetry.doorway import is_loopback
-from express.telemetry.logfile import LogFile
+from express.telemetry.execution_log.file import LogFile
 
 if TYPE_CHECKING:
-    from express.sinks.logs import LogTopic
-    from express.sinks.queue import KafkaQueue, LazyQueue
+    from express.sinks.execution_log import LogTopic
+    from express.sinks.input_queue import KafkaQueue, LazyQueue
 
 
 class ApiServer:
@@ -144,7 +144,7 @@ class ApiServer:
             await asyncio.to_thread(self._tracer.close)
 
     def data(self) -> dict[str, Any]:
-        """What the server has counted, for `telemetry.report.Totals.api`."""
+        """What the server has counted, for `telemetry.worker_report.Totals.api`."""
         traces = {} if self._tracer is None else msgspec.to_builtins(self._tracer.counts)
         return {**self.counts.data(), "traces": traces, "log_dropped": sum(log.dropped for log in self._logs)}
 
@@ -170,13 +170,13 @@ def check_bind(settings: Settings, principals: Principals) -> None:
 
 
 def _lazy(properties: Mapping[str, Any]) -> LazyQueue:
-    from express.sinks.queue import LazyQueue  # as above
+    from express.sinks.input_queue import LazyQueue  # as above
 
     return LazyQueue(properties)
 
 
 def _queue(properties: Mapping[str, Any]) -> KafkaQueue:
-    from express.sinks.queue import KafkaQueue  # the Kafka client is only loaded by servers that need it
+    from express.sinks.input_queue import KafkaQueue  # the Kafka client is only loaded by servers that need it
 
     return KafkaQueue(properties)
 
@@ -218,7 +218,7 @@ def _log_topic(settings: Settings, kafka: Mapping[str, Any] | None) -> LogTopic 
         return None
     if kafka is None:
         raise ConfigError("api.log_topic needs [kafka]")
-    from express.sinks.logs import LogTopic  # the Kafka client is only loaded by servers that need it
+    from express.sinks.execution_log import LogTopic  # the Kafka client is only loaded by servers that need it
 
     return LogTopic(settings.log_topic, kafka)
 

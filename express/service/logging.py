@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from express.ports import LogSink
 from express.service.workflows import definition_keys, machine_name
-from express.telemetry.execution_log import ExecutionLog, LogRule
-from express.telemetry.logfile import LogFile
+from express.telemetry.execution_log.file import LogFile
+from express.telemetry.execution_log.recorder import ExecutionLog, LogRule
 
 if TYPE_CHECKING:
     from express.config import Config, Pipeline
-    from express.sinks.logs import LogTopic
+    from express.sinks.execution_log import LogTopic
 
 
 class SeveralLogs:
@@ -48,7 +48,7 @@ class WorkerLogs:
             size, files = int(self._config.size), self._config.files
             self._file = LogFile(own_file(self._config.file, worker), size=size, files=files)
         if self._config.topic:
-            from express.sinks.logs import LogTopic
+            from express.sinks.execution_log import LogTopic
 
             self._topic = LogTopic(self._config.topic, kafka)
 

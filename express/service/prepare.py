@@ -14,10 +14,10 @@ from express.config import Config, choose
 from express.config.files import read_text
 from express.docs.samples import shipped
 from express.errors import ConfigError, DefinitionError
+from express.kafka.properties import client_properties
 from express.metering import PriceTable, price_tables
 from express.service.job import Job
 from express.service.workflows import definition_keys, read_definition, workflow_files
-from express.sources.properties import client_properties
 
 
 class BrokenWorkflow(DefinitionError):

@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from express.service.job import Job
-from express.telemetry.kept import KeptRow
-from express.telemetry.report import Report, Totals, in_flight
+from express.telemetry.execution_samples import KeptRow
+from express.telemetry.worker_report import Report, Totals, in_flight
 
 EXIT_CONFIG = 104
 EXIT_HANDLER = 107

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from express.config import reveal
 from express.config.quantities import is_reference
 from express.errors import ConfigError
-from express.telemetry.traces import Tracer
+from express.telemetry.trace_sampling import Tracer
 
 if TYPE_CHECKING:
     from express.config import Traces
@@ -18,7 +18,7 @@ def make_tracer(settings: Traces) -> Tracer | None:
     if not settings.endpoint:
         return None
     try:
-        from express.telemetry.otel import OtlpExport
+        from express.telemetry.otlp_export import OtlpExport
     except ImportError as missing:
         raise ConfigError(f"[traces] needs more packages ({missing.name}): pip install 'express[otel]'") from missing
     headers = {name: reveal(text) if is_reference(text) else text for name, text in settings.headers.items()}

@@ -21,12 +21,12 @@ import uvloop
 from express.errors import ConfigError, DefinitionError
 from express.integrations.local import HandlerError
 from express.runtime.counters import Counters
-from express.runtime.processor import Processor
-from express.service.build import Built, build
+from express.runtime.drain.processor import Processor
 from express.service.job import Job
-from express.service.measure import LoopWatch, resident_bytes, settle_garbage
-from express.telemetry.applog import log_to_stderr
-from express.telemetry.report import NESTED, PipelineReport, Report
+from express.service.worker_metrics import LoopWatch, resident_bytes, settle_garbage
+from express.service.worker_parts import Built, build
+from express.telemetry.process_log import log_to_stderr
+from express.telemetry.worker_report import NESTED, PipelineReport, Report
 
 EXIT_CONFIG = 104
 EXIT_HANDLER = 107

@@ -12,8 +12,8 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
+from express.kafka.patches.record_batch import WireBatch
 from express.ports import Block, Headers, Partition
-from express.sinks.wire import WireBatch
 
 KNOWN_KEYS = 100_000
 """Keys whose partition is remembered; murmur2 in Python takes microseconds."""
@@ -78,7 +78,7 @@ class Routes:
 
 
 class Batches:
-    """The batches that the next flush sends. `create` makes an empty one for a topic (`sinks.wire.batch_maker`)."""
+    """The batches that the next flush sends. `create` makes an empty one for a topic (`kafka.patches.record_batch.batch_maker`)."""
 
     def __init__(self, create: Callable[[str], Any]) -> None:
         self._create = create

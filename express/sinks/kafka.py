@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaProducer
 from express.errors import SinkError
 from express.kafka import mapped
 from express.kafka.limits import Limits, topic_limits
+from express.kafka.patches.record_batch import batch_maker
 from express.ports import Block, Headers, Outgoing, Partition, Position, Refused
 from express.sinks.batches import Batches, Routes
 from express.sinks.mending import Mender, judged, waiting
 from express.sinks.producer import close, kill, new_producer, partition_count
-from express.sinks.wire import batch_maker
 
 
 class KafkaSink:

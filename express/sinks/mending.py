@@ -22,9 +22,9 @@ from express.errors import PipelineStopped, SinkError
 from express.kafka import mapped
 from express.kafka.answers import FENCED, Answer, Course, answer_of, code_in, waits
 from express.kafka.limits import Limits
+from express.kafka.patches.record_batch import WireBatch
 from express.ports import Headers, Outgoing, Partition, Refused
 from express.sinks.batches import Routes
-from express.sinks.wire import WireBatch
 
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Before a batch is sent again that was answered with an error nobody foresaw; after the last the pipeline stops."""

@@ -22,12 +22,12 @@ from aiokafka.structs import OffsetAndMetadata
 
 from express.errors import ConfigError, SinkError
 from express.kafka import mapped
+from express.kafka.patches.record_batch import batch_maker
 from express.kafka.transactional import BusyError, LaterError, TransactionalId, forgets_markers, look, undecided
 from express.sinks.batches import Batches
 from express.sinks.mending import Mender, waiting
 from express.sinks.producer import close, count_known, count_now, kill, partition_count
 from express.sinks.takeover import OVER, Claim
-from express.sinks.wire import batch_maker
 
 TRANSACTION_SECONDS = 10.0
 """After this time brokers abort a transaction by themselves, and read_committed readers go on."""

@@ -28,9 +28,9 @@ from aiokafka.structs import OffsetAndMetadata
 from express.config.cluster import GROUP_MS
 from express.errors import CommitRefused, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
+from express.kafka.patches.fetcher import Doubts, consumer_class
 from express.ports import Assignments, Event, Partition, Position
-from express.sources.fetched import Doubts, consumer_class
-from express.sources.pulse import Pulse
+from express.sources.kafka_watchdog import Pulse
 
 DEFAULTS: dict[str, Any] = {
     **GROUP_MS,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from express.asl.lint.checks import Checks, JsonataFacts, JsonataProblem, PathFacts
 from express.errors import ExpressionError
-from express.expr.intrinsic_functions import FUNCTIONS as INTRINSICS
-from express.expr.intrinsic_syntax import Call, parse_call
+from express.expr.intrinsics.functions import FUNCTIONS as INTRINSICS
+from express.expr.intrinsics.syntax import Call, parse_call
 from express.expr.jsonata import JsonataSyntaxError, parse, references
 from express.expr.jsonata.names import FUNCTIONS
-from express.expr.path_nodes import Path
-from express.expr.path_syntax import parse as parse_path
+from express.expr.jsonpath.nodes import Path
+from express.expr.jsonpath.syntax import parse as parse_path
 
 
 def path_facts(text: str) -> PathFacts:

@@ -11,8 +11,8 @@ from express.asl import model
 from express.engine.execution import Execution, Frame
 from express.engine.program import Row, Step
 from express.engine.recovery import Failed
-from express.expr.fields import compile_error_path
 from express.expr.jsonata import compile_expression, is_expression
+from express.expr.jsonpath.typed_fields import compile_error_path
 from express.states.lowering import Lowering
 
 Text: TypeAlias = Callable[[Frame], str | None]

@@ -17,9 +17,9 @@ from express.asl import model
 from express.engine.execution import Frame
 from express.engine.program import CatchRow, RetryRow, Scope, Step
 from express.errors import DATA_LIMIT_EXCEEDED, DefinitionError, Diagnostic, ExpressionError, StatesError
-from express.expr.growth import Reader, after
 from express.expr.jsonata import compile_value
-from express.expr.paths import compile_input_path, compile_result_path
+from express.expr.jsonpath.compile import compile_input_path, compile_result_path
+from express.expr.size_growth import Reader, after
 from express.expr.templates import Template, compile_template
 from express.values import JSON, PAYLOAD_LIMIT, size
 

@@ -16,10 +16,10 @@ from express.engine.events import Event
 from express.engine.execution import Execution, Frame, Join
 from express.engine.program import RESUME, WAIT, Row, Scope, Step
 from express.errors import RUNTIME, EvaluationError, StatesError
-from express.expr.fields import compile_integer_path, compile_items_path
 from express.expr.jsonata import compile_expression, compile_value, is_expression
-from express.expr.path_syntax import parse
-from express.expr.paths import path_growth
+from express.expr.jsonpath.compile import path_growth
+from express.expr.jsonpath.syntax import parse
+from express.expr.jsonpath.typed_fields import compile_integer_path, compile_items_path
 from express.expr.templates import compile_template
 from express.states.lowering import (
     UNKNOWN,

@@ -20,8 +20,8 @@ from express.engine.program import WAIT, Row, Step
 from express.engine.recovery import Failed
 from express.errors import DATA_LIMIT_EXCEEDED, StatesError
 from express.errors import TIMEOUT as STATES_TIMEOUT
-from express.expr.fields import compile_integer_path
 from express.expr.jsonata import compile_expression, compile_value
+from express.expr.jsonpath.typed_fields import compile_integer_path
 from express.expr.templates import compile_template
 from express.states.lowering import (
     Leave,

@@ -14,8 +14,8 @@ from express.engine.events import Event
 from express.engine.execution import WAIT_OVER, Execution, Frame
 from express.engine.program import WAIT, Row, Step
 from express.errors import RUNTIME, EvaluationError, StatesError
-from express.expr.fields import compile_seconds_path, compile_timestamp_path
 from express.expr.jsonata import compile_expression, is_expression
+from express.expr.jsonpath.typed_fields import compile_seconds_path, compile_timestamp_path
 from express.states.lowering import Leave, Lowering, Payload, compile_pass_through, compile_payload
 from express.values import JSON, parse_timestamp
 

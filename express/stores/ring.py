@@ -22,7 +22,7 @@ OVERHEAD = 1_024
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """An execution that is over. Times are wall-clock seconds; `input`, `output` and `history` may be absent.
 
-    `history` is a JSON list of log events (`telemetry.logs`), or the events of a long one themselves,
+    `history` is a JSON list of log events (`telemetry.execution_log.events`), or the events of a long one themselves,
     and then `held` is about how many bytes they take.
     """
 

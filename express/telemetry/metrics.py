@@ -17,8 +17,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from express import __version__
-from express.telemetry.families import Families, merged
-from express.telemetry.report import ENDINGS, NESTED, Data, Totals, in_flight
+from express.telemetry.metric_families import Families, merged
+from express.telemetry.worker_report import ENDINGS, NESTED, Data, Totals, in_flight
 
 GB_SECOND = 1_024_000
 """MB-milliseconds in a GB-second."""

@@ -25,9 +25,9 @@ from express.integrations.local.functions import LocalFunction
 from express.integrations.mocks import TestCase, load_case
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import TaskContext
-from express.runtime.executor import Executor
-from express.runtime.payload import Rejected, admit
-from express.runtime.pipeline import Workflow
+from express.runtime.drain.pipeline import Workflow
+from express.runtime.executor.executor import Executor
+from express.runtime.records.json_input import Rejected, admit
 from express.service.workflows import machine_name, read_definition, unregistered
 from express.testing import coverage
 from express.testing.mocks import Mock, Mocks, check

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from express.devbroker import Broker
-from express.sources.topics import ends
+from express.kafka.topics import ends
 from tests.kafka.clients import new_topic, read_all
 
 ROOT = Path(__file__).parents[2]

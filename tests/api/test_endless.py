@@ -12,7 +12,7 @@ from express.api.history import weight_of
 from express.api.tokens import Pages
 from express.engine import About
 from express.engine.history import MOST_EVENTS, TRUNCATED, HistoryEvent
-from express.telemetry.logs import LoggedEvents
+from express.telemetry.execution_log.events import LoggedEvents
 
 from .server import serving
 from .test_executions import ended, eventually

@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 from express.api.principals import ANYONE
-from express.api.wire import answer
+from express.api.protocol import answer
 from express.config import Api
 from express.service.api import ApiServer
-from express.sinks.logs import LogTopic
+from express.sinks.execution_log import LogTopic
 from tests.kafka.clients import new_topic, read_all
 
 from .server import FUNCTIONS, ROLE

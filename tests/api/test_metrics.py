@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from express.config import Config
 from express.config.model import Metrics
-from express.service.watching import Watched
+from express.service.api_telemetry import Watched
 
 from .server import Running, serving
 from .test_machines import create

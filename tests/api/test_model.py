@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from express.api import requests, shapes
+from express.api import constraints, request_shapes
 from express.api.actions import ACTIONS
 
 from .server import PREFIX, Running, serving
@@ -34,7 +34,7 @@ DEFINITION = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End":
 
 def test_every_action_of_the_model_is_answered() -> None:
     """All 37, and no other."""
-    assert set(ACTIONS) == set(requests.REQUESTS) == set(OPERATIONS)
+    assert set(ACTIONS) == set(request_shapes.REQUESTS) == set(OPERATIONS)
     assert len(OPERATIONS) == 37
 
 
@@ -43,26 +43,26 @@ def test_the_shape_of_each_request_is_the_models(operation: str) -> None:
     """Members, lengths, ranges, patterns, enums and what is required, all the way down."""
     wanted = MODEL.operation_model(operation).input_shape
 
-    assert described(requests.REQUESTS[operation]) == model_shape(wanted)
+    assert described(request_shapes.REQUESTS[operation]) == model_shape(wanted)
 
 
 def described(shape: Any) -> Any:
     """Our shape in words that can be compared."""
     match shape:
-        case shapes.Object():
+        case constraints.Object():
             members = {name: described(part) for name, part in shape.members.items()}
             return {"required": set(shape.required), "members": members}
-        case shapes.Many():
+        case constraints.Many():
             return ["list", shape.low, shape.high, described(shape.item)]
-        case shapes.Text():
+        case constraints.Text():
             return ["string", shape.low, shape.high, shape.pattern, shape.secret]
-        case shapes.Enum():
+        case constraints.Enum():
             return ["enum", *shape.words]
-        case shapes.Whole():
+        case constraints.Whole():
             return ["whole", shape.low, shape.high]
-        case shapes.Decimal():
+        case constraints.Decimal():
             return ["decimal", shape.low, shape.high]
-        case shapes.Flag():
+        case constraints.Flag():
             return ["flag"]
     raise AssertionError(shape)
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from express.api.principals import ANYONE
-from express.api.wire import answer
+from express.api.protocol import answer
 from express.config import Api
 from express.ports import Partition
-from express.runtime.pipeline import Workflow
-from express.runtime.records import Naming
+from express.runtime.drain.pipeline import Workflow
+from express.runtime.records.terminal_record import Naming
 from express.service.api import ApiServer
 from tests.kafka.clients import new_topic, read_all
 

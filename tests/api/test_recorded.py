@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
+from express.api.context import Api
 from express.api.executions import Executions
-from express.api.host import Api
 from express.api.principals import ANYONE
+from express.api.protocol import answer
 from express.api.registry import Registry
 from express.api.teststate import STATE
 from express.api.tokens import Pages
-from express.api.wire import answer
 from express.engine.effects import StartTask
 from express.errors import StatesError
 from express.ports import TaskContext
-from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
-from express.runtime.executor import Executor
+from express.runtime.executor.callbacks import Callbacks
+from express.runtime.executor.executor import Executor
 from express.stores.memory import MemoryStore
 from express.stores.ring import Limits, Ring
 from tests.conformance.cases import Case, load

@@ -17,8 +17,8 @@ from express.config import Api, Config, Traces
 from express.errors import ConfigError
 from express.ports import GOLDEN, MASK
 from express.service.tracing import make_tracer
-from express.telemetry.otel import spans_of
-from express.telemetry.traces import MOST_BYTES, Trace, Tracer
+from express.telemetry.otlp_export import spans_of
+from express.telemetry.trace_sampling import MOST_BYTES, Trace, Tracer
 from tests.telemetry.collector import Collector, attributes
 
 from .server import Running, serving
@@ -193,7 +193,7 @@ def test_the_core_does_without_opentelemetry(monkeypatch: pytest.MonkeyPatch) ->
     """Only [traces] needs the extra, and says so."""
     for name in [name for name in sys.modules if name.startswith("opentelemetry")]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "express.telemetry.otel")
+    monkeypatch.delitem(sys.modules, "express.telemetry.otlp_export")
     assert make_tracer(Traces()) is None
     with pytest.raises(ConfigError, match=r"pip install 'express\[otel\]'"):
         make_tracer(Traces(endpoint="http://127.0.0.1:1/v1/traces"))

@@ -9,8 +9,8 @@ from benchmarks import hostile
 from express.budget import UNITS
 from express.engine import About, Program, start
 from express.engine.effects import Finish
-from express.expr.intrinsics import FUNCTIONS
-from express.expr.path_filters import COMPARISONS
+from express.expr.intrinsics.compile import FUNCTIONS
+from express.expr.jsonpath.filters import COMPARISONS
 
 LANGUAGES = ("jsonata", "jsonpath", "intrinsics")
 ENDS = (

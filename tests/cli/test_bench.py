@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from express.cli.bench_plan import _input
+from express.bench.events import Sample
+from express.bench.generator import Generator
+from express.bench.protocol import GeneratorPlan
+from express.bench.result import Result, schema
+from express.cli.bench.plan import _input
 from express.docs.samples import shipped
 from express.errors import ConfigError
-from express.service.bench.events import Sample
-from express.service.bench.generator import Generator
-from express.service.bench.result import Result, schema
-from express.service.bench.wire import GeneratorPlan
 
 ROOT = Path(__file__).parents[2]
 PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}

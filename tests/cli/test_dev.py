@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from express.errors import SourceError
-from express.sources.topics import create_topics, ends
+from express.kafka.topics import create_topics, ends
 
 ROOT = Path(__file__).parents[2]
 

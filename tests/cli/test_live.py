@@ -19,14 +19,15 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from express.cli import bench_live, top
+from express.cli import top
+from express.cli.bench.command import live as bench_live
 from express.cli.columns import fitting
 from express.cli.live import FRAMES_PER_SECOND, Sampler, line, table
 from express.config import Config
+from express.load.generator import Progress
 from express.runtime.counters import Counters, Histogram
 from express.service.prepare import prices
-from express.sources.generator import Progress
-from express.telemetry.report import PipelineReport, Report, Totals
+from express.telemetry.worker_report import PipelineReport, Report, Totals
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from express.cli.diagnosis import Options, diagnose
-from express.service.templates import read_templates
+from express.deploy.templates import read_templates
 
 from .conftest import Run
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from express.api import answers, executions, teststate
+from express.api import executions, responses, teststate
 from express.api.definitions import check_definition, read_input, validation_result
 from express.api.variables import variable_references as references
 from express.compiler import compile_definition
@@ -25,7 +25,7 @@ from express.engine.execution import Prepare
 from express.errors import ApiError, DefinitionError, Diagnostic, Unsendable
 from express.integrations import Integrations, LocalFunctions, Outside, table
 from express.ports import TaskContext
-from express.telemetry.logs import Level, log_events
+from express.telemetry.execution_log.events import Level, log_events
 from express.values import dumps
 
 from .cases import Case
@@ -121,7 +121,7 @@ def sync_response(case: Case, run: Run) -> dict[str, JSON]:
     request = executions.Request(target=None, text=_json(case.data()), sync=True)  # type: ignore[arg-type]
     started = executions.Started(request, run.execution.program, about(case))
     started.finish, started.output = executions.told(run.execution.finished)
-    response = answers.sync_response(started, include_data=True)
+    response = responses.sync_response(started, include_data=True)
     return {name: value for name, value in response.items() if name not in _VARYING}
 
 

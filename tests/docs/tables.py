@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import express.docs
-from express.config.describe import sections, table
+from express.config.schema import sections, table
 from express.telemetry import metrics
 
 PAGES = Path(express.docs.__file__).parent

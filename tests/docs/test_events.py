@@ -10,7 +10,7 @@ import pytest
 
 from express.config import load
 from express.ports import Partition, Record
-from express.runtime.envelope import opener
+from express.runtime.records.envelope import opener
 from tests.docs.tables import PAGES
 
 TEXT = (PAGES / "events.md").read_text(encoding="utf-8")

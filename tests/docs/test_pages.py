@@ -13,7 +13,7 @@ import pytest
 
 from express.cli import COMMANDS
 from express.config import load
-from express.config.describe import MEANINGS, keys, sections
+from express.config.schema import MEANINGS, keys, sections
 from express.docs.samples import shipped
 from tests.docs.tables import PAGES, filled, marked
 

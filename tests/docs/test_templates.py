@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from express.cli.diagnosis import Options, diagnose
-from express.service import template_nodes
-from express.service.resource_kinds import KINDS
-from express.service.stacks import _FUNCTIONS
-from express.service.templates import read_templates
+from express.deploy import nodes
+from express.deploy.cloudformation import _FUNCTIONS
+from express.deploy.resource_kinds import KINDS
+from express.deploy.templates import read_templates
 
 from .test_pages import PAGES
 
@@ -38,5 +38,5 @@ def test_the_tables() -> None:
     refs = dict(re.findall(r"^\| `(AWS::\w+::\w+)` \| [^|]+ \| (\w+) \|", PAGE, re.MULTILINE))
     assert {kind: word.lower() for kind, word in refs.items()} == {name: kind.ref for name, kind in KINDS.items()}
     assert all(f"`{name}`" in PAGE for name in _FUNCTIONS)
-    for most in (template_nodes.MOST_NODES, template_nodes.MOST_CHARACTERS, template_nodes.DEEPEST):
+    for most in (nodes.MOST_NODES, nodes.MOST_CHARACTERS, nodes.DEEPEST):
         assert f"| {most:,} |" in PAGE

@@ -8,10 +8,10 @@ import pytest
 
 from express.compiler import compile_definition
 from express.engine import Execution, History, advance, start
-from express.engine.advance import deliver
 from express.engine.events import Stopped
 from express.engine.execution import About
 from express.engine.history import MOST_BYTES, MOST_EVENTS, TRUNCATED
+from express.engine.interpreter import deliver
 from express.engine.recorded import start_recorded
 from express.telemetry.spans import tree
 from express.values import dumps

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from express.errors import INTRINSIC_FAILURE, RUNTIME, ExpressionError, StatesError
-from express.expr.intrinsics import FAIL_FUNCTIONS, FUNCTIONS, compile_call
+from express.expr.intrinsics.compile import FAIL_FUNCTIONS, FUNCTIONS, compile_call
 from express.expr.scope import Constants
 from express.values import equal
 from tests.expr.support import SCOPE, documents

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from express.errors import RUNTIME, StatesError
-from express.expr.paths import compile_path
+from express.expr.jsonpath.compile import compile_path
 from tests.expr.support import SCOPE
 
 

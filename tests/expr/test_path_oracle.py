@@ -6,7 +6,7 @@ import jsonpath_rfc9535
 from hypothesis import given
 from hypothesis import strategies as st
 
-from express.expr.paths import compile_path
+from express.expr.jsonpath.compile import compile_path
 from tests.expr.support import SCOPE, documents
 
 small = st.integers(-3, 3)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from express.errors import ExpressionError
-from express.expr.path_nodes import Descend, Index, Name, Slice, Wild
-from express.expr.path_syntax import parse
+from express.expr.jsonpath.nodes import Descend, Index, Name, Slice, Wild
+from express.expr.jsonpath.syntax import parse
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 
 from express.errors import RUNTIME, StatesError
-from express.expr.path_nodes import Name, Path
-from express.expr.path_select import Miss, walk
-from express.expr.paths import compile_input_path, compile_path, compile_reader
+from express.expr.jsonpath.compile import compile_input_path, compile_path, compile_reader
+from express.expr.jsonpath.nodes import Name, Path
+from express.expr.jsonpath.select import Miss, walk
 from express.expr.scope import Constants
 from tests.expr.support import CONTEXT, SCOPE, documents
 
@@ -211,7 +211,7 @@ def test_the_chain_and_the_walk_agree(data: Any) -> None:
 
 
 def _parsed(text: str) -> Path:
-    from express.expr.path_syntax import parse
+    from express.expr.jsonpath.syntax import parse
 
     return parse(text)
 

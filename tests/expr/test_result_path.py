@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from express.errors import RESULT_PATH_MATCH_FAILURE, ExpressionError, StatesError
-from express.expr.paths import compile_path, compile_result_path
+from express.expr.jsonpath.compile import compile_path, compile_result_path
 from tests.expr.support import SCOPE, documents
 
 

@@ -18,9 +18,9 @@ from typing import Any
 from aiokafka.conn import AIOKafkaConnection
 
 from express.kafka import repair_connections
-from express.runtime.dispatch import Dispatcher
-from express.runtime.offsets import OffsetTracker
-from express.runtime.processor import Processor
+from express.runtime.drain.offset_tracker import OffsetTracker
+from express.runtime.drain.processor import Processor
+from express.runtime.records.dispatcher import Dispatcher
 
 VARIABLE = "EXPRESS_CRASH_AT"
 

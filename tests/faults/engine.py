@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from express.sources.survey import Survey
+from express.kafka.survey import Survey
 from tests.faults.rig import Rig
 from tests.kafka.clients import producer
 

@@ -16,8 +16,8 @@ from collections.abc import Collection, Mapping
 import msgspec
 from confluent_kafka.admin import AdminClient
 
+from express.kafka.survey import Survey
 from express.ports import Partition, Position
-from express.sources.survey import Survey
 from tests.faults.rig import Rig
 from tests.faults.service import Service, until
 from tests.faults.tail import Tail

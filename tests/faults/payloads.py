@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from express.service.audit import DEAD_LETTER, RESULT
-from express.sources.survey import Survey
+from express.kafka.survey import Survey
+from express.verify.audit import DEAD_LETTER, RESULT
 from tests.faults.limits import Limits
 from tests.faults.rig import Rig
 from tests.faults.settings import WORKFLOW
@@ -75,7 +75,7 @@ EDGES: Sequence[tuple[bytes | None, str]] = [
     *((b'"\xff"', POISON), (b"", POISON), (None, POISON), (b"null", SUCCEEDED), (b"true", SUCCEEDED)),
     *((b'"\\u0000"', SUCCEEDED), (b"[1,]", POISON), (b"'a'", POISON), (b"01", POISON), (b"1 2", POISON)),
 ]
-"""Values, and what becomes of them. The whole tables are `tests/runtime/test_payload.py`; this is the way there."""
+"""Values, and what becomes of them. `tests/runtime/records/test_json_input.py` has the whole tables."""
 
 
 async def edges(rig: Rig) -> None:

@@ -18,9 +18,9 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from express.devbroker.messages.records import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from express.kafka.survey import Survey
 from express.ports import Partition
-from express.service.verify import Target, Verdict, verify
-from express.sources.survey import Survey
+from express.verify.verify import Target, Verdict, verify
 from tests.faults.cluster import Cluster
 from tests.faults.load import Load, Plan
 from tests.faults.service import Service

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Sequence
 
-from express.service.verify import Verdict
+from express.verify.verify import Verdict
 from tests.faults.cluster import Cluster
 from tests.faults.rig import Outcome, Rig
 from tests.faults.table import FAULTS, Fault

@@ -11,7 +11,7 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from express.ports import Partition, Position
-from express.service.audit import DEAD_LETTER, RESULT, finished
+from express.verify.audit import DEAD_LETTER, RESULT, finished
 
 PATIENCE_SECONDS = 30.0
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from express.errors import SourceError
+from express.kafka.survey import Survey
 from express.ports import Partition
-from express.sources.survey import Survey
 
 INTERVAL = 0.2
 

@@ -9,7 +9,7 @@ from express.config import Config
 from express.engine.effects import Finish, StartTask
 from express.integrations import LocalFunctions, Outside
 from express.ports import TaskContext
-from express.service.once import run_once
+from express.service.single_run import run_once
 from express.values import JSON, dumps
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:express:shop:t-0-7:5d1f"

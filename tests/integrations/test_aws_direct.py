@@ -13,7 +13,7 @@ from express.errors import StatesError
 from express.integrations.aws import AwsCalls
 from express.integrations.aws.calls import Call, find
 from express.integrations.aws.direct import addressed, fits, signed
-from express.integrations.functions import Functions
+from express.integrations.lambda_ import Functions
 from express.integrations.local import LocalFunctions
 from express.ports import Integration
 from express.values import JSON

@@ -13,7 +13,7 @@ import pytest
 from express.config import Aws, Config, load
 from express.engine.effects import Finish
 from express.integrations.aws import AwsCalls
-from express.service.once import run_once
+from express.service.single_run import run_once
 from express.values import JSON, loads
 from tests.integrations.calling import CONTEXT, task
 from tests.integrations.test_aws import _credentials, emulator

@@ -13,8 +13,8 @@ from express.engine import About
 from express.engine.effects import Finish
 from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
 from express.runtime.clock import SystemClock
-from express.runtime.executor import Executor, Run
-from express.service.measure import resident_bytes
+from express.runtime.executor.executor import Executor, Run
+from express.service.worker_metrics import resident_bytes
 from express.values import dumps
 from tests.integrations.calling import EXECUTION, machine
 

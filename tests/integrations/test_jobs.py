@@ -19,9 +19,9 @@ from express.integrations.aws import AwsCalls, watching
 from express.integrations.aws.jobs import JOBS, Job, outcome
 from express.integrations.aws.names import optimized_member
 from express.ports import Submitted
-from express.runtime.callbacks import Callbacks
 from express.runtime.clock import SystemClock
-from express.runtime.executor import Executor
+from express.runtime.executor.callbacks import Callbacks
+from express.runtime.executor.executor import Executor
 from express.values import JSON, loads
 from tests.integrations.calling import CONTEXT, STATES, task
 from tests.integrations.test_aws import _credentials, emulator, settings

@@ -10,7 +10,7 @@ import pytest
 
 from express.errors import ConfigError
 from express.integrations.mocks import Invocations, load_case
-from express.service.once import run_once
+from express.service.single_run import run_once
 from express.values import JSON, dumps
 from tests.integrations.calling import machine
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from express.config import Function
-from express.service.once import run_once
+from express.service.single_run import run_once
 from express.values import JSON, dumps, loads
 
 pytest.importorskip("aws_lambda_powertools", reason="AWS Lambda Powertools is not installed")

@@ -20,7 +20,7 @@ from express.engine import About
 from express.engine.effects import Finish
 from express.integrations import Integrations, LocalFunctions, table
 from express.runtime.clock import SystemClock
-from express.runtime.executor import Executor
+from express.runtime.executor.executor import Executor
 from express.values import JSON, dumps
 from tests.integrations.calling import EXECUTION, STATES, machine, outside
 from tests.integrations.stub import Stub

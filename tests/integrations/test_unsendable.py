@@ -13,7 +13,7 @@ import pytest
 
 from express.config import Aws, Config, Connection, Destination, Kafka
 from express.engine import History
-from express.service.once import run_once
+from express.service.single_run import run_once
 from express.values import dumps
 
 CONNECTION = "arn:aws:events:us-east-1:123456789012:connection/shop/1"

@@ -110,7 +110,7 @@ async def test_other_pipelines_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_blocked_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a broker goes on answering that it will pass, the pipeline is not ready, and says where and why."""
-    monkeypatch.setattr("express.runtime.processor.STUCK_SECONDS", 0.3)
+    monkeypatch.setattr("express.runtime.drain.processor.STUCK_SECONDS", 0.3)
     async with Broker() as broker, flow(broker.address, "at_least_once") as f:
         answering = Answering(monkeypatch, 19)
         worker = await begin(f, answering)

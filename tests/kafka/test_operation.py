@@ -13,7 +13,7 @@ import pytest
 from aiokafka.admin import NewPartitions
 
 from express.errors import ConfigError
-from express.sources.survey import Survey
+from express.kafka.survey import Survey
 from tests.kafka.clients import admin
 from tests.kafka.real import RealKafka
 from tests.service.kit import BLOCK, DOUBLE, Gate, Lab, until

@@ -14,8 +14,8 @@ from aiokafka.record.util import calc_crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
-from express.kafka.checksum import checksum
-from express.kafka.produce import parts, sending_in_parts
+from express.kafka.patches.checksum import checksum
+from express.kafka.patches.produce import parts, sending_in_parts
 
 BATCHES = st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=50).map(bytearray)), min_size=1, max_size=4)
 TOPICS = st.lists(st.tuples(st.text(max_size=9), BATCHES), min_size=1, max_size=3)

@@ -18,13 +18,13 @@ import pytest
 import express.docs
 from express.config import Kafka, load
 from express.errors import ConfigError
+from express.kafka.access import knock
+from express.kafka.properties import client_properties
+from express.kafka.survey import Survey
+from express.kafka.topics import create_topics
 from express.service.access import check_cluster
-from express.service.verify import target_of, verify
-from express.sinks.queue import KafkaQueue
-from express.sources.access import knock
-from express.sources.properties import client_properties
-from express.sources.survey import Survey
-from express.sources.topics import create_topics
+from express.sinks.input_queue import KafkaQueue
+from express.verify.verify import target_of, verify
 from tests.kafka.clients import producer
 from tests.kafka.secure import KEY_PASSWORD, PASSWORD, USER, SecureKafka
 from tests.kafka.wire import unique

@@ -15,12 +15,12 @@ import msgspec
 from express.engine import deliver
 from express.engine.effects import Effect, StartTask
 from express.engine.events import Event, Heartbeat, TaskFailed, TaskSucceeded
-from express.engine.fast import Point, transitions
+from express.engine.segments import Point, transitions
 from express.errors import StatesError
 from express.ports import TaskContext
-from express.runtime.calls import Caller
-from express.runtime.executor import Executor
-from express.runtime.runs import Run
+from express.runtime.executor.executor import Executor
+from express.runtime.executor.run import Run
+from express.runtime.executor.task_calls import Caller
 
 JSON = Any
 MONOTONIC = 1_000.0

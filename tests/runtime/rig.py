@@ -11,9 +11,9 @@ import msgspec
 from express.engine import Program
 from express.engine.effects import StartTask
 from express.ports import Partition, Record, TaskContext
-from express.runtime.executor import Executor
-from express.runtime.pipeline import Pipeline, Workflow
-from express.runtime.processor import Processor
+from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.drain.processor import Processor
+from express.runtime.executor.executor import Executor
 from express.values import JSON, dumps
 from tests.engine.scripts import program, task
 from tests.runtime.memory import Group, Log, MemorySink, MemorySource

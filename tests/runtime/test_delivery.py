@@ -17,10 +17,10 @@ from express.engine import Program
 from express.engine.effects import StartTask
 from express.ports import Partition, Position, TaskContext
 from express.runtime.clock import SystemClock
-from express.runtime.executor import Executor
-from express.runtime.offset_map import decode
-from express.runtime.pipeline import Pipeline, Workflow
-from express.runtime.processor import Processor
+from express.runtime.drain.commit_metadata import decode
+from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.drain.processor import Processor
+from express.runtime.executor.executor import Executor
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource

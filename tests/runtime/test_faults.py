@@ -106,7 +106,7 @@ async def test_a_client_that_has_died_is_made_anew(kafka: str, promise: str, par
 
 async def test_brokers_that_answer_no_fetch(broker: RealKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """A poll that finds nothing since nobody answers is told from an idle topic: the client is made anew."""
-    monkeypatch.setattr("express.sources.pulse.SILENT_SECONDS", 2.0)
+    monkeypatch.setattr("express.sources.kafka_watchdog.SILENT_SECONDS", 2.0)
     async with flow(broker.address, "at_least_once", seconds, ordering="none") as f:
         await f.put(*[{"seconds": 0}] * 30)
         worker = f.worker()

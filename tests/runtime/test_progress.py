@@ -6,7 +6,7 @@ import asyncio
 
 from express.errors import CommitRefused
 from express.ports import Partition, Position
-from express.runtime.offset_map import decode
+from express.runtime.drain.commit_metadata import decode
 from tests.engine.scripts import program
 from tests.runtime.rig import Rig, header, offsets, seconds, until
 from tests.runtime.virtual import clock, run_virtual

@@ -14,11 +14,11 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 
 from express.config import Config, load
+from express.kafka.topics import create_topics, ends
 from express.ports import Partition
 from express.service.prepare import prepare
-from express.service.running import Service
-from express.service.tally import Tally, tally
-from express.sources.topics import create_topics, ends
+from express.service.service import Service
+from express.verify.tally import Tally, tally
 
 DOUBLE = {
     "StartAt": "Double",

@@ -13,13 +13,13 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from express.api.principals import ANYONE
-from express.api.wire import answer
+from express.api.protocol import answer
 from express.config import Api, Config, load
 from express.engine import Execution, History
+from express.kafka.topics import create_topics, ends
 from express.service.api import ApiServer
-from express.service.once import run_once
-from express.sources.topics import create_topics, ends
-from express.telemetry.logs import log_events
+from express.service.single_run import run_once
+from express.telemetry.execution_log.events import log_events
 from express.values import dumps
 from tests.api.server import ROLE
 from tests.api.test_log_topic import DESTINATION

@@ -13,10 +13,10 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 import express.docs
 from express.config import load
-from express.runtime.cloudevents import read_event
+from express.kafka.topics import create_topics
+from express.runtime.records.cloudevents import read_event
 from express.service.prepare import prepare
-from express.service.running import Service
-from express.sources.topics import create_topics
+from express.service.service import Service
 from express.values import loads
 from tests.service.kit import until
 

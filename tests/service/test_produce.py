@@ -16,10 +16,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from express.config import Config, Kafka
 from express.errors import ConfigError
 from express.integrations import Integrations, LocalFunctions, Outside, table
-from express.service.once import run_once
-from express.service.running import Service
+from express.kafka.topics import create_topics, ends
+from express.service.service import Service
+from express.service.single_run import run_once
 from express.service.workflows import compile_callable
-from express.sources.topics import create_topics, ends
 from express.values import JSON, dumps, loads
 from tests.service.kit import Lab, until
 
@@ -186,7 +186,7 @@ async def test_a_constant_topic_is_judged_when_compiled(devbroker_process: str, 
 
 
 async def test_a_missing_topic_is_told_before_anything_starts(address: str, tmp_path: Path) -> None:
-    """A service whose `kafka.produce` lists a topic that is not there does not start: the error names both."""
+    """A service whose `kafka.patches.produce` lists a topic that is not there does not start: the error names both."""
     lab, audit = await lab_of(address, tmp_path)
     with pytest.raises(ConfigError, match=rf"kafka\.produce: there is no topic {audit}s: create it"):
         async with lab.service(1, f'kafka.produce=["{audit}", "{audit}s"]'):

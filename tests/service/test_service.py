@@ -13,7 +13,7 @@ import pytest
 
 from express.errors import ConfigError
 from express.service.prepare import BrokenWorkflow, prepare
-from express.service.running import Service
+from express.service.service import Service
 from tests.service.kit import BLOCK, DOUBLE, Gate, Lab, get, until
 
 

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from express.kafka import CLOSE_SECONDS
 from express.kafka.transactional import Open
 from express.ports import Partition, Position, Record, Sink
-from express.runtime import lane as lanes
-from express.runtime.lane import Lane, running
-from express.runtime.offsets import OffsetTracker
-from express.runtime.processor import Processor
+from express.runtime.drain import assignment
+from express.runtime.drain.assignment import Lane, running
+from express.runtime.drain.offset_tracker import OffsetTracker
+from express.runtime.drain.processor import Processor
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from tests.simulation.broken_fast import FAST
@@ -66,7 +66,7 @@ class HighestSeen(Variant):
         def position(self) -> Position:
             return Position(self.next)
 
-    patches = (("express.runtime.lane", "OffsetTracker", _Tracker),)
+    patches = (("express.runtime.drain.assignment", "OffsetTracker", _Tracker),)
 
 
 class MapWithoutOne(Variant):
@@ -81,7 +81,7 @@ class MapWithoutOne(Variant):
             found = super()._unfinished()
             return found[:1] + found[2:]
 
-    patches = (("express.runtime.lane", "OffsetTracker", _Tracker),)
+    patches = (("express.runtime.drain.assignment", "OffsetTracker", _Tracker),)
 
 
 class IdPerWorker(Variant):
@@ -161,8 +161,8 @@ class FenceBeforeDrain(Variant):
 
     class processor(Processor):  # noqa: N801 - the attribute it stands for
         async def _settle(self, lanes: Collection[Lane], seconds: float) -> None:
-            if running(lanes):
-                self._drop(lanes)
+            if running(assignment):
+                self._drop(assignment)
 
 
 class NoOrder(Variant):
@@ -170,7 +170,9 @@ class NoOrder(Variant):
 
     name = "no-order"
 
-    patches = (("express.runtime.dispatch", "ORDER_KEYS", dict.fromkeys(lanes.ORDER_KEYS, lambda record: None)),)
+    patches = (
+        ("express.runtime.records.dispatcher", "ORDER_KEYS", dict.fromkeys(assignment.ORDER_KEYS, lambda record: None)),
+    )
 
 
 class CommitAfterCut(Variant):

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from express.kafka.patches.fetcher import Records
+from express.kafka.patches.record_batch import WireBatch
 from express.ports import Event
-from express.runtime.offsets import OffsetTracker
-from express.sinks.wire import WireBatch
-from express.sources.fetched import Records
+from express.runtime.drain.offset_tracker import OffsetTracker
 from tests.simulation.draw import Draw
 from tests.simulation.world import Variant
 
@@ -27,7 +27,10 @@ class BatchOfResultsDropped(Variant):
             if len(encoded) % 5:
                 super().extend(encoded, records, latest)
 
-    patches = (("express.sinks.wire", "WireBatch", _Batch), ("express.sinks.batches", "WireBatch", _Batch))
+    patches = (
+        ("express.kafka.patches.record_batch", "WireBatch", _Batch),
+        ("express.sinks.batches", "WireBatch", _Batch),
+    )
 
 
 class ResultsLate(Variant):
@@ -41,7 +44,10 @@ class ResultsLate(Variant):
         def extend(self, encoded: bytes, records: int, latest: int) -> None:
             asyncio.get_running_loop().call_later(0.05, super().extend, encoded, records, latest)
 
-    patches = (("express.sinks.wire", "WireBatch", _Batch), ("express.sinks.batches", "WireBatch", _Batch))
+    patches = (
+        ("express.kafka.patches.record_batch", "WireBatch", _Batch),
+        ("express.sinks.batches", "WireBatch", _Batch),
+    )
 
 
 class CountOfBatchWrong(Variant):
@@ -55,7 +61,10 @@ class CountOfBatchWrong(Variant):
         def extend(self, encoded: bytes, records: int, latest: int) -> None:
             super().extend(encoded, max(1, records - 1), latest)
 
-    patches = (("express.sinks.wire", "WireBatch", _Batch), ("express.sinks.batches", "WireBatch", _Batch))
+    patches = (
+        ("express.kafka.patches.record_batch", "WireBatch", _Batch),
+        ("express.sinks.batches", "WireBatch", _Batch),
+    )
 
 
 class RecordSkipped(Variant):
@@ -68,7 +77,7 @@ class RecordSkipped(Variant):
             found = super().take(limit)
             return found[:-1] if len(found) > 7 else found
 
-    patches = (("express.sources.fetched", "Records", _Records),)
+    patches = (("express.kafka.patches.fetcher", "Records", _Records),)
 
 
 class BatchFromItsBeginning(Variant):
@@ -83,7 +92,7 @@ class BatchFromItsBeginning(Variant):
             self._after = max(self._after, after)
             return found
 
-    patches = (("express.sources.fetched", "Records", _Records),)
+    patches = (("express.kafka.patches.fetcher", "Records", _Records),)
 
 
 class AbortedRead(Variant):
@@ -95,7 +104,7 @@ class AbortedRead(Variant):
         def _is_skipped(self, batch: Any) -> bool:
             return bool(batch.is_control_batch)
 
-    patches = (("express.sources.fetched", "Records", _Records),)
+    patches = (("express.kafka.patches.fetcher", "Records", _Records),)
 
 
 class FinishedAgain(Variant):
@@ -110,7 +119,7 @@ class FinishedAgain(Variant):
         def resuming(self) -> bool:
             return False
 
-    patches = (("express.runtime.lane", "OffsetTracker", _Tracker),)
+    patches = (("express.runtime.drain.assignment", "OffsetTracker", _Tracker),)
 
     def shape(self, draw: Draw) -> Draw:
         """Much has finished behind what is unfinished when partitions move."""
@@ -123,7 +132,7 @@ class Overtaking(Variant):
 
     name = "overtaking"
 
-    patches = (("express.runtime.through:Through", "_is_special", lambda self, lane, record: False),)
+    patches = (("express.runtime.records.fast_path:Through", "_is_special", lambda self, lane, record: False),)
 
     def shape(self, draw: Draw) -> Draw:
         """Few keys."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from express.ports import Partition, Position
-from express.runtime.offset_map import decode
+from express.runtime.drain.commit_metadata import decode
 from express.values import loads
 from tests.simulation.draw import INLINE
 from tests.simulation.ledger import Entry, Ledger

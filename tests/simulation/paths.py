@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from express.runtime.counters import Counters
-from express.runtime.through import Through
+from express.runtime.records.fast_path import Through
 
 
 class Paths(msgspec.Struct):

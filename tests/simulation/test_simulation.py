@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from express.runtime.through import Through
-from express.sinks.wire import WireBatch
-from express.sources.fetched import Records
+from express.kafka.patches.fetcher import Records
+from express.kafka.patches.record_batch import WireBatch
+from express.runtime.records.fast_path import Through
 from tests.simulation import __main__ as simulation
 from tests.simulation.__main__ import FAST_SHARE
 from tests.simulation.broken import BROKEN

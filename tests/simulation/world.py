@@ -12,9 +12,9 @@ from typing import Any
 
 from express.errors import SourceError
 from express.ports import Clock, Event, Partition, Position, Sink
-from express.runtime.executor import Executor
-from express.runtime.pipeline import Pipeline, Workflow
-from express.runtime.processor import Processor
+from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.drain.processor import Processor
+from express.runtime.executor.executor import Executor
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
@@ -330,8 +330,8 @@ def consuming(draw: Draw) -> dict[str, Any]:
 def _simulated(world: World) -> Iterator[None]:
     """Put the stand-ins where the client library meets the host."""
     patches: list[Patch] = [
-        ("express.runtime.processor", "POLL_SECONDS", world.draw.poll_seconds),
-        ("express.runtime.dispatch", "Through", counting(world.paths)),
+        ("express.runtime.drain.processor", "POLL_SECONDS", world.draw.poll_seconds),
+        ("express.runtime.records.dispatcher", "Through", counting(world.paths)),
         *world.variant.patches,
     ]
     loggers = [logging.getLogger(name) for name in ("express", "aiokafka")]

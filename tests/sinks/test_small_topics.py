@@ -6,8 +6,8 @@ import pytest
 
 from express.errors import SinkError
 from express.kafka.limits import Limits
-from express.sinks.logs import LogTopic
-from express.sinks.queue import KafkaQueue
+from express.sinks.execution_log import LogTopic
+from express.sinks.input_queue import KafkaQueue
 from tests.kafka.clients import new_topic, read_all
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from express.engine import About, Execution, History, Program
 from express.engine.program import Scope
-from express.telemetry.logs import BARE, DATA_LIMIT, LEVELS, event_members, log_events, log_lines
+from express.telemetry.execution_log.events import BARE, DATA_LIMIT, LEVELS, event_members, log_events, log_lines
 
 ARN = "arn:aws:states:us-east-1:123456789012:express:SM:run:uuid"
 

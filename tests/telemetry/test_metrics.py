@@ -12,8 +12,8 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS, Counters
-from express.telemetry import families, metrics
-from express.telemetry.report import PipelineReport, Report, Totals, add, in_flight
+from express.telemetry import metric_families, metrics
+from express.telemetry.worker_report import PipelineReport, Report, Totals, add, in_flight
 
 
 def report(worker: int, counters: Counters, **more: Any) -> Report:
@@ -138,7 +138,7 @@ def test_series_are_bounded() -> None:
 
     assert len(found) == 50
     assert sum(found.values()) == 20_000
-    overflow = (("partition", families.OVERFLOW), ("topic", families.OVERFLOW))
+    overflow = (("partition", metric_families.OVERFLOW), ("topic", metric_families.OVERFLOW))
     assert found["express_kafka_lag_records", overflow] == 19_951
 
 

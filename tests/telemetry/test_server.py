@@ -13,8 +13,8 @@ from express import __version__
 from express.errors import ConfigError
 from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS
 from express.telemetry.metrics import registry
-from express.telemetry.report import Totals
 from express.telemetry.server import Checks, TelemetryServer
+from express.telemetry.worker_report import Totals
 
 
 class Doctor:

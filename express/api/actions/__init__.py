@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from express.api.actions import aliases, executions, machines, map_runs, tags, tasks, testing, versions
-from express.api.host import Action
+from express.api.context import Action
 
 ACTIONS: dict[str, Action] = {
     "CreateStateMachine": machines.create_state_machine,

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from express.api.arns import Arn, parse_arn
+from express.api.context import Api, Members
 from express.api.errors import conflict, resource_not_found, validation
-from express.api.host import Api, Members
 from express.errors import ApiError
 from express.stores.records import Alias, Machine, Route
 from express.values import JSON

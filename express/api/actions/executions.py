@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 
 from express.api.actions.machines import shown_machine
-from express.api.answers import milliseconds, sync_response
 from express.api.arns import Arn, parse_arn
+from express.api.context import Api, Members
 from express.api.definitions import read_input
 from express.api.errors import does_not_exist, resource_not_found, type_not_supported, validation
 from express.api.executions import Request, Started
 from express.api.history import history_event, weight_of
-from express.api.host import Api, Members
 from express.api.registry import Target
+from express.api.responses import milliseconds, sync_response
 from express.stores.ring import Ended
 from express.values import JSON
 

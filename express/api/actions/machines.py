@@ -11,11 +11,11 @@ import orjson
 
 from express.api.actions.versions import delete_version, publish
 from express.api.arns import check_name, parse_arn
+from express.api.context import Api, Members
 from express.api.definitions import check_definition, validation_result
 from express.api.errors import already_exists, does_not_exist, validation
-from express.api.host import Api, Members
+from express.api.machine_settings import check_settings, read_tags, shown_settings
 from express.api.registry import Target
-from express.api.settings import check_settings, read_tags, shown_settings
 from express.api.variables import variable_references
 from express.errors import ApiError
 from express.stores.records import INITIAL, Machine, Revision

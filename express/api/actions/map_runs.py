@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from express.api.arns import parse_arn
+from express.api.context import Api, Members
 from express.api.errors import does_not_exist, resource_not_found
-from express.api.host import Api, Members
 
 
 async def describe_map_run(api: Api, request: Members) -> Members:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from express.api.host import Api, Members
-from express.api.settings import check_tag_count, read_tags, shown_tags
+from express.api.context import Api, Members
+from express.api.machine_settings import check_tag_count, read_tags, shown_tags
 
 
 async def tag_resource(api: Api, request: Members) -> Members:

@@ -10,9 +10,9 @@ import asyncio
 
 from express.api import jsontext
 from express.api.arns import check_name, parse_arn
+from express.api.context import Api, Members
 from express.api.errors import already_exists, does_not_exist
-from express.api.host import Api, Members
-from express.api.settings import check_settings, read_tags
+from express.api.machine_settings import check_settings, read_tags
 from express.errors import ApiError
 from express.stores.records import Activity
 

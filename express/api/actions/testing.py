@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 
-from express.api.host import Api, Members
+from express.api.context import Api, Members
 from express.api.teststate import StateTest
 from express.engine.effects import StartTask
 from express.engine.events import Event, TaskFailed, TaskSucceeded

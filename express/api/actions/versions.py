@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from express.api.arns import Arn, parse_arn
+from express.api.context import Api, Members
 from express.api.errors import conflict, does_not_exist, invalid_arn
-from express.api.host import Api, Members
 from express.errors import ApiError
 from express.stores.records import Machine, Version
 

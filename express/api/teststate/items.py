@@ -18,9 +18,9 @@ from express.api.errors import validation
 from express.asl import model
 from express.engine.execution import Frame
 from express.errors import ITEM_READER_FAILED, QUERY_EVALUATION_ERROR, RUNTIME, StatesError
-from express.expr.fields import compile_integer_path, compile_items_path, compile_number_path
 from express.expr.jsonata import compile_expression, compile_value, is_expression
-from express.expr.paths import compile_input_path, compile_path
+from express.expr.jsonpath.compile import compile_input_path, compile_path
+from express.expr.jsonpath.typed_fields import compile_integer_path, compile_items_path, compile_number_path
 from express.expr.templates import compile_template
 from express.states.lowering import Watch
 from express.values import JSON, size, text

@@ -10,9 +10,9 @@ from express.expr.jsonata.compile import Evaluate, compile_expression, compile_v
 from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.parser import parse
-from express.expr.jsonata.plain import compile_standalone
 from express.expr.jsonata.references import References, references
 from express.expr.jsonata.sequences import UNDEFINED
+from express.expr.jsonata.standalone import compile_standalone
 
 __all__ = [
     "UNDEFINED",

@@ -16,8 +16,8 @@ from express.budget import Exhausted
 from express.errors import EvaluationError, ExpressionError
 from express.expr.jsonata.errors import TIMED_OUT, JsonataError, JsonataSyntaxError
 from express.expr.jsonata.evaluator import Exact, compile_text
-from express.expr.jsonata.fast import Fast, call_form, constant_form, fast_form, function_of, joined
 from express.expr.jsonata.generate_paths import bare_path
+from express.expr.jsonata.generated import Fast, call_form, constant_form, fast_form, function_of, joined
 from express.expr.jsonata.nodes import Node, Pattern, walk
 from express.expr.jsonata.numbers import compact, normal, number_text
 from express.expr.jsonata.parser import parse

@@ -19,10 +19,10 @@ import jlens
 
 from express.budget import UNITS, Budget, Exhausted
 from express.expr.jsonata import functions
-from express.expr.jsonata.bounds import MARK, MAX_ITEMS, MAX_STRING, RANGE_END, RANGE_START, REPLACE, Ranges, bounded
 from express.expr.jsonata.charges import HOSTED, SPEND, prelude
 from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
 from express.expr.jsonata.growing import Growing, growing, nesting
+from express.expr.jsonata.limits import MARK, MAX_ITEMS, MAX_STRING, RANGE_END, RANGE_START, REPLACE, Ranges, bounded
 from express.expr.jsonata.names import FUNCTIONS
 from express.expr.jsonata.nodes import Descendant, Node, walk
 from express.expr.jsonata.numbers import escaped

@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from express.expr.java_random import next_double
-from express.expr.jsonata.bounds import MAX_ITEMS, MAX_STRING
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
+from express.expr.jsonata.limits import MAX_ITEMS, MAX_STRING
 from express.expr.jsonata.numbers import normal
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.scope import Scope

@@ -16,8 +16,8 @@ from express.expr.jsonata import nodes as n
 from express.expr.jsonata import support
 from express.expr.jsonata.compile import MAX_FUSED, fast_value, inner, is_expression, parsed
 from express.expr.jsonata.emitter import Code, Emitter, Known, Unsupported, is_name
-from express.expr.jsonata.fast import Fast, fast_emitter
 from express.expr.jsonata.generate_paths import MEMBERS, bare_path
+from express.expr.jsonata.generated import Fast, fast_emitter
 from express.expr.jsonata.numbers import EXACT
 from express.values import JSON
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from express.expr.jsonata import functions
-from express.expr.jsonata.bounds import MAX_ITEMS
 from express.expr.jsonata.errors import JsonataError, Miss
+from express.expr.jsonata.limits import MAX_ITEMS
 from express.expr.jsonata.numbers import MAX_SAFE, normal
 from express.expr.jsonata.numbers import quote as json_text
 from express.expr.jsonata.sequences import UNDEFINED

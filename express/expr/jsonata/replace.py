@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from math import ceil, log10
 from typing import Any
 
-from express.expr.jsonata.bounds import MAX_STRING
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
+from express.expr.jsonata.limits import MAX_STRING
 from express.values import JSON
 
 

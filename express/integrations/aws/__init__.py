@@ -26,7 +26,7 @@ from express.integrations.aws.optimized import machine_arn, metadata
 from express.integrations.aws.watching import Jobs
 from express.integrations.idempotency import identifier
 from express.integrations.masking import hideable, masked
-from express.integrations.waiting import plain
+from express.integrations.task_token import plain
 from express.ports import TaskContext
 from express.values import JSON, PAYLOAD_LIMIT
 

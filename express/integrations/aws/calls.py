@@ -10,7 +10,7 @@ import msgspec
 
 from express.asl.resources import Resource
 from express.config import Aws
-from express.config.shape import nearest
+from express.config.validate import nearest
 from express.integrations.aws import names
 from express.integrations.aws.clients import service_model
 from express.integrations.aws.errors import Naming, optimized_naming, sdk_naming

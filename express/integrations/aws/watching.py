@@ -16,7 +16,7 @@ from express.errors import StatesError
 from express.integrations.aws import shapes
 from express.integrations.aws.calls import Call, Unsupported, other
 from express.integrations.aws.jobs import JOBS, Job, Request, outcome
-from express.integrations.waiting import plain
+from express.integrations.task_token import plain
 from express.ports import Submitted, TaskContext
 from express.values import JSON
 

@@ -15,7 +15,7 @@ from express.errors import ConfigError, StatesError
 from express.integrations.local.context import DirectCall, LambdaContext
 from express.integrations.local.marshal import copied, failure, marshalled, timed_out
 from express.integrations.local.process import ProcessPool
-from express.integrations.schedule import SCHEDULE, Schedule, begin
+from express.integrations.queue_time import SCHEDULE, Schedule, begin
 from express.ports import QUICK_SECONDS, Describe, Direct, Tally
 from express.values import JSON
 

@@ -18,7 +18,7 @@ import orjson
 from express.errors import StatesError
 from express.integrations.local.context import LambdaContext
 from express.integrations.local.marshal import exited, timed_out
-from express.integrations.schedule import begin
+from express.integrations.queue_time import begin
 from express.values import JSON
 
 LENGTH = 4

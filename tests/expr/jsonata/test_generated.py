@@ -24,7 +24,7 @@ from express.expr.jsonata import (
 )
 from express.expr.jsonata.compile import inner
 from express.expr.jsonata.evaluator import Exact
-from express.expr.jsonata.fast import fast_form, function_of
+from express.expr.jsonata.generated import fast_form, function_of
 from express.expr.jsonata.sequences import follow
 from express.expr.scope import Constants
 from express.values import equal

@@ -8,11 +8,11 @@ import pytest
 
 from express.budget import UNITS, Budget
 from express.expr.jsonata import JsonataError, JsonataSyntaxError
-from express.expr.jsonata.bounds import RANGE_END, RANGE_START, Ranges, bounded
 from express.expr.jsonata.charges import CHARGES, HOSTED, SPEND, paid, prelude
 from express.expr.jsonata.evaluator import Meter
 from express.expr.jsonata.functions import BEHIND, Hosted, replacing
 from express.expr.jsonata.functions import HOSTED as OWN
+from express.expr.jsonata.limits import RANGE_END, RANGE_START, Ranges, bounded
 from express.expr.jsonata.names import FUNCTIONS
 from express.expr.jsonata.numbers import escaped
 from express.expr.jsonata.parser import parse

@@ -1,0 +1,52 @@
+"""What the actions work with: one server's registry, executions, integrations and settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from express.api.executions import Executions
+from express.api.registry import Registry
+from express.api.tokens import Pages
+from express.ports import Clock, Integration
+from express.runtime.executor.callbacks import Callbacks
+from express.values import JSON
+
+Members: TypeAlias = dict[str, Any]
+"""The members of a request or response."""
+
+Result = TypeVar("Result")
+
+INTEGRATION = ":states:"
+"""A part of the ARN of every service integration, whose parameters are held against the service's model."""
+
+BIG_DEFINITION = 32_768
+"""Characters from which on a definition is judged in a thread: the loop has others to serve."""
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True):
+    """One server. `strict`: Express executions can't be looked at, as on AWS.
+
+    `activity_wait` is how many seconds GetActivityTask holds its caller; `callbacks` are the tasks that wait for one.
+    """
+
+    registry: Registry
+    executions: Executions
+    integration: Integration
+    clock: Clock
+    pages: Pages
+    callbacks: Callbacks
+    strict: bool = False
+    activity_wait: float = 60.0
+
+    async def judge(self, definition: str, act: Callable[[], Result]) -> Result:
+        """Do something that takes as long as the definition is large, or as a service's model that it must read."""
+        quick = len(definition) < BIG_DEFINITION and INTEGRATION not in definition
+        return act() if quick else await asyncio.to_thread(act)
+
+
+Action: TypeAlias = Callable[[Api, Members], Awaitable[JSON]]
+"""What answers a request whose shape has been checked. Raises ApiError."""

@@ -1,0 +1,1 @@
+"""`express bench`: its options, its session, its live table."""

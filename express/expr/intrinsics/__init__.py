@@ -1,0 +1,1 @@
+"""Intrinsic functions of the States Language: syntax, arguments, functions."""

@@ -1,0 +1,215 @@
+"""Intrinsic calls compiled: `States.Format('{}', $.a)` → a Read (spec/asl.md §17).
+
+A call whose arguments are all constant is computed here, once. Failures name the whole outermost call as it was
+written (measured on AWS by others); a path argument that finds nothing is States.Runtime, bad arguments are
+`FAILURE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from express.budget import Exhausted
+from express.errors import INTRINSIC_FAILURE, RUNTIME, ExpressionError, StatesError
+from express.expr.intrinsics.arguments import Refused
+from express.expr.intrinsics.functions import FUNCTIONS, Function
+from express.expr.intrinsics.syntax import Argument, Call, Constant, parse_call
+from express.expr.intrinsics.text_functions import format_pieces, join_pieces
+from express.expr.jsonpath.budget import shown
+from express.expr.jsonpath.compile import compile_reader, path_growth
+from express.expr.jsonpath.nodes import Path
+from express.expr.jsonpath.select import Miss
+from express.expr.scope import Constants, Read, Scope
+from express.expr.size_growth import Growth, Reader, constant, reader
+from express.values import JSON
+
+__all__ = ["FAIL_FUNCTIONS", "FUNCTIONS", "compile_call", "is_call", "parse_call"]
+
+FAILURE = INTRINSIC_FAILURE
+
+FAIL_FUNCTIONS = frozenset(
+    f"States.{name}"
+    for name in ("Format", "JsonToString", "ArrayGetItem", "Base64Encode", "Base64Decode", "Hash", "UUID")
+)
+"""The functions that ErrorPath and CausePath may call (spec/asl.md §5)."""
+
+UNPAID = 50
+"""Units that a call may cost without being counted."""
+
+_NO_SCOPE = Constants()
+
+_Part: TypeAlias = tuple[Read, Growth, bool]
+"""An argument or call compiled: its reader, its growth, whether it is constant."""
+
+
+def is_call(source: str) -> bool:
+    """Whether a text is meant as an intrinsic call."""
+    return source.startswith("States.")
+
+
+def compile_call(source: str, *, allowed: frozenset[str] | None = None) -> Reader:
+    """The reader of an intrinsic call; `allowed` limits the outermost function.
+
+    >>> compile_call("States.MathAdd($.a, 1)")({"a": 2}, None)
+    3
+
+    Raises ExpressionError for unknown functions, wrong numbers of arguments and bad syntax.
+    """
+    call = parse_call(source)
+    if allowed is not None and call.name not in allowed:
+        raise ExpressionError(f"The intrinsic function {call.name} is not allowed here: {source}")
+    read, growth, _ = _call(call, source)
+    return reader(read, growth)
+
+
+def _call(call: Call, source: str) -> _Part:
+    function = FUNCTIONS.get(call.name)
+    if function is None:
+        raise ExpressionError(f"Invalid intrinsic function call '{source}': there is no function {call.name}")
+    count = len(call.arguments)
+    if count < function.least or (function.most is not None and count > function.most):
+        raise ExpressionError(
+            f"Invalid intrinsic function call '{source}': {call.name} takes {_arity(function)} arguments"
+        )
+    arguments = values_of(call)
+    parts = [_argument(argument, source) for argument in arguments]
+    growth = function.growth([part[1] for part in parts])
+    reads = tuple(part[0] for part in parts)
+    joined = _joined(arguments[0], count - 1) if call.name == "States.Format" else None
+    if joined is None:
+        read = _apply(function, function.call, reads, source)
+    else:
+        read = _apply(function, joined, reads[1:], source)
+    if function.pure and all(part[2] for part in parts):
+        return _folded(read, growth)
+    return read, growth, False
+
+
+def _arity(function: Function) -> str:
+    if function.most is None:
+        return f"at least {function.least}"
+    return str(function.least) if function.least == function.most else f"{function.least} to {function.most}"
+
+
+def _folded(read: Read, growth: Growth) -> _Part:
+    """A constant call, computed now; one that fails must fail when it is reached."""
+    try:
+        value = read(None, _NO_SCOPE)
+    except StatesError:
+        return read, growth, False
+    return (lambda data, scope: value), constant(value), True
+
+
+def values_of(call: Call) -> tuple[Argument, ...]:
+    """The arguments as the function wants them: a literal template of States.Format keeps its escapes, since only
+    the function can tell an escaped brace from a placeholder."""
+    arguments = call.arguments
+    if call.name == "States.Format" and type(arguments[0]) is Constant and arguments[0].source is not None:
+        return (Constant(arguments[0].source), *arguments[1:])
+    return arguments
+
+
+def _argument(argument: Argument, source: str) -> _Part:
+    if type(argument) is Call:
+        return _call(argument, source)
+    if type(argument) is Path:
+        return compile_reader(argument, _miss(argument, source)), path_growth(argument), False
+    assert type(argument) is Constant
+    value = argument.value
+    return (lambda data, scope: value), constant(value), True
+
+
+def _miss(path: Path, source: str) -> Callable[[JSON, Scope, Miss], JSON]:
+    def recover(data: JSON, scope: Scope, miss: Miss) -> JSON:
+        reason = miss.reason
+        if not reason.startswith("Filter:"):
+            reason = (
+                f"The JsonPath argument for the field '{path.shown}' could not be found in the input '{shown(data)}'"
+            )
+        raise StatesError(RUNTIME, f"The function '{source}' had the following error: {reason}", located=True)
+
+    return recover
+
+
+def _apply(function: Function, call: Callable[..., JSON], arguments: tuple[Read, ...], source: str) -> Read:
+    cause = f"The function '{source}' had the following error: Invalid arguments in {function.name}"
+    if not function.pure:
+
+        def read(data: JSON, scope: Scope) -> JSON:
+            values = [argument(data, scope) for argument in arguments]
+            try:
+                return call(scope, *values)
+            except (Refused, RecursionError):
+                raise StatesError(FAILURE, cause, located=True) from None
+
+        return read
+    if function.units is not None:
+        return _paying(function, call, arguments, source, cause)
+    if len(arguments) == 1:
+        return _unary(call, arguments[0], cause)
+    if len(arguments) == 2:
+        return _binary(call, arguments[0], arguments[1], cause)
+
+    def read_all(data: JSON, scope: Scope) -> JSON:
+        values = [argument(data, scope) for argument in arguments]
+        try:
+            return call(*values)
+        except (Refused, RecursionError):
+            raise StatesError(FAILURE, cause, located=True) from None
+
+    return read_all
+
+
+def _paying(
+    function: Function, call: Callable[..., JSON], arguments: tuple[Read, ...], source: str, cause: str
+) -> Read:
+    """A function whose costs grow with its arguments: they are paid for before it is called, where they are large."""
+    units = function.units
+    assert units is not None
+    constant = function.name == "States.Format" and call is not function.call  # its template is not given again
+
+    def read(data: JSON, scope: Scope) -> JSON:
+        values = [argument(data, scope) for argument in arguments]
+        cost = units("", *values) if constant else units(*values)
+        if cost > UNPAID:
+            try:
+                scope.budget().spend(cost)
+            except Exhausted:
+                text = f"The function '{source}' had the following error: {function.name} is given too much data."
+                raise StatesError(RUNTIME, text, located=True) from None
+        try:
+            return call(*values)
+        except (Refused, RecursionError):
+            raise StatesError(FAILURE, cause, located=True) from None
+
+    return read
+
+
+def _joined(template: Argument, count: int) -> Callable[..., JSON] | None:
+    """States.Format of a template known beforehand, parsed once; None where it must be looked for, or fails."""
+    try:
+        pieces = format_pieces(template.value) if type(template) is Constant else []
+    except (Refused, TypeError):
+        return None
+    return (lambda *values: join_pieces(pieces, values)) if len(pieces) == count + 1 else None
+
+
+def _unary(call: Callable[..., JSON], argument: Read, cause: str) -> Read:
+    def read(data: JSON, scope: Scope) -> JSON:
+        try:
+            return call(argument(data, scope))
+        except (Refused, RecursionError):
+            raise StatesError(FAILURE, cause, located=True) from None
+
+    return read
+
+
+def _binary(call: Callable[..., JSON], first: Read, second: Read, cause: str) -> Read:
+    def read(data: JSON, scope: Scope) -> JSON:
+        try:
+            return call(first(data, scope), second(data, scope))
+        except (Refused, RecursionError):
+            raise StatesError(FAILURE, cause, located=True) from None
+
+    return read

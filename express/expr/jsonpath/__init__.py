@@ -1,0 +1,1 @@
+"""JSONPath and reference paths: parsed, compiled, selected within a budget."""

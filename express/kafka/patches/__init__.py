@@ -1,0 +1,1 @@
+"""Every place that replaces or reaches into a part of aiokafka."""

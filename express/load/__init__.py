@@ -1,0 +1,1 @@
+"""Events that are made: generators, templates, batch producer, and the reader of results."""

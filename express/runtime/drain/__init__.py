@@ -1,0 +1,1 @@
+"""Partitions: assignment, admission, offsets, group commit."""

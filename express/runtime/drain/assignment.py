@@ -1,0 +1,82 @@
+"""One assigned partition, from its assignment to its revocation."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from express.ports import Event, Partition, Position
+from express.runtime.drain.offset_tracker import OffsetTracker
+from express.runtime.drain.pipeline import Ordering
+from express.runtime.executor.executor import Run
+from express.runtime.records.terminal_record import Naming
+
+NEVER = Position(-1)
+"""What is committed of a partition of which nothing is."""
+
+OrderKey = Callable[[Event], bytes | None]
+
+ORDER_KEYS: dict[Ordering, OrderKey] = {
+    "key": lambda record: record.key,
+    "partition": lambda record: b"",
+    "none": lambda record: None,
+}
+"""What records must not overtake each other in: those of one answer; None is free."""
+
+
+class Job(NamedTuple):
+    """What is remembered of a record whose execution waits. `order` is what it holds back others of."""
+
+    lane: Lane
+    offset: int
+    timestamp: int
+    key: bytes | None
+    size: int
+    heap: int
+    order: bytes | None
+
+
+class Lane:
+    """What belongs to one partition while it is ours.
+
+    A new assignment makes a new lane, and what a lane still runs is dropped with it: the object itself is the
+    epoch, and a result that comes late finds its lane gone.
+    """
+
+    __slots__ = (
+        "committed",
+        "dispatching",
+        "held",
+        "live",
+        "naming",
+        "partition",
+        "polled",
+        "runs",
+        "tracker",
+        "waiting",
+    )
+
+    def __init__(
+        self, partition: Partition, naming: Naming, position: Position, limit: int, committed: Position | None = None
+    ) -> None:
+        """`committed`: what the group has; the position itself unless it is told otherwise."""
+        self.partition = partition
+        self.naming = naming
+        self.tracker = OffsetTracker(*position, limit)
+        self.committed = committed or position
+        self.live = True
+        self.dispatching = True
+        """Whether further records may be started; a partition that is about to go only finishes."""
+        self.runs: set[Run] = set()
+        self.held: deque[Event] = deque()
+        """Polled and not yet looked at."""
+        self.polled = 0.0
+        """When the last of these came."""
+        self.waiting: dict[bytes, deque[tuple[Event, float]] | None] = {}
+        """Behind an execution in flight with the same order key, which is there as long as that runs; since when."""
+
+
+def running(lanes: Collection[Lane]) -> int:
+    """Executions in flight over `lanes`."""
+    return sum(len(lane.runs) for lane in lanes)

@@ -1,0 +1,1 @@
+"""Executions: the run queue, effects, suspended work, timers, task calls."""

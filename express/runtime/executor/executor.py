@@ -1,0 +1,237 @@
+"""The host of executions: performs what the engine asks for and tells it what happened.
+
+One executor per event loop, shared by all pipelines of a worker, so that there is one run queue and one
+budget. What ends without waiting never becomes a `Run`; what waits owns its place in the timer wheel, or a handler's
+coroutine that is stepped, or one asyncio task per other call that is really awaited, and nothing else.
+
+Its parts: how calls are made (`calls`), what the table asks for (`performing`), waiting between two segments
+(`parking`), and here starting and stopping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeAlias, cast, overload
+
+from express.engine import About, start
+from express.engine.effects import Effect, Finish, StartTask
+from express.engine.events import Event, Stopped
+from express.engine.execution import Execution
+from express.engine.history import History
+from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
+from express.engine.recorded import start_recorded
+from express.engine.segments import PENDING, Ended, Point, begin, ended
+from express.ports import Direct
+from express.runtime.executor.eager_task import Stepped
+from express.runtime.executor.effects import fail
+from express.runtime.executor.run import Done, Run, around
+from express.runtime.executor.suspended import TOO_LATE, Parking
+from express.runtime.executor.task_calls import Caller, described
+from express.values import JSON, dumps
+
+__all__ = ["Caller", "Done", "Executor", "Run"]
+
+Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON] | Stepped]]
+"""Calls that were not answered at once, and what is awaited."""
+
+
+class Executor(Parking):
+    """Runs executions on the current loop."""
+
+    @overload
+    def submit(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any = None,
+        *,
+        limit: float | None = EXECUTION_SECONDS,
+        size: int = 0,
+        history: History,
+    ) -> tuple[Execution, Run | None]: ...
+
+    @overload
+    def submit(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any = None,
+        *,
+        limit: float | None = EXECUTION_SECONDS,
+        size: int = 0,
+        history: History | None = None,
+    ) -> tuple[Execution | Ended, Run | None]: ...
+
+    def submit(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any = None,
+        *,
+        limit: float | None = EXECUTION_SECONDS,
+        size: int = 0,
+        history: History | None = None,
+    ) -> tuple[Execution | Ended, Run | None]:
+        """Start an execution. Its run is None if it has ended at once; else `done(run, finish)` is called later."""
+        now = self._clock.monotonic()
+        segments = program.segments
+        if history is not None or segments is None:
+            return self._submit_table(program, data, about, done, item, now, limit, size, history)
+        call = Caller(self._calls, about, cap(program, limit, now))
+        point = begin(program, segments, data, size or len(dumps(data)), call)
+        if point[0] == END:
+            x = ended(about, now, point)
+            if program.resources and self._too_late(call.deadline):
+                x.finished = TOO_LATE
+            return x, None
+        self.running += 1
+        run = Run(about, now, 0, None, program, data, limit, None, point, done, item)
+        return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
+
+    def _submit_table(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        item: Any,
+        now: float,
+        limit: float | None,
+        size: int,
+        history: History | None,
+    ) -> tuple[Execution | Ended, Run | None]:
+        """Start on the table, or on the segments that keep a history."""
+        late: Late = []
+        try:
+            x, effects = self._begin(program, data, about, now, limit, size, history, late)
+        except Exception as bug:
+            x, effects = Execution(program, data, now, about, self._entropy, history, None), []
+            fail(x, bug)
+        if x.finished is not None and not late:
+            self._report(x)
+            return x, None
+        run = around(x, done, item)
+        self.running += 1
+        for task, output in late:
+            self._await(run, task, output)
+        if self._perform(run, effects) is None:
+            return x, run
+        return x, None
+
+    def _begin(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        now: float,
+        limit: float | None,
+        size: int,
+        history: History | None,
+        late: Late,
+    ) -> tuple[Execution, list[Effect]]:
+        """Start on the segments that keep a history, or on the table where there are none."""
+        segments = program.segments.recording if history is not None and program.segments is not None else None
+        if segments is None or history is None:
+            return start(
+                program,
+                data,
+                now,
+                about=about,
+                entropy=self._entropy,
+                history=history,
+                limit=limit,
+                size=size,
+                prepare=self._calls.prepare,
+            )
+        deadline = cap(program, limit, now)
+        call = Caller(self._calls, about, deadline)
+
+        def timed(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
+            history.asked = history.now
+            answer = call(row, payload, counts, tries)
+            if call.late is not None:
+                late.append((described(payload, (row, counts, about, deadline))[0], call.late))
+                call.late = None
+            history.now = now = self._clock.monotonic()
+            return PENDING if deadline is not None and now >= deadline else answer  # which comes too late
+
+        size = size or len(dumps(data))
+        entropy = self._entropy
+        return start_recorded(
+            program,
+            segments,
+            data,
+            now,
+            timed,
+            about=about,
+            entropy=entropy,
+            history=history,
+            limit=limit,
+            size=size,
+            prepare=self._calls.prepare,
+        )
+
+    def go_on(
+        self,
+        program: Program,
+        data: JSON,
+        about: About,
+        done: Done,
+        began: float,
+        limit: float | None,
+        point: Point,
+        call: Caller,
+        item: Any = None,
+    ) -> tuple[Execution | Ended, Run | None]:
+        """Take over an execution from where its segments have left it, which called `call`; else as `submit`."""
+        self.running += 1
+        run = Run(about, began, 0, None, program, data, limit, None, point, done, item)
+        return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
+
+    def _go_on(self, run: Run, point: Point, call: Caller) -> tuple[Execution | Ended, Run | None]:
+        is_over = self._settle(run, point, call) is not None
+        return run.x, None if is_over else run
+
+    def caller(self, about: About, deadline: float | None) -> Caller:
+        """Calls the tasks of one execution for its segments."""
+        return Caller(self._calls, about, deadline)
+
+    def direct(self, row: Row) -> Direct | None:
+        """The short way to what a Task calls, for its first try; None where there is none."""
+        return self._calls.direct(row)
+
+    def tell(self, run: Run, event: Event) -> None:
+        """Hand an event from outside to an execution: an answer by task token, a heartbeat."""
+        self._step(run, event)
+
+    def stop(self, run: Run, error: str | None = None, cause: str | None = None) -> None:
+        """End an execution as ABORTED; `done` is called."""
+        self._step(run, Stopped(error, cause))
+
+    def drop(self, run: Run) -> None:
+        """Give an execution up without an end: its calls are cancelled and nobody is told."""
+        if run.x.finished is None:
+            run.x.finished = Finish("ABORTED")
+            self._release(run)
+            run.data = run.held = None
+            run.site = ()  # the wheel may hold it until it would have been due
+
+    async def close(self) -> None:
+        """Cancel the calls that still run and wait until they have noticed."""
+        tasks = self._under_way()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(
+            *(task if isinstance(task, asyncio.Task) else task.ending() for task in tasks), return_exceptions=True
+        )
+
+    def _under_way(self) -> list[asyncio.Task[None] | Stepped]:
+        """The calls that still run."""
+        return [*self._tasks, *(cast(Stepped, run.call) for run in self._wheel.among_others())]

@@ -1,0 +1,1 @@
+"""The optimized tier: generated Python over states that follow each other."""

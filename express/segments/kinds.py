@@ -1,0 +1,289 @@
+"""What each state kind becomes in a segment: one function per kind, which writes the state and what follows it.
+
+See `fuse`, which owns the tree they write; what has no fast form raises NotFused and is left to the table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from express.asl import model
+from express.engine.segments import BELOW, EVENTS
+from express.expr.python.jsonpath import Reads, Value, display
+from express.expr.size_growth import constant
+from express.segments import jsonata, jsonpath
+from express.segments.history import Grown, Local
+from express.segments.text import Code, NotFused, Point
+from express.states.context import looks_back
+
+if TYPE_CHECKING:
+    from express.segments.writer import Tree
+
+
+def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    code = tree.code
+    if mode:
+        jsonpath.put(code, state, point, point.data, (1, 0), fresh=False, mode=True)
+    elif state.result is not UNSET:
+        if state.input_path != "$" or state.parameters is not UNSET:
+            raise NotFused
+        literal = code.emitter.constant(state.result)
+        jsonpath.put(code, state, point, literal, constant(state.result), fresh=False, mode=False)
+    elif state.parameters is UNSET and state.input_path == "$" and state.result_path == "$":
+        jsonpath.put(code, state, point, point.data, (1, 0), fresh=point.owned, mode=False)
+    else:
+        fresh = state.parameters is not UNSET and type(state.parameters) is dict and not _constant(state.parameters)
+        name, growth = _kept(tree, state, point)
+        jsonpath.put(code, state, point, name, growth, fresh=fresh, mode=False)
+    tree.leave(row, point, state.next, path)
+
+
+def _kept(tree: Tree, state: model.Pass, point: Point) -> tuple[Value, Any]:
+    """The payload of a Pass: unlike a task's it does not leave the engine, so the data stays owned."""
+    owned = point.owned
+    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=False)
+    point.owned = owned and state.parameters is not UNSET and not jsonpath.captures(state.parameters)
+    return value, growth
+
+
+def _constant(value: Any) -> bool:
+    if type(value) is dict:
+        return all(not key.endswith(".$") and _constant(item) for key, item in value.items())
+    return all(map(_constant, value)) if type(value) is list else True
+
+
+def passed(state: Any) -> Any:
+    """A state that only passes its input on: it has no ResultPath."""
+    if state.input_path != "$":
+        raise NotFused
+    return state
+
+
+def _succeed(tree: Tree, row: int, state: model.Succeed, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    passed(state)
+    jsonpath.put(tree.code, state, point, point.data, (1, 0), fresh=point.owned, mode=mode)
+    tree.leave(row, point, None, path)
+
+
+def _fail(tree: Tree, row: int, state: model.Fail, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    raise NotFused
+
+
+def _wait(tree: Tree, row: int, state: model.Wait, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    if point.data != "d" or type(state.seconds) is not int or state.seconds <= 0 or looks_back(state, mode):
+        raise NotFused
+    passed(state)
+    tree.wanted(row, "resume")
+    tree.code.together(point)
+    tree.code.trace(point)
+    tree.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {state.seconds}, 0)")
+
+
+def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    plan = tree.f.rows[row].plan
+    timed = type(state.timeout_seconds) in (int, type(UNSET)) and type(state.heartbeat_seconds) in (int, type(UNSET))
+    paths = isinstance(state.timeout_seconds_path, str) or isinstance(state.heartbeat_seconds_path, str)
+    if point.data != "d" or plan.resource.pattern or state.credentials is not UNSET or paths or not timed:
+        raise NotFused
+    if looks_back(state, mode):
+        raise NotFused
+    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=mode)
+    name = value if isinstance(value, str) else tree.code.named(display(value))
+    if name != point.data:
+        tree.code.sent(point, growth, value, name)
+    tree.scheduled(plan, point, _kept_payload(tree.code, point, name))
+    tree.ask(row, point, name)
+
+
+def _kept_payload(code: Code, point: Point, name: str) -> Local | Grown:
+    return code.version(point) if name == point.data else Local(name)
+
+
+def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    code = tree.code
+    effective = point.data
+    if not mode and state.input_path != "$":
+        effective = code.named(jsonpath.path(code, state.input_path, point, point.data))
+        point.owned = False
+    word = "if"
+    # all conditions first: one may want all of the data, which takes lines of its own
+    conditions = [_condition(code, rule, point, effective, mode=mode) for rule in state.choices]
+    for rule, (condition, reads) in zip(state.choices, conditions, strict=True):
+        code.add(f"{word} {condition}:")
+        branch = point.fork()
+        branch.reads = reads
+        _branch(tree, row, state, rule, effective, branch, path, mode)
+        word = "elif"
+    code.add("else:")
+    if not isinstance(state.default, str):
+        code.indent += 1
+        code.add("raise Large")
+        code.indent -= 1
+        return
+    otherwise = {"Next": state.default, "default": True}
+    _branch(tree, row, state, otherwise, effective, point.fork(), path, mode)
+
+
+def _condition(code: Code, rule: dict[str, Any], point: Point, effective: str, *, mode: bool) -> tuple[str, Reads]:
+    """Text of a condition, and what is in locals where it holds."""
+    if not mode:
+        return jsonpath.rule(code, rule, point, effective)
+    condition = rule["Condition"]
+    text = repr(condition) if type(condition) is bool else jsonata.condition(code, point, condition)
+    return text, point.reads
+
+
+def _branch(
+    tree: Tree,
+    row: int,
+    state: model.Choice,
+    rule: dict[str, Any],
+    effective: str,
+    point: Point,
+    path: tuple[int, ...],
+    mode: bool,
+) -> None:
+    code = tree.code
+    code.indent += 1
+    taken = _Rule(state, rule, mode)
+    jsonpath.put(code, taken, point, effective if not mode else point.data, (1, 0), fresh=point.owned, mode=mode)
+    tree.leave(row, point, rule["Next"], path)
+    code.indent -= 1
+
+
+class _Rule:
+    """The data flow of one way out of a Choice."""
+
+    result_path = "$"
+
+    def __init__(self, state: model.Choice, rule: dict[str, Any], mode: bool) -> None:
+        default = "default" in rule
+        self.output_path = state.output_path
+        self.assign = state.assign if default else rule.get("Assign", UNSET)
+        self.output = state.output if default or not mode else rule.get("Output", state.output)
+
+
+def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    """Branches that can't block, one after the other."""
+    code = tree.code
+    code.whole(point)
+    code.spill(point)
+    value, growth = jsonpath.payload(code, state, point, state.parameters, mode=mode)
+    name = code.named(display(value))
+    if growth is None or code.recorded:
+        raise NotFused
+    if value != point.data:
+        code.sent(point, growth, value, name)
+    if point.data == "d":
+        code.settle(point)
+    point.events += 2
+    outputs = []
+    times = plus = 0
+    for branch, scope in zip(state.branches, tree.f.rows[row].plan.branches, strict=True):
+        output = code.name("o")
+        child = code.child(point, growth)
+        code.add(f"{child.data} = {name}")
+        code.begun(point, child, display(value))
+        leaves = Leaves(f"{output} = {child.data}")
+        tree.inner(branch, scope, child, leaves)
+        base = leaves.settle(code)
+        point.below += base[0]
+        point.events += base[1]
+        times, plus = times + leaves.times, plus + leaves.plus + 2
+        outputs.append(output)
+    result = code.named(f"[{', '.join(outputs)}]")
+    jsonpath.put(code, _shaped(state), point, result, (times, plus), fresh=False, mode=mode)
+    tree.leave(row, point, state.next, path)
+
+
+def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, ...], mode: bool) -> None:
+    """Iterations that can't block, one after the other."""
+    code = tree.code
+    code.together(point)
+    machine = state.item_processor if isinstance(state.item_processor, model.Machine) else state.iterator
+    selector = state.item_selector if state.item_selector is not UNSET else state.parameters
+    concurrency = state.max_concurrency
+    limited = isinstance(concurrency, str) or isinstance(state.max_concurrency_path, str)
+    if point.data != "d" or selector is not UNSET or limited or code.recorded:
+        raise NotFused  # in an inner scope the bound would depend on how often it runs
+    assert isinstance(machine, model.Machine)
+    items = _items(tree, state, point, mode)
+    code.settle(point)
+    code.add(f"if {items}.__class__ is not list or len({items}) > {jsonpath.MOST_ITEMS}: raise Large")
+    output = code.name("o")
+    code.add(f"{output} = []")
+    child = code.child(point, (1, 0))
+    code.add(f"for {child.data} in {items}:")
+    code.indent += 1
+    code.begun(point, child, point.data)
+    leaves = Leaves(f"{output}.append({child.data})")
+    tree.inner(machine, tree.f.rows[row].plan.scope, child, leaves)
+    code.indent -= 1
+    base = leaves.settle(code)
+    code.add(f"c += {base[0] * BELOW + (base[1] + 2) * EVENTS} * len({items})")
+    code.looped(point, leaves.plus + 2, items)
+    point.events += 2
+    jsonpath.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, mode=mode)
+    tree.leave(row, point, state.next, path)
+
+
+def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
+    code = tree.code
+    if mode:
+        if state.items is UNSET:
+            return point.data
+        return code.named(jsonata.evaluated(code, point, state.items).source)
+    data = display(jsonpath.payload(code, state, point, UNSET, mode=False)[0])
+    if not isinstance(state.items_path, str) or state.items_path == "$":
+        return data
+    return code.named(jsonpath.path(code, state.items_path, point, data))
+
+
+def _shaped(state: model.Parallel | model.Map) -> Any:
+    """A state whose result needs no ResultSelector."""
+    if state.result_selector is not UNSET:
+        raise NotFused
+    return state
+
+
+class Leaves:
+    """The ends of a branch: each leaves its output in a name, and makes up for counts that are not the usual ones."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.times = 0
+        self.plus = 0
+        self._ends: list[tuple[int, tuple[int, int]]] = []
+
+    def __call__(self, code: Code, point: Point) -> None:
+        """One end."""
+        code.add(self.text)
+        self._ends.append((len(code.lines), (point.below, point.events)))
+        code.add("pass")
+        self.times = max(self.times, point.times)
+        self.plus = max(self.plus, point.plus)
+
+    def settle(self, code: Code) -> tuple[int, int]:
+        """The usual (states, events) of the body; the ends that differ add the difference."""
+        usual = Counter(counts_ for _, counts_ in self._ends).most_common(1)[0][0]
+        for line, (below, events) in self._ends:
+            difference = (below - usual[0]) * BELOW + (events - usual[1]) * EVENTS
+            margin = code.lines[line][: -len("pass")]
+            code.lines[line] = f"{margin}c += {difference}" if difference else ""
+        return usual
+
+
+KINDS: dict[type, Callable[..., None]] = {
+    model.Pass: _pass,
+    model.Choice: _choice,
+    model.Wait: _wait,
+    model.Succeed: _succeed,
+    model.Fail: _fail,
+    model.Task: _task,
+    model.Parallel: _parallel,
+    model.Map: _map,
+}

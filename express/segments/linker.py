@@ -1,0 +1,320 @@
+"""Generates the segments of a machine: the happy path of its states as Python, from the same model as the rows.
+
+Control flow is a tree: a state with one way in stands where it is reached, a short tail is written again, and what
+is reached from several places, or again, becomes a segment of its own that `drive` jumps to. Data that the segment
+made itself is updated in place; the data it was given never is, so that a segment can be run once more on the table
+from its start. Anything that raises ends there.
+
+The definition enters the text only by `repr` of JSON scalars and as bound names.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+from orjson import dumps
+
+from express.asl import model
+from express.engine.events import TaskFailed
+from express.engine.program import Scope
+from express.engine.segments import PENDING, Segment, Segments
+from express.expr.generated import code_of
+from express.expr.python.jsonpath import Emitter
+from express.segments import jsonpath
+from express.segments.measured import Sized
+from express.segments.text import Ask, Code, Large, NotFused, Point
+from express.segments.writer import LONGEST_TAIL, Tree, ended
+
+UNKNOWN = 1 << 62
+"""A bound that makes the table measure."""
+
+MOST_ANSWERS = 2
+"""A segment goes on after the answers of so many tasks; behind them, the segments of their rows are called."""
+
+MOST_TEXT = 200_000
+"""Characters of a machine's text, about: what is left over when there are so many runs on the table."""
+
+FEW_TASKS = 4
+"""A machine with more tasks has no such answers: its text, and the time to compile it, would triple."""
+
+_HEADS = {
+    "enter": ("d, c, v, b", "None"),
+    "resume": ("d, c, v, b, r, t", "r, t"),
+    "failed": ("d, c, v, b, r, p, t", "r, t"),
+}
+"""What a segment of each part is given besides the host, and what the table is given to go on with."""
+
+_MORE = {"enter": "", "resume": ", r, t", "failed": ", r, p, t"}
+"""What a segment that follows the size of the data is given besides data, counts, variables and bound."""
+
+_CHANGED = re.compile(r"\s*([dcvb])(?:\[.*\])? \+?= ")
+"""A line that changes one of a segment's arguments. The way to a task does so, too, and cannot fail any more."""
+
+_NAMES: dict[str, Any] = {
+    "measured": jsonpath.measured,
+    "whole": jsonpath.whole,
+    "truth": jsonpath.truth,
+    "dumps": dumps,
+    "Large": Large,
+    "PENDING": PENDING,
+    "TaskFailed": TaskFailed,
+    "Exception": Exception,
+}
+
+
+def fuse(machine: model.Machine, scope: Scope, *, jsonata: bool, name: str, recorded: bool = False) -> Segments | None:
+    """The segments of a machine; None where its first state has no fast form. `recorded`: they keep a history."""
+    name = f"{name} recorded" if recorded else name
+    fusing = Fusing(machine, scope, jsonata, recorded)
+    namespace = _made(fusing, name)
+    if namespace is None:
+        return None
+    namespace["larger"] = Larger(lambda: _made(Fusing(machine, scope, jsonata, recorded, Sized), f"{name} sized") or {})
+    enter, resume, failed = (_functions(namespace, scope, part) for part in _HEADS)
+    again = None if recorded else lambda: fuse(machine, scope, jsonata=jsonata, name=name, recorded=True)
+    return Segments(enter, resume, failed, fusing.source, again)
+
+
+def _made(fusing: Fusing, name: str) -> dict[str, Any] | None:
+    """The functions of a machine's segments, by name, and all that they use."""
+    texts = fusing.segments()
+    if (fusing.start, "enter") not in texts:
+        return None
+    fusing.source = source = "\n\n".join(texts.values())
+    filename = f"<express {name}>"
+    code = code_of(source, filename)
+    if code is None:
+        return None
+    namespace = {**_NAMES, **fusing.bound, **fusing.emitter.constants}
+    exec(code, namespace)  # noqa: S102 - text of our own making, see above
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    return namespace
+
+
+class Larger:
+    """The segments that follow the size of the data, made when one of them is first asked for."""
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        """A segment by its name, `enter_0` say; the table's where there is none."""
+        part, _, row = name.partition("_")
+        if part not in _HEADS:
+            raise AttributeError(name)
+        vars(self).update(self._make())
+        return vars(self).setdefault(name, lambda *given: (-2 - int(row), *given[:3], UNKNOWN, None))
+
+
+def _began(code: Code) -> list[str]:
+    """The names of the data, counts, variables and bound that a text began with: copies where it changes them."""
+    changed = {match[1] for line in code.lines if (match := _CHANGED.match(line))}
+    return [f"{name}0" if name in changed or (name == "d" and code.recorded) else name for name in "dcvb"]
+
+
+def _kept(names: list[str]) -> str:
+    """The line that makes the copies."""
+    copies = "; ".join(f"{name} = {name[0]}" for name in names if len(name) > 1)
+    return f"    {copies}\n" if copies else ""
+
+
+def _functions(namespace: dict[str, Any], scope: Scope, part: str) -> tuple[Segment | None, ...]:
+    return tuple(namespace.get(f"{part}_{i}") for i in range(len(scope.rows)))
+
+
+class Fusing:
+    """One machine on its way to text."""
+
+    def __init__(
+        self,
+        machine: model.Machine,
+        scope: Scope,
+        jsonata: bool,
+        recorded: bool = False,
+        code: type[Code] = Code,
+    ) -> None:
+        self.code = code
+        self.source = ""
+        self.names = list(machine.states)
+        self.states = list(machine.states.values())
+        self.index = {name: i for i, name in enumerate(self.names)}
+        self.rows = scope.rows
+        self.start = scope.start
+        self.jsonata = jsonata
+        self.recorded = recorded
+        self.host = "h" if recorded else "call"
+        self.assigned = _assigned(machine)
+        self.emitter = Emitter()
+        self.bound: dict[str, Any] = {}
+        self.ways = _ways_in(self.states, self.index, self.start)
+        self.todo: list[tuple[int, str]] = []
+        tasks = sum(isinstance(state, model.Task) for state in self.states)
+        self.answers = MOST_ANSWERS if tasks <= FEW_TASKS else 0
+
+    def segments(self) -> dict[tuple[int, str], str]:
+        """The text of every segment that can be reached by segments, up to `MOST_TEXT`: the rest is the table's."""
+        texts: dict[tuple[int, str], str] = {}
+        seen: set[tuple[int, str]] = set()
+        length = 0
+        self.todo.append((self.start, "enter"))
+        while self.todo:
+            at = self.todo.pop()
+            if at not in seen:
+                seen.add(at)
+                text = self._segment(*at) if length < MOST_TEXT else None
+                if text is not None:
+                    texts[at] = text
+                    length += len(text)
+                elif at[1] != "enter":
+                    texts[at] = self._refused(*at)
+                elif at[0] == self.start:
+                    return {}
+        return texts
+
+    def _segment(self, row: int, part: str) -> str | None:
+        code = self.code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        tree = Tree(self, code, ended, origin=(row, part))
+        point = Point()
+        try:
+            if part == "enter":
+                code.open_region(point)
+                tree.state(row, point, ())
+            elif part == "resume":
+                tree.resume(row, point)
+            else:
+                tree.failed(row, point)
+        except NotFused:
+            return None
+        given, left = _HEADS[part]
+        d, c, v, b = began = _began(code)
+        larger = f"return larger.{part}_{row}({d}, {c}, {v}, {b}{_MORE[part]}, {self.host})"
+        below, inline = self._asked(tree, self.answers)
+        text = (
+            f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}\n"
+            f"{_kept(began)}"
+            "    try:\n"
+            f"{code.text(larger, inline=inline)}\n"
+            "    except Exception:\n"
+            f"        return ({-2 - row}, {d}, {c}, {v}, {UNKNOWN}, {left})\n"
+        )
+        return self.emitter.complete(text + below)
+
+    def _refused(self, row: int, part: str) -> str:
+        """What has no fast form goes to the table."""
+        given, left = _HEADS[part]
+        head = f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}: on the table\n"
+        return f"{head}    return ({-2 - row}, d, c, v, b, {left})\n"
+
+    def _asked(self, tree: Tree, answers: int) -> tuple[str, bool]:
+        """The calls of the tasks that a text leads to, after all of it that might be done once more on the table.
+
+        Where there is one such place, what follows the answer stands here too (`True`).
+        """
+        asks = tree.code.asks
+        if len(asks) == 1 and answers:
+            inline = self._answered(tree, asks[0], answers)
+            if inline is not None:
+                return inline, True
+        rows = list(dict.fromkeys(ask.row for ask in asks))
+        return "".join(self._call(row, several=len(rows) > 1) for row in rows), False
+
+    def _call(self, row: int, *, several: bool) -> str:
+        """A call, and the segments that its answer leads to."""
+        margin = "        " if several else "    "
+        return (f"    if s == {row}:\n" if several else "") + (
+            f"{margin}r = {self._calling(row)}\n"
+            f"{margin}if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
+            f"{margin}if r.__class__ is TaskFailed: return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
+            f"{margin}return resume_{row}(d, c, v, b, r, 0, {self.host})\n"
+        )
+
+    def _calling(self, row: int) -> str:
+        call = "h.call" if self.recorded else "call"
+        return f"{call}({self.emitter.bind(self.rows[row])}, p, c, 0)  # {self.names[row]!r}"
+
+    def _answered(self, before: Tree, ask: Ask, answers: int) -> str | None:
+        """A call, and what follows its answer in the same function; None where that has no fast form."""
+        row, point = ask.row, ask.point.after()
+        tree = Tree(self, before.code.follow(), ended, origin=before.origin)
+        tree.written = before.written
+        try:
+            tree.resume(row, point)
+        except NotFused:
+            return None
+        below, inline = self._asked(tree, answers - 1)
+        late = "".join(f"        {line}\n" for line in ask.point.together("d", "v"))
+        d, c, v, b = began = _began(tree.code)
+        whole = ask.point.together(d, v)
+        again = "".join(f"        {line}\n" for line in whole)
+        larger = "; ".join((*whole, f"return larger.resume_{row}({d}, {c}, {v}, {b}, r, 0, {self.host})"))
+        return (
+            f"    r = {self._calling(row)}\n"
+            "    if r is PENDING or r.__class__ is TaskFailed:\n"
+            f"{late}"
+            f"        if r is PENDING: return ({row}, d, c, v, b, p, 0)\n"
+            f"        return failed_{row}(d, c, v, b, r, p, 0, {self.host})\n"
+            f"{_kept(began)}"
+            "    try:\n"
+            f"{tree.code.text(larger, inline=inline)}\n"
+            "    except Exception:\n"
+            f"{again}"
+            f"        return ({-2 - row}, {d}, {c}, {v}, {UNKNOWN}, r, 0)\n"
+        ) + below
+
+    def mode(self, state: model.State) -> bool:
+        """Whether a state is in JSONata."""
+        return state.query_language == "JSONata" if isinstance(state.query_language, str) else self.jsonata
+
+    def tail(self, row: int, depth: int = 0) -> int:
+        """How many states follow from `row` on until a segment ends; more than LONGEST_TAIL is all the same."""
+        state = self.states[row]
+        if depth > LONGEST_TAIL or isinstance(state, model.Choice | model.Parallel | model.Map):
+            return LONGEST_TAIL + 1
+        if isinstance(state, model.Task | model.Wait | model.Succeed | model.Fail):
+            return 1
+        return 1 + sum(self.tail(self.index[target], depth + 1) for target in _targets(state))
+
+    def inside(self, machine: model.Machine, scope: Scope) -> Fusing:
+        """An inner machine, whose text becomes part of this one's."""
+        inner = Fusing(machine, scope, self.jsonata)
+        if inner.assigned:
+            raise NotFused
+        inner.emitter, inner.bound = self.emitter, self.bound
+        return inner
+
+
+# The graph ------------------------------------------------------------------------------------------------
+
+
+def _targets(state: model.State) -> list[str]:
+    if isinstance(state, model.Choice):
+        targets = [rule["Next"] for rule in state.choices]
+        return [*targets, state.default] if isinstance(state.default, str) else targets
+    following = getattr(state, "next", None)
+    caught = [catcher.next for catcher in getattr(state, "catch", ())]
+    return [following, *caught] if isinstance(following, str) else caught
+
+
+def _ways_in(states: list[model.State], index: dict[str, int], start: int) -> Counter[int]:
+    ways = Counter({start: 1})
+    for state in states:
+        ways.update(index[target] for target in _targets(state))
+    return ways
+
+
+def _assigned(machine: model.Machine) -> frozenset[str]:
+    """Every variable that the machine assigns in its outermost scope."""
+    found: set[str] = set()
+    for state in machine.states.values():
+        parts = [getattr(state, "assign", UNSET)]
+        parts += [catcher.assign for catcher in getattr(state, "catch", ())]
+        parts += [rule.get("Assign", UNSET) for rule in getattr(state, "choices", ())]
+        for part in parts:
+            if type(part) is dict:
+                found.update(key.removesuffix(".$") for key in part)
+    return frozenset(found)

@@ -1,0 +1,470 @@
+"""The text of one segment while it is written: lines, names, bounds of the data's size, and what a history keeps."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from express.engine.segments import BELOW, EVENTS
+from express.expr.generated import DEEPEST_LINE, fits
+from express.expr.jsonata.emitter import Known
+from express.expr.python.jsonpath import MARK, Emitter, Made, Reads, Value, display
+from express.expr.size_growth import Growth
+from express.segments.history import Details, Grown, Local, paths, template_of
+from express.segments.size_bounds import Bounds
+from express.states.texts import extended, is_lasting
+from express.values import PAYLOAD_LIMIT
+
+REGION = 16
+"""A bound that may have grown by more than this factor is computed anew."""
+
+
+CHARACTER = 6
+"""Most bytes of a character in JSON text: an escape sequence."""
+
+TOO_LARGE = "\x02"
+"""Stands for what is done where data may be too large for an estimate; `repr` never lets it through."""
+
+
+DEEPEST_INDENT = 60
+"""CPython's tokenizer ends at 100."""
+
+
+class NotFused(Exception):
+    """This state, or this machine, has no fast form."""
+
+
+class Large(Exception):
+    """Something a segment does not expect, or data over the limit: the table looks closer."""
+
+
+class Point:
+    """Where the text stands: names, and what is known since the segment's start.
+
+    `steps`, `below` and `events` are what the counts have grown by; the data and the variables together have at
+    most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds. `fields`
+    are members that the data has got and that are still in locals, in the hope that nobody asks for all of it, and
+    `made` says that it has no others; `variables` are those that were assigned and are still in locals. `reads`: what
+    of the data is in locals, by path; `sizes`: the locals that have the size of others; `input`: the name `si` has all
+    of the data. `version` is the local that keeps the data as it is now, `assigned` the one with the variables that
+    the state has just assigned, `trace` the history events since the segment's start. `known`: what JSONata has in
+    local names.
+    """
+
+    __slots__ = (
+        "assigned",
+        "below",
+        "bound",
+        "data",
+        "events",
+        "fields",
+        "input",
+        "known",
+        "made",
+        "owned",
+        "plus",
+        "reads",
+        "region",
+        "sizes",
+        "steps",
+        "times",
+        "trace",
+        "variables",
+        "version",
+    )
+
+    def __init__(self, data: str = "d") -> None:
+        self.data = data  # "d" in the outermost scope, "d1", "d2" … below
+        self.owned = False
+        self.fields = Made()
+        self.made = False
+        self.input = False
+        self.reads: Reads = {}
+        self.sizes: Mapping[str, str] = {}
+        self.variables = Made()
+        self.bound = False
+        self.steps = 0
+        self.below = 0
+        self.events = 0
+        self.region: Region | None = None
+        self.times = 1
+        self.plus = 0
+        self.version: str | None = "d0"
+        self.assigned: str | None = None
+        self.known: Known = {}
+        self.trace: tuple[tuple[str, Details], ...] = ()
+
+    def fork(self) -> Point:
+        """The same point for one of several ways on."""
+        return copy.copy(self)
+
+    def after(self) -> Point:
+        """The point at which a task's answer comes: counts and bound are settled, nothing is the segment's own."""
+        point = Point()
+        point.fields, point.made, point.input = self.fields, self.made, self.input
+        point.variables = self.variables
+        point.version = self.version
+        point.known = self.known
+        point.reads = {path: local for path, local in self.reads.items() if path[0] != "r"}
+        point.sizes = {name: size for name, size in self.sizes.items() if name != "r"}
+        return point
+
+    def together(self, data: str, variables: str) -> list[str]:
+        """Lines that put what is in locals into the data and the variables, under these names."""
+        return [*self.data_together(data), *self.variables_together(variables)]
+
+    def data_together(self, data: str) -> list[str]:
+        """Lines that put the fields into the data."""
+        if self.made:
+            return [f"{data} = {display(self.fields)}"]
+        if not self.fields:
+            return []
+        copied = f"{data} = {data}.copy()"  # `{**d, …}` costs twice as much
+        return [copied, *(f"{data}[{name!r}] = {display(value)}" for name, value in self.fields.items())]
+
+    def variables_together(self, variables: str) -> list[str]:
+        """Lines that make the variables complete."""
+        if not self.variables:
+            return []
+        return [f"{variables} = {extended(variables, self.variables)}"]
+
+    def counts(self) -> str:
+        """Text of the packed counts here."""
+        grown = self.steps + self.below * BELOW + self.events * EVENTS
+        return f"c + {grown}" if grown else "c"
+
+    def bounded(self) -> str:
+        """Text of the bound here."""
+        times = "b" if self.times == 1 else f"b * {self.times}"
+        return f"{times} + {self.plus}" if self.plus else times
+
+
+class Region:
+    """A stretch of text under one bound: the largest growths in it say up to where `b` needs no look."""
+
+    __slots__ = ("growths", "indent", "line")
+
+    def __init__(self, line: int, indent: int) -> None:
+        self.line = line
+        self.indent = indent
+        self.growths: list[tuple[int, int]] = [(1, 0)]
+
+    def most(self) -> int:
+        """The largest `b` under which nothing in the region can pass the limit."""
+        return max(-1, min((PAYLOAD_LIMIT - plus) // max(times, 1) for times, plus in self.growths))
+
+
+class Ask(NamedTuple):
+    """Where the text comes to a task: its line and indent, and what stands there."""
+
+    line: int
+    indent: int
+    row: int
+    point: Point
+    payload: str
+
+
+class Code:
+    """The text of one segment while it is written, and the objects it names.
+
+    `recorded`: it keeps a history, so every version of the data lives on and none is changed in place.
+    """
+
+    def __init__(
+        self, bound: dict[str, Any], emitter: Emitter, assigned: frozenset[str], *, recorded: bool = False
+    ) -> None:
+        self.lines: list[str] = []
+        self.indent = 2
+        self.bound = bound
+        self.emitter = emitter
+        self.assigned = assigned
+        self.recorded = recorded
+        self.variables = bool(assigned)
+        self.regions: list[Region] = []
+        self.asks: list[Ask] = []
+        self._names = 0
+        self.bounds = Bounds()
+
+    def follow(self) -> Code:
+        """The text after a task's answer, in the same function: its names are others."""
+        code = type(self)(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        code._names = self._names
+        code.bounds = self.bounds
+        return code
+
+    def add(self, text: str) -> None:
+        """One line, unless it is more than Python would take."""
+        if self.indent > DEEPEST_INDENT or (len(text) > DEEPEST_LINE and not fits(text)):
+            raise NotFused
+        self.lines.append("    " * self.indent + text)
+
+    def name(self, prefix: str = "t") -> str:
+        """A fresh local name."""
+        self._names += 1
+        return f"{prefix}_{self._names}"
+
+    def named(self, source: str) -> str:
+        """A local name for the value of `source`."""
+        name = self.name()
+        self.add(f"{name} = {source}")
+        return name
+
+    def text_of(self, point: Point, data: str, emit: Callable[[Emitter], str | None]) -> str | None:
+        """Text of an expression with `$` for the name `data`, or for the data at `point` and its fields."""
+        emitter = self.emitter
+        emitter.data = data
+        self.spill(point)
+        if data == point.data and (point.fields or point.made):
+            emitter.reads, emitter.whole = point.reads, False
+            emitter.fields, emitter.made = point.fields, point.made
+            source = emit(emitter)
+            emitter.fields, emitter.made = {}, False
+            if source is not None and not emitter.whole:
+                point.reads = emitter.reads
+                return source
+            self.whole(point)
+        emitter.reads = point.reads
+        source = emit(emitter)
+        if source is not None:
+            point.reads = emitter.reads
+        return source
+
+    def lasting(self, source: str) -> str:
+        """Text of a value that holds wherever it is read: `source` itself, or a local that has it now."""
+        if source.startswith(MARK):
+            name = source[1:-1]
+            if source == f"{MARK}{name}{MARK}":  # a path that is read here for the first time
+                self.add(f"{name} = {self.emitter.sources[name]}")
+                return name
+        return source if is_lasting(source) else self.named(source)
+
+    def checked(self, source: str | None) -> str:
+        """Text of an expression that has one and does without the Context object."""
+        if source is None or "c" in self.emitter.used:
+            self.emitter.used.discard("c")
+            raise NotFused
+        return source
+
+    def change(self, point: Point, value: Value, *, owned: bool) -> None:
+        """New data; `owned`: a dict that was just made."""
+        if isinstance(value, Made):
+            point.fields, point.made = value, True
+        else:
+            self.add(f"{point.data} = {value}")
+            point.fields, point.made = Made(), False
+        point.owned = owned and not self.recorded and not point.made
+        point.input = False
+        point.version = None
+        point.known = {place: local for place, local in point.known.items() if place[0] == "v"}
+        point.reads = {path: local for path, local in point.reads.items() if path[0] != point.data}
+
+    def bind(self, bound: Mapping[str, Any]) -> None:
+        """Objects under the names that text of expressions has for them."""
+        for name, value in bound.items():
+            if self.bound.setdefault(name, value) is not value:
+                raise NotFused
+
+    def hold(self, point: Point, name: str, value: Value) -> None:
+        """The data gets a member: as a local, until somebody wants all of the data."""
+        looked_into = any(path[0] == point.data and type(path[1]) is str for path in point.reads)
+        if not (point.fields or point.made or looked_into):
+            self.add(f"if {point.data}.__class__ is not dict: raise Large")
+        if isinstance(value, str):
+            value = self.lasting(value)
+        point.fields = Made({**point.fields, name: value})
+        self.replaced(point, name)
+
+    def replaced(self, point: Point, name: str) -> None:
+        """A member of the data has another value now."""
+        place = (point.data, name)
+        point.input = False
+        point.reads = {path: local for path, local in point.reads.items() if path[:2] != place}
+
+    def whole(self, point: Point) -> str:
+        """The name of all of the data."""
+        if point.fields or point.made:
+            for line in point.data_together(point.data):
+                self.add(line)
+            point.reads = {**point.reads, **dict(paths((point.data,), point.fields))}
+            point.owned = not self.recorded
+            point.fields, point.made = Made(), False
+            point.input = False
+            point.version = None
+        return point.data
+
+    def spill(self, point: Point) -> None:
+        """Make `v` have all of the variables."""
+        if not point.variables:
+            return
+        if point.bound:
+            for name, value in point.variables.items():
+                self.add(f"v[{name!r}] = {display(value)}")
+        else:
+            for line in point.variables_together("v"):
+                self.add(line)
+        point.bound = True
+        point.variables = Made()
+
+    def together(self, point: Point) -> str:
+        """The name of all of the data, as `whole`, where the variables leave the segment, too."""
+        self.spill(point)
+        return self.whole(point)
+
+    def ask(self, row: int, point: Point, payload: str) -> None:
+        """The text has come to a task; what stands here is decided when all of it is known."""
+        self.asks.append(Ask(len(self.lines), self.indent, row, point.fork(), payload))
+        self.lines.append("")
+
+    # The size of the data -------------------------------------------------------------------------------
+
+    def answer(self, point: Point) -> None:
+        """A segment begins with a task's answer."""
+        self.add("b = b + len(dumps(r))")
+        self.open_region(point)
+
+    def error(self, point: Point, error: Made) -> None:
+        """A failure has become an error output, of two texts."""
+        lengths = " + ".join(f"len({display(text)})" for text in error.values())
+        self.add(f"b = b + {CHARACTER} * ({lengths}) + 32")
+        self.open_region(point)
+
+    def short(self, texts: list[str], most: int) -> bool:
+        """Texts are not estimated but looked at: together they have so many characters at most."""
+        self.add(f"if {' + '.join(f'len({text})' for text in texts)} > {most}:")
+        self.indent += 1
+        self.add(TOO_LARGE)
+        self.indent -= 1
+        return True
+
+    def child(self, point: Point, growth: tuple[int, int]) -> Point:
+        """The start of a branch or an iteration."""
+        child = Point(f"d{int(point.data[1:] or 0) + 1}")
+        child.region = point.region
+        child.times = point.times * growth[0]
+        child.plus = point.plus * growth[0] + growth[1]
+        return child
+
+    def begun(self, point: Point, child: Point, payload: str) -> None:
+        """A branch or an iteration begins, with `payload` or a part of it for its data."""
+
+    def looped(self, point: Point, plus: int, items: str) -> None:
+        """So many bytes more may have come to the data for each item."""
+        self.add(f"b += {plus} * len({items})")
+        self.open_region(point)
+
+    def open_region(self, point: Point) -> None:
+        """Begin a region: its check is put in when its growths are known."""
+        point.region = Region(len(self.lines), self.indent)
+        self.regions.append(point.region)
+        self.lines.append("")
+
+    def note(self, point: Point) -> None:
+        """What the data may have become here."""
+        assert point.region is not None, "every segment begins with one"
+        point.region.growths.append((point.times, point.plus))
+
+    def grown(self, point: Point, growth: Growth, value: Value, *, kept: bool = False, plus: int = 8) -> None:
+        """The data has become `value`, as large as `growth` says; `kept`: the old data is still part of it.
+
+        `plus`: what its place takes.
+        """
+        if growth is None:
+            if point.data != "d":
+                raise NotFused
+            self.add(f"b = {self.size_of(point)}")
+            point.times, point.plus = 1, 0
+            self.open_region(point)
+            return
+        parts = self._reach(point, growth, value)
+        times, plus = parts[0], parts[1] + plus
+        if kept or self.variables:
+            times, plus = times + point.times, plus + point.plus
+        point.times, point.plus = max(times, 1), plus
+        self.note(point)
+        if point.times > REGION and point.data == "d":
+            self.settle(point)
+
+    def _reach(self, point: Point, growth: tuple[int, int], value: Value) -> tuple[int, int]:
+        """How large a value may be, relative to the bound: by its parts where they are known, else by `growth`."""
+        parts = self.bounds.parts(point, value)
+        if parts is None:
+            return point.times * growth[0], point.plus * growth[0] + growth[1]
+        return parts[0] - self.bounds.apart(point, value), parts[1]
+
+    def sent(self, point: Point, growth: Growth, value: Value, name: str) -> None:
+        """A value, as large as `growth` says, goes to a task; `name` has it. One over the limit is the table's."""
+        assert point.region is not None, "every segment begins with one"
+        near = ""
+        if growth is not None:
+            times, plus = self._reach(point, growth, value)
+            if any(times <= most[0] and plus <= most[1] for most in point.region.growths):
+                return
+            near = f"b > {max(PAYLOAD_LIMIT - plus, 0) // max(times, 1)} and "
+        self.add(f"if {near}len(dumps({name})) > {PAYLOAD_LIMIT}: raise Large")
+
+    def settle(self, point: Point) -> None:
+        """Compute the bound, so that what follows is relative to it."""
+        if (point.times, point.plus) != (1, 0):
+            self.add(f"b = {point.bounded()}")
+            point.times, point.plus = 1, 0
+            self.open_region(point)
+
+    def size_of(self, point: Point) -> str:
+        """Text that measures the data, and the variables where the machine has any."""
+        data, variables = point.data, "v"
+        if point.made:
+            data = display(point.fields)
+        elif point.fields:
+            data = extended(data, point.fields)
+        if not self.variables:
+            return f"measured({data})"
+        if point.variables:
+            variables = extended(variables, point.variables)
+        return f"measured({data}) + whole({variables})"
+
+    # The history ----------------------------------------------------------------------------------------
+
+    def event(self, point: Point, kind: str, details: Details) -> None:
+        """One history event, and its details where they are kept."""
+        point.events += 1
+        if self.recorded:
+            point.trace = (*point.trace, (kind, details))
+
+    def version(self, point: Point) -> Local | Grown:
+        """The data as it is now, for a history event."""
+        if point.made:
+            return Grown(None, point.fields)
+        if point.version is None:
+            point.version = self.name("h")
+            if self.recorded:
+                self.add(f"{point.version} = {point.data}")
+        return Grown(point.version, point.fields) if point.fields else Local(point.version)
+
+    def trace(self, point: Point) -> None:
+        """Hand the events since the segment's start to the history: one tuple of references."""
+        if not point.trace:
+            return
+        template, slots = template_of(point.trace)
+        self.add(f"h.take(({', '.join((self.emitter.bind(template), 'h.now', *slots))}))")
+        point.trace = ()
+
+    # The end --------------------------------------------------------------------------------------------
+
+    def text(self, larger: str, *, inline: bool = False) -> str:
+        """All lines, with the checks of the regions in their places.
+
+        `larger`: text that goes on where an estimate is exceeded.
+        `inline`: the one task's answer follows below.
+        """
+        lines = list(self.lines)
+        for ask in self.asks:
+            point, margin = ask.point, "    " * ask.indent
+            text = [] if inline else [*point.together("d", "v"), f"s = {ask.row}"]
+            bound = [] if point.bounded() == "b" else [f"b = {point.bounded()}"]
+            text += [f"c = {point.counts()}", *bound, f"p = {ask.payload}"]
+            lines[ask.line] = "\n".join(margin + line for line in text)
+        for region in self.regions:
+            margin = "    " * region.indent
+            lines[region.line] = f"{margin}if b > {region.most()}:\n{margin}    {TOO_LARGE}"
+        return "\n".join(lines).replace(TOO_LARGE, larger)

@@ -1,0 +1,1 @@
+"""Executions that a state starts: in a worker, and behind the API."""

@@ -1,0 +1,1 @@
+"""The execution log: events of executions as lines, in files and topics."""

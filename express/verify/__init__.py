@@ -1,0 +1,1 @@
+"""`express verify`: every input accounted for by results and dead letters."""
