@@ -16,7 +16,7 @@ from express.engine.effects import StartTask
 from express.ports import Headers, Partition, Position, Record, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
-from express.runtime.drain.assignment import Lane
+from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.drain.pipeline import Pipeline, Workflow
 from express.runtime.executor.executor import Executor
 from express.runtime.records.terminal_record import Naming
@@ -75,7 +75,7 @@ def measure(records: int, headers: Headers, settings: dict[str, Any]) -> float:
     clock, counters = SystemClock(), Counters()
     sink: Any = Void()
     dispatcher = dispatcher_kind(pipeline)(pipeline, Executor(clock, Nobody()), sink, clock, counters, lambda: None)
-    lane = Lane(AT, Naming(workflow.execution_prefix, AT), Position(0), 1024)
+    lane = AssignedPartition(AT, Naming(workflow.execution_prefix, AT), Position(0), 1024)
     made = [Record("in", 0, n, 1_700_000_000_000, b"k", VALUE, tuple(headers)) for n in range(records)]
     began = time.process_time()
     for record in made:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.tracing [--quick]
 
-The two checks stand in `runtime.records.fast_path` and `runtime.records.dispatcher` as they stand here: is this offset sampled, and was
-the execution slow. Both loops take turns in one process; what counts is the difference of their best times.
+`runtime.records.fast_path` and `runtime.records.dispatcher` make the same two checks: is this offset sampled, and
+was the execution slow. Both loops take turns in one process; what counts is the difference of their best times.
 """
 
 from __future__ import annotations

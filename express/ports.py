@@ -33,7 +33,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
-    """A place in a partition whose record can't be read: an `Event` that no execution can be started with."""
+    """A place in a partition whose record can't be read: an `ConsumedRecord` that no execution can be started with."""
 
     offset: int
     timestamp: int
@@ -45,7 +45,7 @@ class Unreadable(msgspec.Struct, frozen=True, gc=False):
     timestamp_type: int = 0
 
 
-class Event(Protocol):
+class ConsumedRecord(Protocol):
     """What the processor reads of a polled record. `Record` is one; a client's own record class may be, too."""
 
     @property
@@ -112,7 +112,7 @@ class Source(Protocol):
 
     async def poll(
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
-    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
+    ) -> Sequence[tuple[Partition, Sequence[ConsumedRecord]]]:
         """At most `limit` records of `partitions` (None: of all), in order; waits at most `wait_seconds` for one.
 
         No partitions: only tells the group that this member lives.

@@ -12,7 +12,7 @@ from express.bench.events import Supply
 from express.bench.protocol import pack_acknowledged, pack_events
 from express.config import Kafka
 from express.kafka.properties import client_properties
-from express.load.batch_producer import Feed
+from express.load.batch_producer import BatchProducer
 
 
 class Outlet(Protocol):
@@ -81,7 +81,7 @@ class KafkaOutlet:
 
     def __init__(self, told: asyncio.WriteTransport) -> None:
         self._told = told
-        self._feed: Feed
+        self._feed: BatchProducer
         self._ahead = time.time() - time.monotonic()
 
     @classmethod
@@ -89,7 +89,7 @@ class KafkaOutlet:
         """Connect. Raises SinkError and ConfigError."""
         told, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.Protocol, os.fdopen(fd, "wb", 0))
         outlet = cls(told)
-        outlet._feed = await Feed.open(client_properties(kafka).producer, topic, outlet._acknowledged)
+        outlet._feed = await BatchProducer.open(client_properties(kafka).producer, topic, outlet._acknowledged)
         return outlet
 
     def send(self, due: list[float], supply: Supply) -> None:

@@ -19,7 +19,7 @@ from express.config import choose
 from express.config.files import read_bytes
 from express.errors import ConfigError
 from express.load.distributions import draw_keys, draw_sizes
-from express.load.event_templates import Template
+from express.load.event_templates import EventTemplate
 from express.load.sample_events import SampleEvents
 from express.values import JSON
 
@@ -90,7 +90,7 @@ def _generated(name: str, sample: Sample, pick: Callable[[], int] | None) -> Sup
 
 
 def _from_template(name: str, sample: Sample, pick: Callable[[], int] | None) -> Supply:
-    template = Template(orjson.loads(_checked(_read(name), name)), random.Random(sample.seed))
+    template = EventTemplate(orjson.loads(_checked(_read(name), name)), random.Random(sample.seed))
     key: bytes | None = None
     while True:
         if pick is not None:

@@ -29,7 +29,7 @@ from express.bench.protocol import (
 )
 from express.errors import ExpressError
 from express.kafka.properties import client_properties
-from express.load.result_reader import DEAD_LETTER, Results, Terminal
+from express.load.result_reader import DEAD_LETTER, ResultReader, TerminalRecord
 from express.ports import Partition
 
 CODES = {**STATUS, DEAD_LETTER: REJECTED}
@@ -40,7 +40,7 @@ class Reader:
 
     def __init__(self, plan: ReaderPlan) -> None:
         starts = {Partition(topic, number): offset for topic, number, offset in plan.starts}
-        self._results = Results(client_properties(plan.kafka).consumer, starts)
+        self._results = ResultReader(client_properties(plan.kafka).consumer, starts)
         self._source = plan.source
         self._errors: Counter[str] = Counter()
         self._stopping = False
@@ -70,7 +70,7 @@ class Reader:
         report.done = True
         self._tell(report)
 
-    def _note(self, terminals: list[Terminal], seen: float) -> None:
+    def _note(self, terminals: list[TerminalRecord], seen: float) -> None:
         rows = array("d")
         for terminal in terminals:
             topic, partition, offset, status, error, *figures = terminal

@@ -19,9 +19,9 @@ from express.bench.unmocked_tasks import unanswered
 from express.compiler import compile_definition
 from express.engine import About, Execution, History
 from express.engine.effects import Finish
-from express.engine.segments import Ended, Parked
+from express.engine.segments import Ended, Suspended
 from express.errors import ConfigError
-from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.integrations.mocks import MockedTasks, parse_case
 from express.metering import used_memory
 from express.ports import Integration
@@ -66,9 +66,9 @@ class EngineRunner:
         config, clock = plan.config, SystemClock()
         machines = WorkerMachines(clock, config.nested)
         machines.name({plan.name, *map(machine_name, plan.others)})
-        self._outside = Outside(config, self._local, Here(machines=machines))
+        self._outside = ExternalIntegrations(config, self._local, InProcess(machines=machines))
         functions = self._outside.functions
-        inner = Integrations(table(self._local, self._outside), Gates(config.breaker, config.limits))
+        inner = Integrations(table(self._local, self._outside), CircuitBreakers(config.breaker, config.limits))
         text = plan.definition.encode()
         integration: Integration = inner
         if plan.mock is None:
@@ -141,7 +141,7 @@ class EngineRunner:
     def _done(self, run: Run, finish: Finish) -> None:
         self._end(run.x, run.item)
 
-    def _end(self, x: Execution | Ended | Parked, item: tuple[float, float, int]) -> None:
+    def _end(self, x: Execution | Ended | Suspended, item: tuple[float, float, int]) -> None:
         finish = x.finished
         assert finish is not None
         due, began, size = item

@@ -21,7 +21,7 @@ from express.values import JSON
 
 if TYPE_CHECKING:
     from express.engine import History
-    from express.service.single_run import Once
+    from express.service.single_run import SingleRun
 
 
 @rich_click.command()
@@ -114,7 +114,7 @@ def _print_json(value: JSON) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
-def _show_summary(once: Once) -> None:
+def _show_summary(once: SingleRun) -> None:
     from express.metering import gb_seconds
 
     finish = once.finish

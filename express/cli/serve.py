@@ -18,7 +18,7 @@ from express.config import Config, load
 
 if TYPE_CHECKING:
     from express.service.api import ApiServer
-    from express.service.workflow_reload import Refused
+    from express.service.workflow_reload import RefusedWorkflow
 
 
 @rich_click.command()
@@ -77,8 +77,8 @@ def _overridden(config: Config, host: str | None, port: int | None, store: str |
 
 async def _serve(config: Config, workflows: tuple[str, ...], mock: str | None, *, watching: bool) -> int:
     from express.service.api import ApiServer
-    from express.service.api_telemetry import Watched
-    from express.service.workflow_reload import Refused, deploy_file, watch
+    from express.service.api_telemetry import ApiTelemetry
+    from express.service.workflow_reload import RefusedWorkflow, deploy_file, watch
 
     server = ApiServer(
         config.api,
@@ -88,7 +88,7 @@ async def _serve(config: Config, workflows: tuple[str, ...], mock: str | None, *
         mock=mock,
         **_kafka(config),
     )
-    watched = Watched(server, config)
+    watched = ApiTelemetry(server, config)
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -97,7 +97,7 @@ async def _serve(config: Config, workflows: tuple[str, ...], mock: str | None, *
         await watched.start()
         try:
             deployed = [await deploy_file(server.api, file) for file in workflows]
-        except Refused as refusal:
+        except RefusedWorkflow as refusal:
             _show(refusal)
             return 1
         _banner(server, [arn for arn, _ in deployed])
@@ -134,7 +134,7 @@ def _say(line: str) -> None:
     click.echo(f"express: {line}", err=True)
 
 
-def _show(refusal: Refused) -> None:
+def _show(refusal: RefusedWorkflow) -> None:
     """The findings as `express validate` shows them."""
     from express.cli.diagnosis import Options, diagnose
     from express.cli.rendering import FORMATS

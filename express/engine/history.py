@@ -1,7 +1,7 @@
 """The events of one execution as AWS records them, kept only when somebody asked.
 
 Events hold references to values, not copies: the engine never changes a value in place. The table adds event by
-event; a segment adds one tuple for all of its events, whose kinds and fixed details are in a `Template` that was made
+event; a segment adds one tuple for all of its events, whose kinds and fixed details are in a `HistoryTemplate` made
 when the machine was compiled. They become events when somebody reads them, which most often nobody does.
 
 A history is bounded in events and in memory, an execution is not: once the history is full, only the event that ends
@@ -34,7 +34,7 @@ HistoryEvent: TypeAlias = tuple[int, int, str, float, dict[str, JSON]]
 """(id, previousEventId, type, engine time, details). Details are AWS's members, flattened, values parsed."""
 
 
-class Shape:
+class LazyObject:
     """An object that is put together when it is read: the one at the place `base`, if any, with more members."""
 
     __slots__ = ("base", "fixed", "places")
@@ -44,22 +44,22 @@ class Shape:
         self.fixed = fixed
         self.places = places
 
-    def made(self, added: tuple[Any, ...], known: dict[Shape, JSON]) -> JSON:
+    def made(self, added: tuple[Any, ...], known: dict[LazyObject, JSON]) -> JSON:
         """The object, out of what a segment has added; `known` are those that were made before."""
         value = known.get(self)
         if value is None:
             value = dict(self.fixed) if self.base is None else {**added[self.base], **self.fixed}
             for key, place in self.places:
-                value[key] = place.made(added, known) if isinstance(place, Shape) else added[place]
+                value[key] = place.made(added, known) if isinstance(place, LazyObject) else added[place]
             known[self] = value
         return value
 
 
-Places: TypeAlias = tuple[tuple[str, "int | Shape"], ...]
+Places: TypeAlias = tuple[tuple[str, "int | LazyObject"], ...]
 """Where the members of an object come from that are no constants: a place in what a segment adds, or a shape."""
 
 
-class Template:
+class HistoryTemplate:
     """The events of one way through a segment: (type, details, and the place of each value that is no constant).
 
     A place is one in the tuple that the segment adds: `(template, engine time, value, value, …)`.
@@ -77,9 +77,9 @@ class Template:
     def expand(self, added: tuple[Any, ...], after: int) -> Iterator[HistoryEvent]:
         """The events of what a segment has added, after the event `after`. Only the first hangs on no other."""
         time = added[1]
-        known: dict[Shape, JSON] = {}
+        known: dict[LazyObject, JSON] = {}
         for kind, fixed, places in self.events:
-            details = Shape(None, fixed, places).made(added, known)
+            details = LazyObject(None, fixed, places).made(added, known)
             yield after + 1, after if after > 1 else 0, kind, time, details
             after += 1
 
@@ -129,13 +129,13 @@ class History:
     @property
     def log(self) -> list[HistoryEvent]:
         """The events that are kept; where others were left out, the one that stands for them, and the last one."""
-        if any(type(entry[0]) is Template for entry in self.added):
+        if any(type(entry[0]) is HistoryTemplate for entry in self.added):
             log: list[HistoryEvent] = []
             meter = self._meter
             measured = 0
             for place, entry in enumerate(self.added):
                 measured = len(log) if meter is not None and place == meter.measured else measured
-                if type(entry[0]) is Template:
+                if type(entry[0]) is HistoryTemplate:
                     log.extend(entry[0].expand(entry, log[-1][0]))
                 else:
                     log.append(entry)
@@ -215,7 +215,7 @@ class _Meter:
         """Measure what is new in `entries`."""
         known, seen = self._known, set()
         for added in entries[self.measured :]:
-            folded = type(added[0]) is Template
+            folded = type(added[0]) is HistoryTemplate
             events = added[0].count if folded else 1
             self.kept += events
             self.bytes += EVENT_BYTES * events

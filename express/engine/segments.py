@@ -77,7 +77,7 @@ class Ended(msgspec.Struct, eq=False):
     bug: ClassVar[None] = None
 
 
-class Parked(Ended, eq=False):
+class Suspended(Ended, eq=False):
     """An execution that waits between two segments, in a few hundred bytes over its data.
 
     `limit` is the cap in seconds as its host gave it. Whatever is the same for all that wait at a place is shared.

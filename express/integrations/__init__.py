@@ -10,9 +10,9 @@ import msgspec
 from express.asl.resources import Resource
 from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError, Unsendable
-from express.integrations.circuit_breaker import Gates
+from express.integrations.circuit_breaker import CircuitBreakers
 from express.integrations.local import LocalFunctions
-from express.integrations.registry import Here, Outside
+from express.integrations.registry import ExternalIntegrations, InProcess
 from express.integrations.task_token import TOKEN, by_token, plain
 from express.ports import Binding, Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON
@@ -29,7 +29,7 @@ def resource_key(resource: Resource) -> str:
     return f"{kind}:{resource.service}" if kind in ("optimized", "express") else kind
 
 
-def table(functions: LocalFunctions, outside: Outside | None = None) -> dict[str, Integration]:
+def table(functions: LocalFunctions, outside: ExternalIntegrations | None = None) -> dict[str, Integration]:
     """Every kind of resource that can be called, and who performs it; without `outside` nothing beyond the process."""
     rows: dict[str, Integration] = {"lambda": functions, "optimized:lambda": functions, "other": functions}
     return rows if outside is None else {**rows, **outside.rows()}
@@ -52,7 +52,7 @@ class Particular(Protocol):
 class Integrations:
     """The `Integration` a runtime is given: hands each task to the one that its resource needs."""
 
-    def __init__(self, rows: Mapping[str, Integration], gates: Gates | None = None) -> None:
+    def __init__(self, rows: Mapping[str, Integration], gates: CircuitBreakers | None = None) -> None:
         """`gates` stand before endpoints that may be dead or slow."""
         self._rows = rows
         self._gates = gates
@@ -138,4 +138,12 @@ class Integrations:
         return self._rows[key]
 
 
-__all__ = ["Gates", "Here", "Integrations", "LocalFunctions", "Outside", "resource_key", "table"]
+__all__ = [
+    "CircuitBreakers",
+    "ExternalIntegrations",
+    "InProcess",
+    "Integrations",
+    "LocalFunctions",
+    "resource_key",
+    "table",
+]

@@ -99,7 +99,7 @@ class Breaker:
         self._pause = float(self._settings.open)
 
 
-class Gate:
+class CircuitBreaker:
     """One endpoint of a worker."""
 
     def __init__(self, name: str, settings: Settings, limit: Limit, monotonic: Callable[[], float]) -> None:
@@ -215,7 +215,7 @@ class Bounded(Protocol):
         """Its name; None for what can't fail as a whole."""
 
 
-class Gates:
+class CircuitBreakers:
     """The gates of a worker, by the names of their endpoints."""
 
     def __init__(
@@ -227,7 +227,7 @@ class Gates:
         self._settings = settings
         self._limits = limits
         self._monotonic = monotonic
-        self._gates: dict[str, Gate] = {}
+        self._gates: dict[str, CircuitBreaker] = {}
 
     def around(self, performer: Integration, task: StartTask) -> Start:
         """How to start tasks of the same resource as `task`: through gates, where they have endpoints."""
@@ -273,12 +273,12 @@ class Gates:
 
         return guarded
 
-    def gate(self, name: str) -> Gate:
+    def gate(self, name: str) -> CircuitBreaker:
         """The gate of an endpoint."""
         found = self._gates.get(name)
         if found is None:
             limit = self._limits.get(name, _NO_LIMIT)
-            found = self._gates[name] = Gate(name, self._settings, limit, self._monotonic)
+            found = self._gates[name] = CircuitBreaker(name, self._settings, limit, self._monotonic)
         return found
 
     def report(self) -> dict[str, Any]:

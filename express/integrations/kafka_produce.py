@@ -3,7 +3,7 @@
     {"Topic": "orders.audit", "Key": "o-1", "Value": {"total": 12}, "Headers": {"kind": "order"}, "Partition": 3}
 
 `Key` and `Value` are text, or JSON that is written as its text; no `Value`, or null, is a tombstone. Only topics that
-`kafka.patches.produce` lists are written to. In a pipeline that delivers exactly once the record is in the transaction of the
+`kafka.produce` lists are written to. In a pipeline that delivers exactly once the record is in the transaction of the
 execution's result: readers of committed records see it once, when the execution has ended. Everywhere else the task
 succeeds when every in-sync replica has the record; a replay writes it again, with the same
 `express.idempotency-key` header.

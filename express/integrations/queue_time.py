@@ -1,6 +1,6 @@
 """When a call that had to wait for a place really began: for the metric of what AWS calls ScheduleTime.
 
-Whoever measures a call opens a `Schedule`; wherever calls wait for a place (a gate, a slot of a function, a thread, a
+Whoever measures a call opens a `QueueTime`; wherever calls wait for a place (a gate, a slot of a function, a thread, a
 process), that is told once they have it. Waits that follow each other add up, since the last one told counts.
 """
 
@@ -10,7 +10,7 @@ import time
 from contextvars import ContextVar
 
 
-class Schedule:
+class QueueTime:
     """One call: when it was asked for, and when it began."""
 
     __slots__ = ("_asked", "_begun")
@@ -30,7 +30,7 @@ class Schedule:
         return self._begun - self._asked
 
 
-SCHEDULE: ContextVar[Schedule | None] = ContextVar("schedule", default=None)
+SCHEDULE: ContextVar[QueueTime | None] = ContextVar("schedule", default=None)
 """The schedule of the call that the current task performs."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from express.integrations.http import HttpTasks
 
 
-class Off:
+class HttpDisabled:
     """HTTP tasks where no connection may reach anything: refused when a definition names them."""
 
     def refusal(self, resource: Resource) -> str:
@@ -39,15 +39,15 @@ class Off:
         """There is nothing to close."""
 
 
-def _http(config: Config) -> HttpTasks | Off:
+def _http(config: Config) -> HttpTasks | HttpDisabled:
     if not any(connection.allow for connection in config.connections.values()):
-        return Off()
+        return HttpDisabled()
     from express.integrations.http import HttpTasks  # aiohttp costs memory in every worker
 
     return HttpTasks(config.http, config.connections, config.aws.region or "us-east-1")
 
 
-class Here(msgspec.Struct, frozen=True, kw_only=True):
+class InProcess(msgspec.Struct, frozen=True, kw_only=True):
     """What the process itself can do for tasks: run other machines, and write to Kafka."""
 
     machines: Machines | None = None
@@ -55,10 +55,10 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     outbox: Outbox | None = None
 
 
-class Outside:
+class ExternalIntegrations:
     """AWS services, Lambda functions elsewhere, HTTP tasks, other machines and Kafka. Opens nothing until called."""
 
-    def __init__(self, config: Config, local: LocalFunctions, here: Here = Here()) -> None:  # noqa: B008 # frozen
+    def __init__(self, config: Config, local: LocalFunctions, here: InProcess = InProcess()) -> None:  # noqa: B008 # frozen
         """Raises ConfigError where a secret of a connection is missing."""
         self.aws = AwsCalls(config.aws)
         self.gateway = ApiGateway(config.aws, self.aws)

@@ -18,7 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from express.errors import SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.kafka.access import known
-from express.ports import Event, Partition, Position
+from express.ports import ConsumedRecord, Partition, Position
 
 Range = tuple[int, int]
 """First offset, and the one after the last."""
@@ -133,7 +133,9 @@ class Survey:
             if entry[0] == "cleanup.policy" and "compact" in (entry[1] or "")
         }
 
-    async def read(self, ranges: Mapping[Partition, Range]) -> AsyncIterator[tuple[Partition, Sequence[Event]]]:
+    async def read(
+        self, ranges: Mapping[Partition, Range]
+    ) -> AsyncIterator[tuple[Partition, Sequence[ConsumedRecord]]]:
         """All committed records of `ranges`, in the order of each partition."""
         left = {TopicPartition(*at): end for at, (first, end) in ranges.items() if first < end}
         consumer = self._consumer

@@ -31,7 +31,7 @@ from express.kafka.messages import (
 )
 
 
-class Code(IntEnum):
+class ErrorCode(IntEnum):
     """Error codes of the protocol that are told apart here."""
 
     NONE = 0
@@ -52,16 +52,16 @@ class Code(IntEnum):
 
 LATER = frozenset(
     {
-        Code.UNKNOWN_TOPIC_OR_PARTITION,
-        Code.LEADER_NOT_AVAILABLE,
-        Code.NOT_LEADER_OR_FOLLOWER,
-        Code.REQUEST_TIMED_OUT,
-        Code.COORDINATOR_LOAD_IN_PROGRESS,
-        Code.COORDINATOR_NOT_AVAILABLE,
-        Code.NOT_COORDINATOR,
-        Code.CONCURRENT_TRANSACTIONS,
-        Code.OPERATION_NOT_ATTEMPTED,
-        Code.KAFKA_STORAGE_ERROR,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.LEADER_NOT_AVAILABLE,
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        ErrorCode.REQUEST_TIMED_OUT,
+        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.NOT_COORDINATOR,
+        ErrorCode.CONCURRENT_TRANSACTIONS,
+        ErrorCode.OPERATION_NOT_ATTEMPTED,
+        ErrorCode.KAFKA_STORAGE_ERROR,
     }
 )
 """Codes of what may go well a moment later."""
@@ -86,7 +86,7 @@ class Producer(NamedTuple):
     epoch: int
 
 
-class Past(NamedTuple):
+class LastTransaction(NamedTuple):
     """What the coordinator knows of the last transaction of an id."""
 
     state: str
@@ -94,7 +94,7 @@ class Past(NamedTuple):
     producer: Producer
 
 
-class Open(NamedTuple):
+class OpenTransactions(NamedTuple):
     """What is not ended: partitions with an open transaction by producer id, and some that nobody could ask."""
 
     transactions: Mapping[TopicPartition, set[int]]
@@ -116,17 +116,17 @@ class TransactionalId:
         self.name = name
         self._coordinator: int | None = None
 
-    async def describe(self) -> Past | None:
+    async def describe(self) -> LastTransaction | None:
         """The last transaction; None where there was none, or the broker is too old to tell (before Kafka 3.0)."""
         try:
             answer = await self._ask(DescribeTransactions(self.name))
         except UNKNOWN:
             return None
         code, _, state, timeout_ms, _, producer_id, epoch, *_ = answer.transactions[0]
-        if code == Code.TRANSACTIONAL_ID_NOT_FOUND:
+        if code == ErrorCode.TRANSACTIONAL_ID_NOT_FOUND:
             return None
         self._check(code)
-        return Past(state, timeout_ms, Producer(producer_id, epoch))
+        return LastTransaction(state, timeout_ms, Producer(producer_id, epoch))
 
     async def begin(self, timeout_ms: int) -> Producer:
         """Get a producer id and a new epoch; whoever had the one before is fenced, his open transaction aborted."""
@@ -166,12 +166,12 @@ class TransactionalId:
             raise
 
     def _check(self, code: int) -> None:
-        if code in (Code.NOT_COORDINATOR, Code.COORDINATOR_NOT_AVAILABLE):
+        if code in (ErrorCode.NOT_COORDINATOR, ErrorCode.COORDINATOR_NOT_AVAILABLE):
             self._coordinator = None
         check(code, self.name)
 
 
-async def look(client: AIOKafkaClient, partitions: Iterable[TopicPartition]) -> Open:
+async def look(client: AIOKafkaClient, partitions: Iterable[TopicPartition]) -> OpenTransactions:
     """Ask the leaders of partitions for open transactions. Brokers before Kafka 2.8 know of none."""
     leaders: dict[int, list[TopicPartition]] = {}
     unseen = set()
@@ -192,7 +192,7 @@ async def look(client: AIOKafkaClient, partitions: Iterable[TopicPartition]) -> 
             unseen.update(led)
             continue
         for tp, code, producers in _partitions(answer):
-            if code == Code.TOPIC_AUTHORIZATION_FAILED:
+            if code == ErrorCode.TOPIC_AUTHORIZATION_FAILED:
                 refused.add(tp)
             elif code in LATER:
                 unseen.add(tp)
@@ -201,7 +201,7 @@ async def look(client: AIOKafkaClient, partitions: Iterable[TopicPartition]) -> 
                 transactions[tp] = {number for number, _, _, _, _, since, _ in producers if since >= 0}
     if unseen:
         client.force_metadata_update()
-    return Open({tp: ids for tp, ids in transactions.items() if ids}, unseen, refused)
+    return OpenTransactions({tp: ids for tp, ids in transactions.items() if ids}, unseen, refused)
 
 
 def _partitions(answer: Any) -> Iterable[tuple[TopicPartition, int, Any]]:
@@ -221,7 +221,7 @@ async def undecided(client: AIOKafkaClient, group: str, partitions: Collection[T
     found = set()
     for topic, positions, _ in answer.topics:
         for number, _, _, _, code, _ in positions:
-            if code == Code.UNSTABLE_OFFSET_COMMIT:
+            if code == ErrorCode.UNSTABLE_OFFSET_COMMIT:
                 found.add(TopicPartition(topic, number))
             else:
                 check(code, group)
@@ -271,9 +271,9 @@ async def ask(client: AIOKafkaClient, node: int, request: Any, group: Connection
 
 def check(code: int, what: str) -> None:
     """Raise what an error code means."""
-    if code == Code.NONE:
+    if code == ErrorCode.NONE:
         return
     if code in LATER:
-        kind = BusyError if code == Code.CONCURRENT_TRANSACTIONS else LaterError
-        raise kind(f"{what}: {Code(code).name}")
+        kind = BusyError if code == ErrorCode.CONCURRENT_TRANSACTIONS else LaterError
+        raise kind(f"{what}: {ErrorCode(code).name}")
     raise errors.for_code(code)(what)

@@ -47,7 +47,7 @@ async def fit_batches(producer: AIOKafkaProducer, topics: Collection[str]) -> No
     cap_batches(producer, min((await topic_limits(producer.client, topics)).values(), default=BATCH_BYTES))
 
 
-class Feed:
+class BatchProducer:
     """Batches for the partitions of one topic. `made` records were added, `acknowledged` ones the broker has.
 
     With `on_acknowledged` the next batch of a partition goes out with the answer to the one before, however small it
@@ -70,7 +70,7 @@ class Feed:
         self._failed: BaseException | None = None
 
     @classmethod
-    async def open(cls, properties: Mapping[str, Any], topic: str, on_acknowledged: Acknowledged) -> Feed:
+    async def open(cls, properties: Mapping[str, Any], topic: str, on_acknowledged: Acknowledged) -> BatchProducer:
         """A feed with a producer of its own. Raises SinkError."""
         producer = await feeding_producer(properties)
         await fit_batches(producer, [topic])

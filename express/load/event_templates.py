@@ -40,7 +40,7 @@ from express.values import JSON
 Make = Callable[[], JSON]
 
 
-class Template:
+class EventTemplate:
     """A compiled template. `make` gives one event; `key` is what `$key` stands for next."""
 
     def __init__(self, tree: JSON, chance: random.Random) -> None:
@@ -157,8 +157,8 @@ class Template:
         return lambda: argument
 
 
-MEMBERS: dict[str, Callable[[Template, JSON, str], Make]] = {
-    f"${name}": getattr(Template, f"_{name}")
+MEMBERS: dict[str, Callable[[EventTemplate, JSON, str], Make]] = {
+    f"${name}": getattr(EventTemplate, f"_{name}")
     for name in (
         *("int", "float", "normal", "bool", "choice", "weighted", "text", "pattern", "uuid"),
         *("count", "now", "key", "repeat", "format", "literal"),

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from express.config import Kafka
 from express.kafka.properties import client_properties
-from express.load.batch_producer import Feed, feeding_producer, fit_batches
+from express.load.batch_producer import BatchProducer, feeding_producer, fit_batches
 from express.load.sample_events import SampleEvents
 
 TICK_SECONDS = 0.01
@@ -87,11 +87,11 @@ class Generator:
         self.progress.done = True
         self._report(self.progress)
 
-    async def _feed(self, producer: AIOKafkaProducer, stream: Stream) -> Feed:
+    async def _feed(self, producer: AIOKafkaProducer, stream: Stream) -> BatchProducer:
         partitions = await producer.partitions_for(stream.topic)
-        return Feed(producer, stream.topic, len(partitions))
+        return BatchProducer(producer, stream.topic, len(partitions))
 
-    async def _produce(self, feeds: list[Feed]) -> None:
+    async def _produce(self, feeds: list[BatchProducer]) -> None:
         samples = SampleEvents(self._plan.seed)
         makers = [getattr(samples, stream.kind) for stream in self._plan.streams]
         turns = _turns([stream.share for stream in self._plan.streams])
@@ -112,7 +112,7 @@ class Generator:
                 reported = time.monotonic()
             await asyncio.sleep(0 if self._plan.rate is None else TICK_SECONDS)
 
-    def _count(self, feeds: list[Feed]) -> None:
+    def _count(self, feeds: list[BatchProducer]) -> None:
         self.progress.acknowledged = sum(feed.acknowledged for feed in feeds)
 
     def _due(self, began: float) -> int | None:

@@ -16,7 +16,7 @@ POLL_MS = 50
 MOST_RECORDS = 2_000
 
 
-class Terminal(NamedTuple):
+class TerminalRecord(NamedTuple):
     """One terminal record: of which input record, and what its headers say. Times are milliseconds since 1970.
 
     `status` is that of the execution, or DEAD_LETTER, which knows no times and is not billed.
@@ -36,7 +36,7 @@ class Terminal(NamedTuple):
 DEAD_LETTER = "DEAD_LETTER"
 
 
-class Results:
+class ResultReader:
     """The terminal records that are written after `starts`, committed ones only. Methods may raise SourceError."""
 
     def __init__(self, properties: Mapping[str, Any], starts: Mapping[Partition, int]) -> None:
@@ -57,7 +57,7 @@ class Results:
         """Close."""
         await within(CLOSE_SECONDS, self._consumer.stop())
 
-    async def poll(self) -> list[Terminal]:
+    async def poll(self) -> list[TerminalRecord]:
         """What there is now, or came within POLL_MS. Records that are no terminal records are left out."""
         with mapped(SourceError, "reading results"):
             polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
@@ -70,7 +70,7 @@ class Results:
         return found
 
 
-def terminal_of(headers: dict[str, bytes]) -> Terminal | None:
+def terminal_of(headers: dict[str, bytes]) -> TerminalRecord | None:
     """What headers say; None for those of others.
 
     >>> terminal_of({"unknown": b"1"}) is None
@@ -78,7 +78,7 @@ def terminal_of(headers: dict[str, bytes]) -> Terminal | None:
     """
     try:
         if "express.status" in headers:
-            return Terminal(
+            return TerminalRecord(
                 headers["express.source-topic"].decode(),
                 int(headers["express.source-partition"]),
                 int(headers["express.source-offset"]),
@@ -89,7 +89,7 @@ def terminal_of(headers: dict[str, bytes]) -> Terminal | None:
                 int(headers["express.billed-duration-ms"]),
                 int(headers["express.billed-memory-mb"]),
             )
-        return Terminal(
+        return TerminalRecord(
             headers[f"{_ERRORS}topic"].decode(),
             int(headers[f"{_ERRORS}partition"]),
             int(headers[f"{_ERRORS}offset"]),

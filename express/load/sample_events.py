@@ -29,7 +29,7 @@ WORDS = {
 }
 
 
-class Event(NamedTuple):
+class SampleEvent(NamedTuple):
     """A record to be produced. `value` None is a tombstone."""
 
     key: bytes
@@ -60,7 +60,7 @@ class SampleEvents:
         self._devices = [Device(number, self._chance) for number in range(devices)]
         self._count = 0
 
-    def reading(self, now_ms: int) -> Event:
+    def reading(self, now_ms: int) -> SampleEvent:
         """What one device sends."""
         chance = self._chance
         roll = chance.random()
@@ -68,9 +68,9 @@ class SampleEvents:
         pick = self._pick
         device = self._devices[int(chance.random() * len(self._devices)) if pick is None else pick()]
         if roll < POISON:
-            return Event(device.key, poison(chance))
+            return SampleEvent(device.key, poison(chance))
         reading = self._reading(device, now_ms, roll)
-        return Event(device.key, orjson.dumps(reading))
+        return SampleEvent(device.key, orjson.dumps(reading))
 
     def _reading(self, device: Device, now_ms: int, roll: float) -> dict[str, Any]:
         chance = self._chance
@@ -94,14 +94,14 @@ class SampleEvents:
             "firmware": device.firmware,
         }
 
-    def order(self, now_ms: int) -> Event:
+    def order(self, now_ms: int) -> SampleEvent:
         """What a customer sends."""
         chance = self._chance
         self._count += 1
         roll = chance.random()
         name = f"o-{self._count:09d}"
         if roll < POISON:
-            return Event(name.encode(), poison(chance))
+            return SampleEvent(name.encode(), poison(chance))
         order = {
             "id": name,
             "customer": f"customer-{chance.randrange(500)}@example.org",
@@ -117,21 +117,21 @@ class SampleEvents:
             ],
             "ts": now_ms,
         }
-        return Event(name.encode(), orjson.dumps(order))
+        return SampleEvent(name.encode(), orjson.dumps(order))
 
-    def document(self, now_ms: int) -> Event:
+    def document(self, now_ms: int) -> SampleEvent:
         """What a scanner sends."""
         chance = self._chance
         self._count += 1
         roll = chance.random()
         name = f"d-{self._count:09d}" + ("-copy" if roll > 0.97 else "")
         if roll < POISON:
-            return Event(name.encode(), poison(chance))
+            return SampleEvent(name.encode(), poison(chance))
         kind = chance.choices(list(WORDS), [6, 3, 1])[0]
         pages = [WORDS[kind].format(n=chance.randrange(1, 2_000)) for _ in range(chance.randrange(1, 6))]
         if roll > 0.95:
             pages.append("  ")
-        return Event(name.encode(), orjson.dumps({"id": name, "ts": now_ms, "pages": pages}))
+        return SampleEvent(name.encode(), orjson.dumps({"id": name, "ts": now_ms, "pages": pages}))
 
 
 def poison(chance: random.Random) -> bytes | None:

@@ -12,11 +12,11 @@ from express.engine import About, Execution
 from express.engine.effects import Finish
 from express.engine.program import END
 from express.engine.segments import Ended, Point, ended
-from express.ports import Clock, Event, Record, Sink
+from express.ports import Clock, ConsumedRecord, Record, Sink
 from express.runtime.counters import Counters
-from express.runtime.drain.assignment import Lane
+from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.drain.pipeline import Pipeline
-from express.runtime.executor.executor import Caller, Executor, Run
+from express.runtime.executor.executor import Executor, Run, TaskCaller
 from express.runtime.records import cloudevents
 from express.runtime.records.dispatcher import Dispatcher, bill, result_of
 from express.runtime.records.envelope import opener
@@ -30,7 +30,7 @@ from express.values import JSON
 class RoutedJob(NamedTuple):
     """What is remembered of a record while its execution runs: as `lane.Job`, and what its headers said."""
 
-    lane: Lane
+    lane: AssignedPartition
     offset: int
     timestamp: int
     key: bytes | None
@@ -65,7 +65,7 @@ class RoutedDispatcher(Dispatcher):
         """The further workflows of the pipeline, and what each of them counts."""
         return {machine.name: machine.counters for machine in self.router.machines[1:]}
 
-    def drop(self, lane: Lane) -> None:
+    def drop(self, lane: AssignedPartition) -> None:
         """As it is; what further workflows started is theirs to have aborted."""
         for run in lane.runs:
             machine = getattr(run.item, "machine", self.router.default)
@@ -75,7 +75,7 @@ class RoutedDispatcher(Dispatcher):
                     counters.abandoned += change
         super().drop(lane)
 
-    def _run_with_headers(self, lane: Lane, record: Event, order: bytes | None) -> None:
+    def _run_with_headers(self, lane: AssignedPartition, record: ConsumedRecord, order: bytes | None) -> None:
         try:
             machine = self.router.choose(record.headers)
             data, text = self._open(lane.partition, record)
@@ -121,7 +121,14 @@ class RoutedDispatcher(Dispatcher):
         self._begun(job, x, run)
 
     def take_over(
-        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, call: Caller
+        self,
+        lane: AssignedPartition,
+        record: ConsumedRecord,
+        data: JSON,
+        about: About,
+        began: float,
+        point: Point,
+        call: TaskCaller,
     ) -> None:
         """As it is; what goes on of the record's headers goes on here too."""
         carried = self._carry(record.headers) if record.headers else NOTHING
@@ -153,7 +160,7 @@ class RoutedDispatcher(Dispatcher):
         if job.order is not None:
             job.lane.waiting.setdefault(job.order)
 
-    def _carried(self, record: Event, data: JSON) -> Carried:
+    def _carried(self, record: ConsumedRecord, data: JSON) -> Carried:
         """What goes on of the headers; a CloudEvent may have its trace context among its attributes."""
         carried = self._carry(record.headers)
         if carried.trace is None and self._pipeline.envelope == "cloudevents" and TRACEPARENT in data:
@@ -162,7 +169,7 @@ class RoutedDispatcher(Dispatcher):
                 return Carried(found, (*trace_headers(found), *carried.headers))
         return carried
 
-    def _name(self, machine: Machine, naming: Naming, record: Event, data: JSON) -> tuple[str, str]:
+    def _name(self, machine: Machine, naming: Naming, record: ConsumedRecord, data: JSON) -> tuple[str, str]:
         """Name and ARN of an execution. Records that hold the same event share them where the event decides."""
         if self._named_by_event:
             return machine.event_arn(data["source"], data["id"])

@@ -6,7 +6,7 @@ from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from express.engine.history import Places, Shape, Template
+from express.engine.history import HistoryTemplate, LazyObject, Places
 from express.expr.python.jsonpath import Made, display, is_local
 from express.values import JSON
 
@@ -42,7 +42,7 @@ def paths(before: tuple[str | int, ...], fields: Made) -> Iterator[tuple[tuple[s
             yield path, value
 
 
-def template_of(trace: tuple[tuple[str, Details], ...]) -> tuple[Template, dict[str, int]]:
+def template_of(trace: tuple[tuple[str, Details], ...]) -> tuple[HistoryTemplate, dict[str, int]]:
     """The events of one way through a segment, and the locals that they need, in the order of their places."""
     slots: dict[str, int] = {}
     for _, details in trace:
@@ -50,9 +50,9 @@ def template_of(trace: tuple[tuple[str, Details], ...]) -> tuple[Template, dict[
             names = value.names() if type(value) is Grown else [value] if type(value) is Local else []
             for name in names:
                 slots.setdefault(name, 2 + len(slots))
-    shapes: dict[Any, Shape] = {}
+    shapes: dict[Any, LazyObject] = {}
     events = ((kind, _fixed(details), _places(details, slots, shapes)) for kind, details in trace)
-    return Template(tuple(events)), slots
+    return HistoryTemplate(tuple(events)), slots
 
 
 def _fixed(details: Mapping[str, Any]) -> dict[str, JSON]:
@@ -60,9 +60,9 @@ def _fixed(details: Mapping[str, Any]) -> dict[str, JSON]:
     return {key: None if isinstance(value, Local | Grown) else value for key, value in details.items()}
 
 
-def _places(details: Details, slots: dict[str, int], shapes: dict[Any, Shape]) -> Places:
+def _places(details: Details, slots: dict[str, int], shapes: dict[Any, LazyObject]) -> Places:
     """Where the values of a history event come from."""
-    places: list[tuple[str, int | Shape]] = []
+    places: list[tuple[str, int | LazyObject]] = []
     for key, value in details.items():
         if isinstance(value, Local):
             places.append((key, slots[value]))
@@ -74,9 +74,9 @@ def _places(details: Details, slots: dict[str, int], shapes: dict[Any, Shape]) -
     return tuple(places)
 
 
-def _shape(base: str | None, fields: Made, slots: dict[str, int]) -> Shape:
+def _shape(base: str | None, fields: Made, slots: dict[str, int]) -> LazyObject:
     fixed: dict[str, JSON] = {}
-    places: list[tuple[str, int | Shape]] = []
+    places: list[tuple[str, int | LazyObject]] = []
     for name, value in fields.items():
         fixed[name] = None
         if isinstance(value, Made):
@@ -85,4 +85,4 @@ def _shape(base: str | None, fields: Made, slots: dict[str, int]) -> Shape:
             places.append((name, slots[value]))
         else:
             fixed[name] = literal_eval(value)
-    return Shape(None if base is None else slots[base], fixed, tuple(places))
+    return LazyObject(None if base is None else slots[base], fixed, tuple(places))

@@ -17,7 +17,7 @@ from express.expr.jsonata.inline import Inlined, inline
 from express.expr.jsonata.size_growth import value_growth
 from express.expr.python.jsonpath import Made, Value, display
 from express.expr.size_growth import Growth
-from express.segments.text import CHARACTER, Code, NotFused, Point
+from express.segments.text import CHARACTER, Cursor, NotOptimized, SegmentText
 from express.states.texts import mentions
 from express.values import JSON
 
@@ -35,26 +35,28 @@ _NUMBER = (0, 32)
 _NAMES = frozenset({"si", "sr", "se", "v"})
 
 
-def condition(code: Code, point: Point, value: str) -> str:
+def condition(code: SegmentText, point: Cursor, value: str) -> str:
     """Text of a Condition over `si` and `v`, which raises where it gives no boolean."""
     fast = fast_form(parsed(inner(value)), _prefix(code), point.known)
     if fast is None or fast.used - {"si", "v"} or fast.called & code.assigned:
-        raise NotFused
+        raise NotOptimized
     code.bind(fast.bound)
     _provide(code, point, fast.source)
     return fast.source if fast.kind == "boolean" else f"truth({fast.source})"
 
 
-def evaluated(code: Code, point: Point, value: JSON, given: Given = None, *, also: Inlined | None = None) -> Inlined:
+def evaluated(
+    code: SegmentText, point: Cursor, value: JSON, given: Given = None, *, also: Inlined | None = None
+) -> Inlined:
     """Write what a template or an expression needs; its text is `source`. `also`: what was evaluated just before."""
     known = point.known if also is None else {**point.known, **also.read}
     made = inline(value, _prefix(code), known, also.seen if also else {})
     if made is None or made.used - _NAMES or made.called & code.assigned:
-        raise NotFused
+        raise NotOptimized
     wanted = made.used & {"sr", "se"}
     if wanted:
         if given is None or wanted != {given[0]}:
-            raise NotFused
+            raise NotOptimized
         code.add(f"{given[0]} = {given[1]}")
     code.bind(made.bound)
     _provide(code, point, *made.statements, made.source)
@@ -63,7 +65,7 @@ def evaluated(code: Code, point: Point, value: JSON, given: Given = None, *, als
     return made
 
 
-def _provide(code: Code, point: Point, *texts: str) -> None:
+def _provide(code: SegmentText, point: Cursor, *texts: str) -> None:
     """The input and the variables under the names that texts read them by."""
     if any(mentions(text, "v") for text in texts):
         code.spill(point)
@@ -73,7 +75,7 @@ def _provide(code: Code, point: Point, *texts: str) -> None:
         point.owned = False
 
 
-def arguments(code: Code, point: Point, value: JSON) -> tuple[Value, Growth]:
+def arguments(code: SegmentText, point: Cursor, value: JSON) -> tuple[Value, Growth]:
     """What Arguments gives, and its growth."""
     made = evaluated(code, point, value)
     point.owned = False
@@ -81,7 +83,7 @@ def arguments(code: Code, point: Point, value: JSON) -> tuple[Value, Growth]:
     return _value(code, point, value, made), value_growth(value)
 
 
-def _value(code: Code, point: Point, template: JSON, made: Inlined) -> Value:
+def _value(code: SegmentText, point: Cursor, template: JSON, made: Inlined) -> Value:
     """An object in parts whose sizes are bounded, any other value under a name."""
     if made.parts is None or len(made.parts) > MOST_PARTS:
         return code.named(made.source)
@@ -95,7 +97,7 @@ def _value(code: Code, point: Point, template: JSON, made: Inlined) -> Value:
     return parts
 
 
-def _texts(code: Code, made: Inlined, growths: dict[str, Growth]) -> dict[str, Growth]:
+def _texts(code: SegmentText, made: Inlined, growths: dict[str, Growth]) -> dict[str, Growth]:
     """Texts that were put together here are looked at, and seldom long."""
     texts = {name: part.source for name, part in made.members.items() if _put_together(part, made)}
     most = SHORT + sum(growth[1] for name in texts if (growth := growths[name]) is not None)
@@ -109,7 +111,7 @@ def _put_together(part: Part, made: Inlined) -> bool:
     return part.kind == "string" and any(line.startswith(f"{part.source} = ") for line in made.statements)
 
 
-def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, phase: str = "sr") -> None:
+def put(code: SegmentText, state: Any, point: Cursor, result: Value, growth: Growth, phase: str = "sr") -> None:
     """Output and Assign, over `$states.input` and, under the name `phase`, the result or the error output."""
     given = (phase, display(result)) if result != point.data else None
     assign: Any = getattr(state, "assign", UNSET) or UNSET  # an empty one tells nothing
@@ -133,10 +135,10 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, pha
         _bind(code, point, assign, variables, parts)
 
 
-def _bind(code: Code, point: Point, assign: dict[str, JSON], made: Inlined, parts: Value) -> None:
+def _bind(code: SegmentText, point: Cursor, assign: dict[str, JSON], made: Inlined, parts: Value) -> None:
     """Make the new variables visible: as locals, until somebody wants all of them."""
     if point.data != "d" or isinstance(parts, str):
-        raise NotFused  # an inner scope, or more variables than a segment takes
+        raise NotOptimized  # an inner scope, or more variables than a segment takes
     if code.recorded:
         point.assigned = code.named(display(parts))
     point.variables = Made({**point.variables, **parts})
@@ -147,10 +149,10 @@ def _bind(code: Code, point: Point, assign: dict[str, JSON], made: Inlined, part
     _learn(point, "v", made)
 
 
-def _learn(point: Point, root: str, made: Inlined) -> None:
+def _learn(point: Cursor, root: str, made: Inlined) -> None:
     """The members of a new object are in local names."""
     point.known = {**point.known, **{(root, name): local for name, local in made.members.items()}}
 
 
-def _prefix(code: Code) -> str:
+def _prefix(code: SegmentText) -> str:
     return f"j{code.emitter.temporary()}"

@@ -1,7 +1,7 @@
-"""The happy path of each state kind as Python text: fragments that `fuse` strings together into segments.
+"""The happy path of each state kind as Python text: fragments that the linker strings together into segments.
 
-A fragment reads and writes the names of its `Point`; what it can't express raises `NotFused`, and the state is left
-to the table. Every name of an object that is no JSON scalar is bound, never written out.
+A fragment reads and writes the names of its `Cursor`; what it can't express raises `NotOptimized`, and the state is
+left to the table. Every name of an object that is no JSON scalar is bound, never written out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from express.expr.python.jsonpath import (
 from express.expr.size_growth import Growth, after
 from express.expr.templates import DYNAMIC, compile_template
 from express.segments import jsonata
-from express.segments.text import Code, Large, NotFused, Point
+from express.segments.text import Cursor, NotOptimized, SegmentText, SideExit
 from express.states.lowering import measure
 from express.values import JSON, size
 
@@ -59,7 +59,7 @@ def truth(value: JSON) -> bool:
     """A Condition's value; raises where it is no boolean."""
     if value is True or value is False:
         return bool(value)
-    raise Large
+    raise SideExit
 
 
 def whole(variables: JSON) -> int:
@@ -70,19 +70,19 @@ def whole(variables: JSON) -> int:
 # Expressions ------------------------------------------------------------------------------------------
 
 
-def path(code: Code, text: str | None, point: Point, data: str) -> str:
+def path(code: SegmentText, text: str | None, point: Cursor, data: str) -> str:
     """Text of InputPath or OutputPath over the name `data`."""
     return code.checked(code.text_of(point, data, lambda emitter: input_path_source(text, emitter)))
 
 
-def template(code: Code, value: JSON, point: Point, data: str) -> tuple[str, Growth]:
+def template(code: SegmentText, value: JSON, point: Cursor, data: str) -> tuple[str, Growth]:
     """Text of a payload template over the name `data`, and its growth."""
     compiled = compile_template(value, "")
     source = code.text_of(point, data, lambda emitter: template_source(value, emitter))
     return code.checked(source or _called(code, compiled, value, data)), compiled.growth
 
 
-def rule(code: Code, value: dict[str, JSON], point: Point, data: str) -> tuple[str, Reads]:
+def rule(code: SegmentText, value: dict[str, JSON], point: Cursor, data: str) -> tuple[str, Reads]:
     """Text of a Choice rule over the name `data`, and what is in locals where it holds.
 
     It stands in an `if`, so all of the data is there already.
@@ -93,7 +93,7 @@ def rule(code: Code, value: dict[str, JSON], point: Point, data: str) -> tuple[s
     return code.checked(_called(code, compile_rule(value), value, data)), point.reads
 
 
-def members(code: Code, value: JSON, point: Point, data: str, depth: int = 0) -> Made | None:
+def members(code: SegmentText, value: JSON, point: Cursor, data: str, depth: int = 0) -> Made | None:
     """What a payload template over the name `data` makes, part by part; None where it is no object, or a large one."""
     if type(value) is not dict or not is_dynamic(value) or len(value) > MOST_MEMBERS or depth > DEEPEST_MEMBERS:
         return None
@@ -113,7 +113,7 @@ def members(code: Code, value: JSON, point: Point, data: str, depth: int = 0) ->
     return made
 
 
-def _called(code: Code, function: Any, value: JSON, data: str) -> str | None:
+def _called(code: SegmentText, function: Any, value: JSON, data: str) -> str | None:
     """A call of the table's own function, where the expression has no text and needs no scope."""
     if code.variables or any(word in repr(value) for word in _SCOPED):
         return None
@@ -132,7 +132,7 @@ def captures(value: JSON) -> bool:
 # Data flow --------------------------------------------------------------------------------------------
 
 
-def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: bool) -> tuple[Value, Growth]:
+def payload(code: SegmentText, state: Any, point: Cursor, parameters: JSON, *, mode: bool) -> tuple[Value, Growth]:
     """What the state works on, and its growth."""
     if mode:
         arguments = getattr(state, "arguments", UNSET)
@@ -156,7 +156,7 @@ def payload(code: Code, state: Any, point: Point, parameters: JSON, *, mode: boo
     return value, after(part, growth)
 
 
-def shaped(code: Code, value: JSON, point: Point, data: str) -> tuple[Value, Growth]:
+def shaped(code: SegmentText, value: JSON, point: Cursor, data: str) -> tuple[Value, Growth]:
     """What a payload template makes of the name `data`, and its growth."""
     made = members(code, value, point, data)
     if made is not None:
@@ -165,7 +165,9 @@ def shaped(code: Code, value: JSON, point: Point, data: str) -> tuple[Value, Gro
     return code.named(source), growth
 
 
-def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, fresh: bool, mode: bool) -> None:
+def put(
+    code: SegmentText, state: Any, point: Cursor, result: Value, growth: Growth, *, fresh: bool, mode: bool
+) -> None:
     """The result into the data and the variables: ResultPath, OutputPath, Assign, or Output and Assign.
 
     `fresh`: the result is a dict that was just made and that nothing else holds.
@@ -194,7 +196,7 @@ def put(code: Code, state: Any, point: Point, result: Value, growth: Growth, *, 
     bind(code, point, assigned)
 
 
-def _merge(code: Code, point: Point, result_path: str, result: Value) -> None:
+def _merge(code: SegmentText, point: Cursor, result_path: str, result: Value) -> None:
     """ResultPath: in place where the data is the segment's own, else as a copy of the spine."""
     match = _NAME.match(result_path)
     data = point.data
@@ -215,7 +217,7 @@ def _merge(code: Code, point: Point, result_path: str, result: Value) -> None:
     code.change(point, source, owned=match is not None)
 
 
-def assign(code: Code, value: JSON, point: Point, data: str) -> tuple[str, Growth] | None:
+def assign(code: SegmentText, value: JSON, point: Cursor, data: str) -> tuple[str, Growth] | None:
     """A JSONPath Assign, evaluated: the name of the new variables."""
     if value is UNSET:
         return None
@@ -224,12 +226,12 @@ def assign(code: Code, value: JSON, point: Point, data: str) -> tuple[str, Growt
     return code.named(source), growth
 
 
-def bind(code: Code, point: Point, assigned: tuple[str, Growth] | None) -> None:
+def bind(code: SegmentText, point: Cursor, assigned: tuple[str, Growth] | None) -> None:
     """Make variables visible."""
     if assigned is None:
         return
     if point.data != "d":
-        raise NotFused  # an inner scope
+        raise NotOptimized  # an inner scope
     point.assigned = assigned[0]
     code.spill(point)
     if point.bound:

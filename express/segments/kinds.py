@@ -17,20 +17,20 @@ from express.expr.python.jsonpath import Reads, Value, display
 from express.expr.size_growth import constant
 from express.segments import jsonata, jsonpath
 from express.segments.history import Grown, Local
-from express.segments.text import Code, NotFused, Point
+from express.segments.text import Cursor, NotOptimized, SegmentText
 from express.states.context import looks_back
 
 if TYPE_CHECKING:
-    from express.segments.writer import Tree
+    from express.segments.writer import SegmentWriter
 
 
-def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int, ...], mode: bool) -> None:
+def _pass(tree: SegmentWriter, row: int, state: model.Pass, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
     code = tree.code
     if mode:
         jsonpath.put(code, state, point, point.data, (1, 0), fresh=False, mode=True)
     elif state.result is not UNSET:
         if state.input_path != "$" or state.parameters is not UNSET:
-            raise NotFused
+            raise NotOptimized
         literal = code.emitter.constant(state.result)
         jsonpath.put(code, state, point, literal, constant(state.result), fresh=False, mode=False)
     elif state.parameters is UNSET and state.input_path == "$" and state.result_path == "$":
@@ -42,7 +42,7 @@ def _pass(tree: Tree, row: int, state: model.Pass, point: Point, path: tuple[int
     tree.leave(row, point, state.next, path)
 
 
-def _kept(tree: Tree, state: model.Pass, point: Point) -> tuple[Value, Any]:
+def _kept(tree: SegmentWriter, state: model.Pass, point: Cursor) -> tuple[Value, Any]:
     """The payload of a Pass: unlike a task's it does not leave the engine, so the data stays owned."""
     owned = point.owned
     value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=False)
@@ -59,23 +59,25 @@ def _constant(value: Any) -> bool:
 def passed(state: Any) -> Any:
     """A state that only passes its input on: it has no ResultPath."""
     if state.input_path != "$":
-        raise NotFused
+        raise NotOptimized
     return state
 
 
-def _succeed(tree: Tree, row: int, state: model.Succeed, point: Point, path: tuple[int, ...], mode: bool) -> None:
+def _succeed(
+    tree: SegmentWriter, row: int, state: model.Succeed, point: Cursor, path: tuple[int, ...], mode: bool
+) -> None:
     passed(state)
     jsonpath.put(tree.code, state, point, point.data, (1, 0), fresh=point.owned, mode=mode)
     tree.leave(row, point, None, path)
 
 
-def _fail(tree: Tree, row: int, state: model.Fail, point: Point, path: tuple[int, ...], mode: bool) -> None:
-    raise NotFused
+def _fail(tree: SegmentWriter, row: int, state: model.Fail, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
+    raise NotOptimized
 
 
-def _wait(tree: Tree, row: int, state: model.Wait, point: Point, path: tuple[int, ...], mode: bool) -> None:
+def _wait(tree: SegmentWriter, row: int, state: model.Wait, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
     if point.data != "d" or type(state.seconds) is not int or state.seconds <= 0 or looks_back(state, mode):
-        raise NotFused
+        raise NotOptimized
     passed(state)
     tree.wanted(row, "resume")
     tree.code.together(point)
@@ -83,14 +85,14 @@ def _wait(tree: Tree, row: int, state: model.Wait, point: Point, path: tuple[int
     tree.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {state.seconds}, 0)")
 
 
-def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int, ...], mode: bool) -> None:
+def _task(tree: SegmentWriter, row: int, state: model.Task, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
     plan = tree.f.rows[row].plan
     timed = type(state.timeout_seconds) in (int, type(UNSET)) and type(state.heartbeat_seconds) in (int, type(UNSET))
     paths = isinstance(state.timeout_seconds_path, str) or isinstance(state.heartbeat_seconds_path, str)
     if point.data != "d" or plan.resource.pattern or state.credentials is not UNSET or paths or not timed:
-        raise NotFused
+        raise NotOptimized
     if looks_back(state, mode):
-        raise NotFused
+        raise NotOptimized
     value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=mode)
     name = value if isinstance(value, str) else tree.code.named(display(value))
     if name != point.data:
@@ -99,11 +101,13 @@ def _task(tree: Tree, row: int, state: model.Task, point: Point, path: tuple[int
     tree.ask(row, point, name)
 
 
-def _kept_payload(code: Code, point: Point, name: str) -> Local | Grown:
+def _kept_payload(code: SegmentText, point: Cursor, name: str) -> Local | Grown:
     return code.version(point) if name == point.data else Local(name)
 
 
-def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple[int, ...], mode: bool) -> None:
+def _choice(
+    tree: SegmentWriter, row: int, state: model.Choice, point: Cursor, path: tuple[int, ...], mode: bool
+) -> None:
     code = tree.code
     effective = point.data
     if not mode and state.input_path != "$":
@@ -128,7 +132,9 @@ def _choice(tree: Tree, row: int, state: model.Choice, point: Point, path: tuple
     _branch(tree, row, state, otherwise, effective, point.fork(), path, mode)
 
 
-def _condition(code: Code, rule: dict[str, Any], point: Point, effective: str, *, mode: bool) -> tuple[str, Reads]:
+def _condition(
+    code: SegmentText, rule: dict[str, Any], point: Cursor, effective: str, *, mode: bool
+) -> tuple[str, Reads]:
     """Text of a condition, and what is in locals where it holds."""
     if not mode:
         return jsonpath.rule(code, rule, point, effective)
@@ -138,12 +144,12 @@ def _condition(code: Code, rule: dict[str, Any], point: Point, effective: str, *
 
 
 def _branch(
-    tree: Tree,
+    tree: SegmentWriter,
     row: int,
     state: model.Choice,
     rule: dict[str, Any],
     effective: str,
-    point: Point,
+    point: Cursor,
     path: tuple[int, ...],
     mode: bool,
 ) -> None:
@@ -167,7 +173,9 @@ class _Rule:
         self.output = state.output if default or not mode else rule.get("Output", state.output)
 
 
-def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: tuple[int, ...], mode: bool) -> None:
+def _parallel(
+    tree: SegmentWriter, row: int, state: model.Parallel, point: Cursor, path: tuple[int, ...], mode: bool
+) -> None:
     """Branches that can't block, one after the other."""
     code = tree.code
     code.whole(point)
@@ -175,7 +183,7 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
     value, growth = jsonpath.payload(code, state, point, state.parameters, mode=mode)
     name = code.named(display(value))
     if growth is None or code.recorded:
-        raise NotFused
+        raise NotOptimized
     if value != point.data:
         code.sent(point, growth, value, name)
     if point.data == "d":
@@ -188,7 +196,7 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
         child = code.child(point, growth)
         code.add(f"{child.data} = {name}")
         code.begun(point, child, display(value))
-        leaves = Leaves(f"{output} = {child.data}")
+        leaves = BranchEnds(f"{output} = {child.data}")
         tree.inner(branch, scope, child, leaves)
         base = leaves.settle(code)
         point.below += base[0]
@@ -200,7 +208,7 @@ def _parallel(tree: Tree, row: int, state: model.Parallel, point: Point, path: t
     tree.leave(row, point, state.next, path)
 
 
-def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, ...], mode: bool) -> None:
+def _map(tree: SegmentWriter, row: int, state: model.Map, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
     """Iterations that can't block, one after the other."""
     code = tree.code
     code.together(point)
@@ -209,7 +217,7 @@ def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, 
     concurrency = state.max_concurrency
     limited = isinstance(concurrency, str) or isinstance(state.max_concurrency_path, str)
     if point.data != "d" or selector is not UNSET or limited or code.recorded:
-        raise NotFused  # in an inner scope the bound would depend on how often it runs
+        raise NotOptimized  # in an inner scope the bound would depend on how often it runs
     assert isinstance(machine, model.Machine)
     items = _items(tree, state, point, mode)
     code.settle(point)
@@ -220,7 +228,7 @@ def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, 
     code.add(f"for {child.data} in {items}:")
     code.indent += 1
     code.begun(point, child, point.data)
-    leaves = Leaves(f"{output}.append({child.data})")
+    leaves = BranchEnds(f"{output}.append({child.data})")
     tree.inner(machine, tree.f.rows[row].plan.scope, child, leaves)
     code.indent -= 1
     base = leaves.settle(code)
@@ -231,7 +239,7 @@ def _map(tree: Tree, row: int, state: model.Map, point: Point, path: tuple[int, 
     tree.leave(row, point, state.next, path)
 
 
-def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
+def _items(tree: SegmentWriter, state: model.Map, point: Cursor, mode: bool) -> str:
     code = tree.code
     if mode:
         if state.items is UNSET:
@@ -246,11 +254,11 @@ def _items(tree: Tree, state: model.Map, point: Point, mode: bool) -> str:
 def _shaped(state: model.Parallel | model.Map) -> Any:
     """A state whose result needs no ResultSelector."""
     if state.result_selector is not UNSET:
-        raise NotFused
+        raise NotOptimized
     return state
 
 
-class Leaves:
+class BranchEnds:
     """The ends of a branch: each leaves its output in a name, and makes up for counts that are not the usual ones."""
 
     def __init__(self, text: str) -> None:
@@ -259,7 +267,7 @@ class Leaves:
         self.plus = 0
         self._ends: list[tuple[int, tuple[int, int]]] = []
 
-    def __call__(self, code: Code, point: Point) -> None:
+    def __call__(self, code: SegmentText, point: Cursor) -> None:
         """One end."""
         code.add(self.text)
         self._ends.append((len(code.lines), (point.below, point.events)))
@@ -267,7 +275,7 @@ class Leaves:
         self.times = max(self.times, point.times)
         self.plus = max(self.plus, point.plus)
 
-    def settle(self, code: Code) -> tuple[int, int]:
+    def settle(self, code: SegmentText) -> tuple[int, int]:
         """The usual (states, events) of the body; the ends that differ add the difference."""
         usual = Counter(counts_ for _, counts_ in self._ends).most_common(1)[0][0]
         for line, (below, events) in self._ends:

@@ -26,9 +26,9 @@ from express.engine.segments import PENDING, Segment, Segments
 from express.expr.generated import code_of
 from express.expr.python.jsonpath import Emitter
 from express.segments import jsonpath
-from express.segments.measured import Sized
-from express.segments.text import Ask, Code, Large, NotFused, Point
-from express.segments.writer import LONGEST_TAIL, Tree, ended
+from express.segments.measured import MeasuredText
+from express.segments.text import Ask, Cursor, NotOptimized, SegmentText, SideExit
+from express.segments.writer import LONGEST_TAIL, SegmentWriter, ended
 
 UNKNOWN = 1 << 62
 """A bound that makes the table measure."""
@@ -60,7 +60,7 @@ _NAMES: dict[str, Any] = {
     "whole": jsonpath.whole,
     "truth": jsonpath.truth,
     "dumps": dumps,
-    "Large": Large,
+    "Large": SideExit,
     "PENDING": PENDING,
     "TaskFailed": TaskFailed,
     "Exception": Exception,
@@ -70,17 +70,19 @@ _NAMES: dict[str, Any] = {
 def fuse(machine: model.Machine, scope: Scope, *, jsonata: bool, name: str, recorded: bool = False) -> Segments | None:
     """The segments of a machine; None where its first state has no fast form. `recorded`: they keep a history."""
     name = f"{name} recorded" if recorded else name
-    fusing = Fusing(machine, scope, jsonata, recorded)
+    fusing = Linker(machine, scope, jsonata, recorded)
     namespace = _made(fusing, name)
     if namespace is None:
         return None
-    namespace["larger"] = Larger(lambda: _made(Fusing(machine, scope, jsonata, recorded, Sized), f"{name} sized") or {})
+    namespace["larger"] = SizedSegments(
+        lambda: _made(Linker(machine, scope, jsonata, recorded, MeasuredText), f"{name} sized") or {}
+    )
     enter, resume, failed = (_functions(namespace, scope, part) for part in _HEADS)
     again = None if recorded else lambda: fuse(machine, scope, jsonata=jsonata, name=name, recorded=True)
     return Segments(enter, resume, failed, fusing.source, again)
 
 
-def _made(fusing: Fusing, name: str) -> dict[str, Any] | None:
+def _made(fusing: Linker, name: str) -> dict[str, Any] | None:
     """The functions of a machine's segments, by name, and all that they use."""
     texts = fusing.segments()
     if (fusing.start, "enter") not in texts:
@@ -96,7 +98,7 @@ def _made(fusing: Fusing, name: str) -> dict[str, Any] | None:
     return namespace
 
 
-class Larger:
+class SizedSegments:
     """The segments that follow the size of the data, made when one of them is first asked for."""
 
     def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
@@ -111,7 +113,7 @@ class Larger:
         return vars(self).setdefault(name, lambda *given: (-2 - int(row), *given[:3], UNKNOWN, None))
 
 
-def _began(code: Code) -> list[str]:
+def _began(code: SegmentText) -> list[str]:
     """The names of the data, counts, variables and bound that a text began with: copies where it changes them."""
     changed = {match[1] for line in code.lines if (match := _CHANGED.match(line))}
     return [f"{name}0" if name in changed or (name == "d" and code.recorded) else name for name in "dcvb"]
@@ -127,7 +129,7 @@ def _functions(namespace: dict[str, Any], scope: Scope, part: str) -> tuple[Segm
     return tuple(namespace.get(f"{part}_{i}") for i in range(len(scope.rows)))
 
 
-class Fusing:
+class Linker:
     """One machine on its way to text."""
 
     def __init__(
@@ -136,7 +138,7 @@ class Fusing:
         scope: Scope,
         jsonata: bool,
         recorded: bool = False,
-        code: type[Code] = Code,
+        code: type[SegmentText] = SegmentText,
     ) -> None:
         self.code = code
         self.source = ""
@@ -178,8 +180,8 @@ class Fusing:
 
     def _segment(self, row: int, part: str) -> str | None:
         code = self.code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
-        tree = Tree(self, code, ended, origin=(row, part))
-        point = Point()
+        tree = SegmentWriter(self, code, ended, origin=(row, part))
+        point = Cursor()
         try:
             if part == "enter":
                 code.open_region(point)
@@ -188,7 +190,7 @@ class Fusing:
                 tree.resume(row, point)
             else:
                 tree.failed(row, point)
-        except NotFused:
+        except NotOptimized:
             return None
         given, left = _HEADS[part]
         d, c, v, b = began = _began(code)
@@ -210,7 +212,7 @@ class Fusing:
         head = f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}: on the table\n"
         return f"{head}    return ({-2 - row}, d, c, v, b, {left})\n"
 
-    def _asked(self, tree: Tree, answers: int) -> tuple[str, bool]:
+    def _asked(self, tree: SegmentWriter, answers: int) -> tuple[str, bool]:
         """The calls of the tasks that a text leads to, after all of it that might be done once more on the table.
 
         Where there is one such place, what follows the answer stands here too (`True`).
@@ -237,14 +239,14 @@ class Fusing:
         call = "h.call" if self.recorded else "call"
         return f"{call}({self.emitter.bind(self.rows[row])}, p, c, 0)  # {self.names[row]!r}"
 
-    def _answered(self, before: Tree, ask: Ask, answers: int) -> str | None:
+    def _answered(self, before: SegmentWriter, ask: Ask, answers: int) -> str | None:
         """A call, and what follows its answer in the same function; None where that has no fast form."""
         row, point = ask.row, ask.point.after()
-        tree = Tree(self, before.code.follow(), ended, origin=before.origin)
+        tree = SegmentWriter(self, before.code.follow(), ended, origin=before.origin)
         tree.written = before.written
         try:
             tree.resume(row, point)
-        except NotFused:
+        except NotOptimized:
             return None
         below, inline = self._asked(tree, answers - 1)
         late = "".join(f"        {line}\n" for line in ask.point.together("d", "v"))
@@ -279,11 +281,11 @@ class Fusing:
             return 1
         return 1 + sum(self.tail(self.index[target], depth + 1) for target in _targets(state))
 
-    def inside(self, machine: model.Machine, scope: Scope) -> Fusing:
+    def inside(self, machine: model.Machine, scope: Scope) -> Linker:
         """An inner machine, whose text becomes part of this one's."""
-        inner = Fusing(machine, scope, self.jsonata)
+        inner = Linker(machine, scope, self.jsonata)
         if inner.assigned:
-            raise NotFused
+            raise NotOptimized
         inner.emitter, inner.bound = self.emitter, self.bound
         return inner
 

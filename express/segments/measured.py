@@ -11,49 +11,49 @@ from ast import literal_eval
 
 from express.expr.python.jsonpath import Made, Value, is_local
 from express.expr.size_growth import Growth
-from express.segments.text import Code, Point
+from express.segments.text import Cursor, SegmentText
 from express.states.texts import is_lasting
 from express.values import PAYLOAD_LIMIT, size
 
 
-class Sized(Code):
+class MeasuredText(SegmentText):
     """The text of a segment in which `b` (`b1`, `b2` … in inner scopes) is close to the size of the data."""
 
-    def answer(self, point: Point) -> None:
+    def answer(self, point: Cursor) -> None:
         """An answer counts where it is put."""
         self.add("z = len(dumps(r))")
         self.add(f"if z > {PAYLOAD_LIMIT}: raise Large")
         point.sizes = {**point.sizes, "r": "z"}
 
-    def error(self, point: Point, error: Made) -> None:
+    def error(self, point: Cursor, error: Made) -> None:
         """An error output counts where it is put."""
 
     def short(self, texts: list[str], most: int) -> bool:
         """Texts may have any length."""
         return False
 
-    def child(self, point: Point, growth: tuple[int, int]) -> Point:
+    def child(self, point: Cursor, growth: tuple[int, int]) -> Cursor:
         """An inner scope has a bound of its own."""
         return super().child(point, (1, 0))
 
-    def begun(self, point: Point, child: Point, payload: str) -> None:
+    def begun(self, point: Cursor, child: Cursor, payload: str) -> None:
         """An inner scope begins with the size of its payload, or with that of all it is a part of."""
         outer = _bound(point) if payload == point.data else self._size(point, payload)
         self.add(f"{_bound(child)} = {outer}")
 
-    def looped(self, point: Point, plus: int, items: str) -> None:
+    def looped(self, point: Cursor, plus: int, items: str) -> None:
         """What a loop makes is measured where it is put."""
 
-    def open_region(self, point: Point) -> None:
+    def open_region(self, point: Cursor) -> None:
         """There are no regions."""
 
-    def note(self, point: Point) -> None:
+    def note(self, point: Cursor) -> None:
         """There are no regions."""
 
-    def settle(self, point: Point) -> None:
+    def settle(self, point: Cursor) -> None:
         """The bound is always up to date."""
 
-    def grown(self, point: Point, growth: Growth, value: Value, *, kept: bool = False, plus: int = 8) -> None:
+    def grown(self, point: Cursor, growth: Growth, value: Value, *, kept: bool = False, plus: int = 8) -> None:
         """Add the size of a new value, or start anew with it."""
         bound = _bound(point)
         added = str(growth[1]) if growth is not None and not growth[0] else self._size(point, value)
@@ -66,11 +66,11 @@ class Sized(Code):
             self.add(f"if {bound} > {PAYLOAD_LIMIT}: raise Large")
         self.indent -= 1
 
-    def sent(self, point: Point, growth: Growth, value: Value, name: str) -> None:
+    def sent(self, point: Cursor, growth: Growth, value: Value, name: str) -> None:
         """What goes to a task is measured part by part."""
         self.add(f"if {self._size(point, value)} > {PAYLOAD_LIMIT}: raise Large")
 
-    def _size(self, point: Point, value: Value) -> str:
+    def _size(self, point: Cursor, value: Value) -> str:
         """Text of the size of a value: each local is measured once."""
         if isinstance(value, Made):
             sizes = [str(2 + sum(size(name) + 2 for name in value)), *(self._size(point, v) for v in value.values())]
@@ -88,5 +88,5 @@ class Sized(Code):
         return name
 
 
-def _bound(point: Point) -> str:
+def _bound(point: Cursor) -> str:
     return f"b{point.data[1:]}"

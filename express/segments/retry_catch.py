@@ -14,10 +14,10 @@ from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, STATES_ALL, TASK_FAILED
 from express.expr.python.jsonpath import Made
 from express.segments import jsonata, jsonpath
 from express.segments.history import Local
-from express.segments.text import Code, NotFused, Point
+from express.segments.text import Cursor, NotOptimized, SegmentText
 
 if TYPE_CHECKING:
-    from express.segments.writer import Tree
+    from express.segments.writer import SegmentWriter
 
 LONGEST_TABLE = 16
 """A retrier of at most so many attempts has its delays written out."""
@@ -25,11 +25,11 @@ LONGEST_TABLE = 16
 _TRIES = (1 << 32) - 1
 
 
-def write(tree: Tree, row: int, point: Point) -> None:
+def write(tree: SegmentWriter, row: int, point: Cursor) -> None:
     """The segment that a row's failure leads to."""
     state = tree.f.states[row]
     if not isinstance(state, model.Task) or not (state.retry or state.catch):
-        raise NotFused
+        raise NotOptimized
     code = tree.code
     plan = tree.f.rows[row].plan
     code.add("n = r.error")
@@ -68,7 +68,7 @@ def matching(errors: frozenset[str]) -> str:
     return f"n == {named[0]!r}" if len(named) == 1 else f"n in {tuple(named)!r}"
 
 
-def _retried(code: Code, point: Point, row: int, i: int, retrier: RetryRow, *, several: bool) -> None:
+def _retried(code: SegmentText, point: Cursor, row: int, i: int, retrier: RetryRow, *, several: bool) -> None:
     """A retrier that has attempts left asks once more after its delay; one that has none leaves it to Catch."""
     used = f"(t >> {32 * i} & {_TRIES})" if several else "t"
     code.indent += 1
@@ -84,7 +84,7 @@ def _retried(code: Code, point: Point, row: int, i: int, retrier: RetryRow, *, s
     code.indent -= 2
 
 
-def _delay(code: Code, retrier: RetryRow, used: str) -> str:
+def _delay(code: SegmentText, retrier: RetryRow, used: str) -> str:
     delays = [retrier.delay(attempt) for attempt in range(1, min(retrier.attempts, LONGEST_TABLE) + 1)]
     if retrier.attempts > LONGEST_TABLE or inf in delays:
         return f"{code.emitter.bind(retrier.delay)}({used} + 1)"
@@ -93,7 +93,7 @@ def _delay(code: Code, retrier: RetryRow, used: str) -> str:
     return f"{tuple(delays)!r}[{used}]"
 
 
-def _caught(tree: Tree, row: int, state: model.Task, catcher: model.Catcher, point: Point) -> None:
+def _caught(tree: SegmentWriter, row: int, state: model.Task, catcher: model.Catcher, point: Cursor) -> None:
     """A catcher: the error output into the data, and on at its Next."""
     code = tree.code
     code.add("if (w := r.cause) is None and n is not None: w = ''")  # as in recovery: observed

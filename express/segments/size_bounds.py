@@ -11,22 +11,22 @@ from express.segments.history import paths
 from express.values import size
 
 if TYPE_CHECKING:
-    from express.segments.text import Point, Region
+    from express.segments.text import Cursor, SizeRegion
 
 
 class Bounds:
     """The bounds of locals, relative to the region in which they were read or made."""
 
     def __init__(self) -> None:
-        self._born: dict[str, tuple[Region | None, int, int]] = {}
+        self._born: dict[str, tuple[SizeRegion | None, int, int]] = {}
 
-    def born(self, point: Point, name: str, growth: Growth) -> None:
+    def born(self, point: Cursor, name: str, growth: Growth) -> None:
         """A local has a value as large as `growth` says, unless it is known to have had it before."""
         if growth is not None and name not in self._born:
             bound = point.times * growth[0], point.plus * growth[0] + growth[1]
             self._born[name] = (point.region, *bound)
 
-    def parts(self, point: Point, value: Value) -> tuple[int, int] | None:
+    def parts(self, point: Cursor, value: Value) -> tuple[int, int] | None:
         """How large an object is whose parts were bounded when they were read; None where one was not."""
         if not isinstance(value, Made):
             return self._part(point, value)
@@ -38,7 +38,7 @@ class Bounds:
             times, plus = times + part[0], plus + part[1] + size(name) + 2
         return times, plus
 
-    def _part(self, point: Point, value: str) -> tuple[int, int] | None:
+    def _part(self, point: Cursor, value: str) -> tuple[int, int] | None:
         """What was read before the bound was computed anew is part of what it was computed from, once."""
         if not is_local(value):
             return (0, size(literal_eval(value))) if is_scalar(value) else None
@@ -47,7 +47,7 @@ class Bounds:
         region, times, plus = self._born[value]
         return (times, plus) if region is point.region else (min(times, 1), 0 if times else plus)
 
-    def apart(self, point: Point, value: Value) -> int:
+    def apart(self, point: Cursor, value: Value) -> int:
         """How many parts of an object are counted for nothing: at places that are apart, all are part of one whole."""
         if not isinstance(value, Made):
             return 0

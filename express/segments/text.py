@@ -31,15 +31,15 @@ DEEPEST_INDENT = 60
 """CPython's tokenizer ends at 100."""
 
 
-class NotFused(Exception):
+class NotOptimized(Exception):
     """This state, or this machine, has no fast form."""
 
 
-class Large(Exception):
+class SideExit(Exception):
     """Something a segment does not expect, or data over the limit: the table looks closer."""
 
 
-class Point:
+class Cursor:
     """Where the text stands: names, and what is known since the segment's start.
 
     `steps`, `below` and `events` are what the counts have grown by; the data and the variables together have at
@@ -87,7 +87,7 @@ class Point:
         self.steps = 0
         self.below = 0
         self.events = 0
-        self.region: Region | None = None
+        self.region: SizeRegion | None = None
         self.times = 1
         self.plus = 0
         self.version: str | None = "d0"
@@ -95,13 +95,13 @@ class Point:
         self.known: Known = {}
         self.trace: tuple[tuple[str, Details], ...] = ()
 
-    def fork(self) -> Point:
+    def fork(self) -> Cursor:
         """The same point for one of several ways on."""
         return copy.copy(self)
 
-    def after(self) -> Point:
+    def after(self) -> Cursor:
         """The point at which a task's answer comes: counts and bound are settled, nothing is the segment's own."""
-        point = Point()
+        point = Cursor()
         point.fields, point.made, point.input = self.fields, self.made, self.input
         point.variables = self.variables
         point.version = self.version
@@ -140,7 +140,7 @@ class Point:
         return f"{times} + {self.plus}" if self.plus else times
 
 
-class Region:
+class SizeRegion:
     """A stretch of text under one bound: the largest growths in it say up to where `b` needs no look."""
 
     __slots__ = ("growths", "indent", "line")
@@ -161,11 +161,11 @@ class Ask(NamedTuple):
     line: int
     indent: int
     row: int
-    point: Point
+    point: Cursor
     payload: str
 
 
-class Code:
+class SegmentText:
     """The text of one segment while it is written, and the objects it names.
 
     `recorded`: it keeps a history, so every version of the data lives on and none is changed in place.
@@ -181,12 +181,12 @@ class Code:
         self.assigned = assigned
         self.recorded = recorded
         self.variables = bool(assigned)
-        self.regions: list[Region] = []
+        self.regions: list[SizeRegion] = []
         self.asks: list[Ask] = []
         self._names = 0
         self.bounds = Bounds()
 
-    def follow(self) -> Code:
+    def follow(self) -> SegmentText:
         """The text after a task's answer, in the same function: its names are others."""
         code = type(self)(self.bound, self.emitter, self.assigned, recorded=self.recorded)
         code._names = self._names
@@ -196,7 +196,7 @@ class Code:
     def add(self, text: str) -> None:
         """One line, unless it is more than Python would take."""
         if self.indent > DEEPEST_INDENT or (len(text) > DEEPEST_LINE and not fits(text)):
-            raise NotFused
+            raise NotOptimized
         self.lines.append("    " * self.indent + text)
 
     def name(self, prefix: str = "t") -> str:
@@ -210,7 +210,7 @@ class Code:
         self.add(f"{name} = {source}")
         return name
 
-    def text_of(self, point: Point, data: str, emit: Callable[[Emitter], str | None]) -> str | None:
+    def text_of(self, point: Cursor, data: str, emit: Callable[[Emitter], str | None]) -> str | None:
         """Text of an expression with `$` for the name `data`, or for the data at `point` and its fields."""
         emitter = self.emitter
         emitter.data = data
@@ -243,10 +243,10 @@ class Code:
         """Text of an expression that has one and does without the Context object."""
         if source is None or "c" in self.emitter.used:
             self.emitter.used.discard("c")
-            raise NotFused
+            raise NotOptimized
         return source
 
-    def change(self, point: Point, value: Value, *, owned: bool) -> None:
+    def change(self, point: Cursor, value: Value, *, owned: bool) -> None:
         """New data; `owned`: a dict that was just made."""
         if isinstance(value, Made):
             point.fields, point.made = value, True
@@ -263,9 +263,9 @@ class Code:
         """Objects under the names that text of expressions has for them."""
         for name, value in bound.items():
             if self.bound.setdefault(name, value) is not value:
-                raise NotFused
+                raise NotOptimized
 
-    def hold(self, point: Point, name: str, value: Value) -> None:
+    def hold(self, point: Cursor, name: str, value: Value) -> None:
         """The data gets a member: as a local, until somebody wants all of the data."""
         looked_into = any(path[0] == point.data and type(path[1]) is str for path in point.reads)
         if not (point.fields or point.made or looked_into):
@@ -275,13 +275,13 @@ class Code:
         point.fields = Made({**point.fields, name: value})
         self.replaced(point, name)
 
-    def replaced(self, point: Point, name: str) -> None:
+    def replaced(self, point: Cursor, name: str) -> None:
         """A member of the data has another value now."""
         place = (point.data, name)
         point.input = False
         point.reads = {path: local for path, local in point.reads.items() if path[:2] != place}
 
-    def whole(self, point: Point) -> str:
+    def whole(self, point: Cursor) -> str:
         """The name of all of the data."""
         if point.fields or point.made:
             for line in point.data_together(point.data):
@@ -293,7 +293,7 @@ class Code:
             point.version = None
         return point.data
 
-    def spill(self, point: Point) -> None:
+    def spill(self, point: Cursor) -> None:
         """Make `v` have all of the variables."""
         if not point.variables:
             return
@@ -306,24 +306,24 @@ class Code:
         point.bound = True
         point.variables = Made()
 
-    def together(self, point: Point) -> str:
+    def together(self, point: Cursor) -> str:
         """The name of all of the data, as `whole`, where the variables leave the segment, too."""
         self.spill(point)
         return self.whole(point)
 
-    def ask(self, row: int, point: Point, payload: str) -> None:
+    def ask(self, row: int, point: Cursor, payload: str) -> None:
         """The text has come to a task; what stands here is decided when all of it is known."""
         self.asks.append(Ask(len(self.lines), self.indent, row, point.fork(), payload))
         self.lines.append("")
 
     # The size of the data -------------------------------------------------------------------------------
 
-    def answer(self, point: Point) -> None:
+    def answer(self, point: Cursor) -> None:
         """A segment begins with a task's answer."""
         self.add("b = b + len(dumps(r))")
         self.open_region(point)
 
-    def error(self, point: Point, error: Made) -> None:
+    def error(self, point: Cursor, error: Made) -> None:
         """A failure has become an error output, of two texts."""
         lengths = " + ".join(f"len({display(text)})" for text in error.values())
         self.add(f"b = b + {CHARACTER} * ({lengths}) + 32")
@@ -337,41 +337,41 @@ class Code:
         self.indent -= 1
         return True
 
-    def child(self, point: Point, growth: tuple[int, int]) -> Point:
+    def child(self, point: Cursor, growth: tuple[int, int]) -> Cursor:
         """The start of a branch or an iteration."""
-        child = Point(f"d{int(point.data[1:] or 0) + 1}")
+        child = Cursor(f"d{int(point.data[1:] or 0) + 1}")
         child.region = point.region
         child.times = point.times * growth[0]
         child.plus = point.plus * growth[0] + growth[1]
         return child
 
-    def begun(self, point: Point, child: Point, payload: str) -> None:
+    def begun(self, point: Cursor, child: Cursor, payload: str) -> None:
         """A branch or an iteration begins, with `payload` or a part of it for its data."""
 
-    def looped(self, point: Point, plus: int, items: str) -> None:
+    def looped(self, point: Cursor, plus: int, items: str) -> None:
         """So many bytes more may have come to the data for each item."""
         self.add(f"b += {plus} * len({items})")
         self.open_region(point)
 
-    def open_region(self, point: Point) -> None:
+    def open_region(self, point: Cursor) -> None:
         """Begin a region: its check is put in when its growths are known."""
-        point.region = Region(len(self.lines), self.indent)
+        point.region = SizeRegion(len(self.lines), self.indent)
         self.regions.append(point.region)
         self.lines.append("")
 
-    def note(self, point: Point) -> None:
+    def note(self, point: Cursor) -> None:
         """What the data may have become here."""
         assert point.region is not None, "every segment begins with one"
         point.region.growths.append((point.times, point.plus))
 
-    def grown(self, point: Point, growth: Growth, value: Value, *, kept: bool = False, plus: int = 8) -> None:
+    def grown(self, point: Cursor, growth: Growth, value: Value, *, kept: bool = False, plus: int = 8) -> None:
         """The data has become `value`, as large as `growth` says; `kept`: the old data is still part of it.
 
         `plus`: what its place takes.
         """
         if growth is None:
             if point.data != "d":
-                raise NotFused
+                raise NotOptimized
             self.add(f"b = {self.size_of(point)}")
             point.times, point.plus = 1, 0
             self.open_region(point)
@@ -385,14 +385,14 @@ class Code:
         if point.times > REGION and point.data == "d":
             self.settle(point)
 
-    def _reach(self, point: Point, growth: tuple[int, int], value: Value) -> tuple[int, int]:
+    def _reach(self, point: Cursor, growth: tuple[int, int], value: Value) -> tuple[int, int]:
         """How large a value may be, relative to the bound: by its parts where they are known, else by `growth`."""
         parts = self.bounds.parts(point, value)
         if parts is None:
             return point.times * growth[0], point.plus * growth[0] + growth[1]
         return parts[0] - self.bounds.apart(point, value), parts[1]
 
-    def sent(self, point: Point, growth: Growth, value: Value, name: str) -> None:
+    def sent(self, point: Cursor, growth: Growth, value: Value, name: str) -> None:
         """A value, as large as `growth` says, goes to a task; `name` has it. One over the limit is the table's."""
         assert point.region is not None, "every segment begins with one"
         near = ""
@@ -403,14 +403,14 @@ class Code:
             near = f"b > {max(PAYLOAD_LIMIT - plus, 0) // max(times, 1)} and "
         self.add(f"if {near}len(dumps({name})) > {PAYLOAD_LIMIT}: raise Large")
 
-    def settle(self, point: Point) -> None:
+    def settle(self, point: Cursor) -> None:
         """Compute the bound, so that what follows is relative to it."""
         if (point.times, point.plus) != (1, 0):
             self.add(f"b = {point.bounded()}")
             point.times, point.plus = 1, 0
             self.open_region(point)
 
-    def size_of(self, point: Point) -> str:
+    def size_of(self, point: Cursor) -> str:
         """Text that measures the data, and the variables where the machine has any."""
         data, variables = point.data, "v"
         if point.made:
@@ -425,13 +425,13 @@ class Code:
 
     # The history ----------------------------------------------------------------------------------------
 
-    def event(self, point: Point, kind: str, details: Details) -> None:
+    def event(self, point: Cursor, kind: str, details: Details) -> None:
         """One history event, and its details where they are kept."""
         point.events += 1
         if self.recorded:
             point.trace = (*point.trace, (kind, details))
 
-    def version(self, point: Point) -> Local | Grown:
+    def version(self, point: Cursor) -> Local | Grown:
         """The data as it is now, for a history event."""
         if point.made:
             return Grown(None, point.fields)
@@ -441,7 +441,7 @@ class Code:
                 self.add(f"{point.version} = {point.data}")
         return Grown(point.version, point.fields) if point.fields else Local(point.version)
 
-    def trace(self, point: Point) -> None:
+    def trace(self, point: Cursor) -> None:
         """Hand the events since the segment's start to the history: one tuple of references."""
         if not point.trace:
             return

@@ -12,12 +12,12 @@ from express.engine.program import END, Scope
 from express.segments import jsonpath, retry_catch
 from express.segments.history import Details, Grown, Local
 from express.segments.kinds import KINDS, passed
-from express.segments.text import Code, NotFused, Point
+from express.segments.text import Cursor, NotOptimized, SegmentText
 from express.states.task import TaskPlan
 from express.states.weight import HEAVIEST, weight_of
 
 if TYPE_CHECKING:
-    from express.segments.linker import Fusing
+    from express.segments.linker import Linker
 
 LONGEST_TAIL = 4
 """A tail of at most so many states is written again wherever it is reached."""
@@ -31,17 +31,23 @@ USUAL = 40
 CHAIN = 16
 """Segments call each other from task to task in runs of at most so many; then `drive` has its turn."""
 
-Leaf: TypeAlias = Callable[[Code, Point], None]
+Leaf: TypeAlias = Callable[[SegmentText, Cursor], None]
 
 
-class Tree:
+class SegmentWriter:
     """The text of one segment, or of a whole inner machine. `end` writes what leaves the scope.
 
     `origin` is the row and part that the segment begins with.
     """
 
     def __init__(
-        self, fusing: Fusing, code: Code, end: Leaf, *, origin: tuple[int, str] = (0, "enter"), whole: bool = False
+        self,
+        fusing: Linker,
+        code: SegmentText,
+        end: Leaf,
+        *,
+        origin: tuple[int, str] = (0, "enter"),
+        whole: bool = False,
     ) -> None:
         self.f = fusing
         self.code = code
@@ -50,7 +56,7 @@ class Tree:
         self.whole = whole
         self.written = 0
 
-    def goto(self, target: Any, point: Point, path: tuple[int, ...]) -> None:
+    def goto(self, target: Any, point: Cursor, path: tuple[int, ...]) -> None:
         """Go on at a state, or leave the scope where there is none."""
         if not isinstance(target, str):
             self.code.whole(point)
@@ -65,9 +71,9 @@ class Tree:
     def _inline(self, row: int) -> bool:
         return self.whole or self.f.ways[row] < 2 or self.f.tail(row) <= LONGEST_TAIL
 
-    def _jump(self, row: int, point: Point) -> None:
+    def _jump(self, row: int, point: Cursor) -> None:
         if point.data != "d":
-            raise NotFused
+            raise NotOptimized
         self.wanted(row, "enter")
         self.code.together(point)
         self.code.trace(point)
@@ -77,7 +83,7 @@ class Tree:
         """A segment that begins there is needed, too."""
         self.f.todo.append((row, part))
 
-    def state(self, row: int, point: Point, path: tuple[int, ...]) -> None:
+    def state(self, row: int, point: Cursor, path: tuple[int, ...]) -> None:
         """One state and all that follows it."""
         code = self.code
         before = (len(code.lines), len(code.regions), len(code.asks), code.indent, point.fork())
@@ -86,14 +92,14 @@ class Tree:
         code.add(f"# {self.f.names[row]!r}")
         try:
             if weight > HEAVIEST:
-                raise NotFused
+                raise NotOptimized
             self._write(row, self.f.states[row], point, (*path, row))
-        except NotFused:
+        except NotOptimized:
             if point.data != "d" or not path:
                 raise
             self._to_table(row, *before)
 
-    def _to_table(self, row: int, lines: int, regions: int, asks: int, indent: int, point: Point) -> None:
+    def _to_table(self, row: int, lines: int, regions: int, asks: int, indent: int, point: Cursor) -> None:
         """This state has no fast form: the table takes over before it."""
         code = self.code
         del code.lines[lines:]
@@ -104,7 +110,7 @@ class Tree:
         code.trace(point)
         code.add(f"return ({-2 - row}, d, {point.counts()}, v, {point.bounded()}, None)")
 
-    def _write(self, row: int, state: model.State, point: Point, path: tuple[int, ...]) -> None:
+    def _write(self, row: int, state: model.State, point: Cursor, path: tuple[int, ...]) -> None:
         if point.data == "d":
             point.steps += 1
         else:
@@ -112,13 +118,13 @@ class Tree:
         self._event(row, point, self.f.rows[row].entered, "input")
         KINDS[type(state)](self, row, state, point, path, self.f.mode(state))
 
-    def leave(self, row: int, point: Point, target: Any, path: tuple[int, ...]) -> None:
+    def leave(self, row: int, point: Cursor, target: Any, path: tuple[int, ...]) -> None:
         """A state is left; go on at the next one."""
         assigned: Details = {} if point.assigned is None else {"assignedVariables": Local(point.assigned)}
         self._event(row, point, self.f.rows[row].exited, "output", assigned)
         self.goto(target, point, path)
 
-    def _event(self, row: int, point: Point, kind: str, data: str, more: Details | None = None) -> None:
+    def _event(self, row: int, point: Cursor, kind: str, data: str, more: Details | None = None) -> None:
         """The state's Entered or Exited. In an inner scope events are only counted."""
         details: Details = {}
         if self.code.recorded:
@@ -127,12 +133,12 @@ class Tree:
 
     # Tasks --------------------------------------------------------------------------------------------
 
-    def scheduled(self, plan: TaskPlan, point: Point, payload: Local | Grown) -> None:
+    def scheduled(self, plan: TaskPlan, point: Cursor, payload: Local | Grown) -> None:
         """TaskScheduled and TaskStarted, or their Lambda and activity forms."""
         self.code.event(point, f"{plan.prefix}Scheduled", plan.scheduled(payload, *plan.seconds()))
         self.code.event(point, f"{plan.prefix}Started", dict(plan.labels))
 
-    def ask(self, row: int, point: Point, payload: str) -> None:
+    def ask(self, row: int, point: Cursor, payload: str) -> None:
         """Call a task: from the end of this segment, or by way of `drive` where calls could nest too deeply."""
         self.wanted(row, "resume")
         self.wanted(row, "failed")
@@ -148,7 +154,7 @@ class Tree:
         start, part = self.origin
         return part == "enter" or (row > start and row // CHAIN == start // CHAIN)
 
-    def resume(self, row: int, point: Point) -> None:
+    def resume(self, row: int, point: Cursor) -> None:
         """What follows the answer of a Task, or the end of a Wait."""
         state = self.f.states[row]
         mode = self.f.mode(state)
@@ -160,7 +166,7 @@ class Tree:
             jsonpath.put(self.code, passed(state), point, "d", (1, 0), fresh=False, mode=mode)
         self.leave(row, point, state.next, (row,))
 
-    def _answered(self, row: int, state: model.Task, point: Point, mode: bool) -> None:
+    def _answered(self, row: int, state: model.Task, point: Cursor, mode: bool) -> None:
         code, plan = self.code, self.f.rows[row].plan
         code.answer(point)
         code.event(point, f"{plan.prefix}Succeeded", {**plan.labels, "output": Local("r")})
@@ -169,23 +175,23 @@ class Tree:
             return
         value, growth = jsonpath.shaped(code, state.result_selector, point, "r")
         if state.assign is not UNSET:
-            raise NotFused
+            raise NotOptimized
         jsonpath.put(code, state, point, value, growth, fresh=True, mode=mode)
 
-    def failed(self, row: int, point: Point) -> None:
+    def failed(self, row: int, point: Cursor) -> None:
         """What Retry and Catch make of a task's failure."""
         retry_catch.write(self, row, point)
 
-    def inner(self, machine: model.Machine, scope: Scope, child: Point, end: Leaf) -> None:
+    def inner(self, machine: model.Machine, scope: Scope, child: Cursor, end: Leaf) -> None:
         """A whole inner machine in one piece, here."""
         inner = self.f.inside(machine, scope)
-        body = Tree(inner, self.code, end, whole=True)
+        body = SegmentWriter(inner, self.code, end, whole=True)
         body.written = self.written
         body.state(inner.start, child, ())
         self.written = body.written
 
 
-def ended(code: Code, point: Point) -> None:
+def ended(code: SegmentText, point: Cursor) -> None:
     """The execution succeeds."""
     if code.recorded:
         code.event(point, "ExecutionSucceeded", {"output": code.version(point)})

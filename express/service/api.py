@@ -23,7 +23,7 @@ from express.config import Api as Settings
 from express.config import Config, Function, reveal
 from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
-from express.integrations import Here
+from express.integrations import InProcess
 from express.integrations.mocks import MockedExecutions
 from express.runtime.clock import SystemClock
 from express.runtime.executor.callbacks import Callbacks
@@ -31,7 +31,7 @@ from express.runtime.executor.executor import Executor
 from express.service.child_executions.api import ApiMachines
 from express.service.logging import SeveralLogs
 from express.service.tracing import make_tracer
-from express.service.workflow_reload import Current
+from express.service.workflow_reload import SwappableIntegration
 from express.stores.memory import MemoryStore
 from express.stores.records import Store
 from express.stores.ring import Limits, Ring
@@ -70,7 +70,9 @@ class ApiServer:
         clock = SystemClock()
         machines = ApiMachines((config or Config()).nested)
         self._topics = None if kafka is None or config is None or not config.kafka.produce else _lazy(kafka)
-        self.integration = Current(functions, threads, config, Here(machines=machines, topics=self._topics))
+        self.integration = SwappableIntegration(
+            functions, threads, config, InProcess(machines=machines, topics=self._topics)
+        )
         callbacks = Callbacks.of(clock)
         mocks = None if mock is None else MockedExecutions(self.integration, mock)
         self._executor = Executor(clock, mocks or self.integration, callbacks=callbacks)

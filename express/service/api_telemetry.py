@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from express.telemetry.server import Checks
 
 
-class Watched:
+class ApiTelemetry:
     """Serves `/metrics` and the health paths of an API server. `url` is where, once started."""
 
     def __init__(self, server: ApiServer, config: Config) -> None:

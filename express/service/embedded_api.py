@@ -15,16 +15,16 @@ import msgspec
 from express.errors import ConfigError
 from express.kafka.properties import client_properties
 from express.service.api import ApiServer
-from express.service.workflow_reload import Refused, deploy_file
+from express.service.workflow_reload import RefusedWorkflow, deploy_file
 from express.service.workflows import definition_keys, machine_name
 from express.stores.ring import Ended
 
 if TYPE_CHECKING:
     from express.config import Config
-    from express.telemetry.execution_samples import KeptRow
+    from express.telemetry.execution_samples import ExecutionSample
 
 
-class BesideApi:
+class EmbeddedApi:
     """An API server for the pipelines of a configuration. Made and started on its loop."""
 
     def __init__(self, config: Config) -> None:
@@ -59,7 +59,7 @@ class BesideApi:
             for file in definition_keys(pipeline).values():
                 try:
                     await deploy_file(self._server.api, file)
-                except Refused as refused:
+                except RefusedWorkflow as refused:
                     raise ConfigError(str(refused)) from refused
         return self.url
 
@@ -71,7 +71,7 @@ class BesideApi:
         """What it has counted."""
         return self._server.data()
 
-    def see(self, rows: Iterable[KeptRow]) -> None:
+    def see(self, rows: Iterable[ExecutionSample]) -> None:
         """Keep what workers have shown."""
         ring, machines = self._server.executions.ring, self._server.api.registry.machines
         if ring is None:

@@ -16,7 +16,7 @@ from express.telemetry.server import TelemetryServer
 from express.telemetry.worker_report import Totals
 
 if TYPE_CHECKING:
-    from express.service.embedded_api import BesideApi
+    from express.service.embedded_api import EmbeddedApi
 
 
 class Service:
@@ -33,7 +33,7 @@ class Service:
         self.url = ""
         self.api_url = ""
         """Where the API is, if it is wanted."""
-        self._api: BesideApi | None = None
+        self._api: EmbeddedApi | None = None
 
     @property
     def totals(self) -> Totals:
@@ -61,9 +61,9 @@ class Service:
                 raise
 
     async def _start_api(self, *, any_port: bool) -> None:
-        from express.service.embedded_api import BesideApi  # a web server that not every service has
+        from express.service.embedded_api import EmbeddedApi  # a web server that not every service has
 
-        self._api = api = BesideApi(self._config)
+        self._api = api = EmbeddedApi(self._config)
         try:
             self.api_url = await api.start(any_port=any_port)
         except BaseException:

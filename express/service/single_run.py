@@ -14,7 +14,7 @@ from express.config import Config, Function
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
 from express.engine.segments import Ended
-from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.integrations.mocks import MockedTasks, TestCase
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
 from express.ports import Integration
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from express.sinks.input_queue import LazyQueue
 
 
-class Once(msgspec.Struct):
+class SingleRun(msgspec.Struct):
     """What one execution came to. `billed` are milliseconds and MB."""
 
     x: Execution | Ended
@@ -47,7 +47,7 @@ async def run_once(
     *,
     config: Config | None = None,
     mocks: TestCase | None = None,
-) -> Once:
+) -> SingleRun:
     """Run a definition with `data` to its end; tasks that `mocks` names are answered from there.
 
     `config` says what may be called beyond this process. With mocks a resource that nobody performs is refused when
@@ -61,9 +61,9 @@ async def run_once(
     machines = WorkerMachines(clock, config.nested)
     files = workflow_files(config)
     machines.name({name, *map(machine_name, files)})
-    outside = Outside(config, local, Here(machines=machines, topics=topics))
+    outside = ExternalIntegrations(config, local, InProcess(machines=machines, topics=topics))
     try:
-        inner = Integrations(table(local, outside), Gates(config.breaker, config.limits))
+        inner = Integrations(table(local, outside), CircuitBreakers(config.breaker, config.limits))
         integrations: Integration = inner if mocks is None else MockedTasks(inner, mocks)
         program = compile_callable(text, outside.functions, inner) if mocks is None else compile_definition(text)
         workflow = Workflow(name=name, program=program)
@@ -98,7 +98,7 @@ async def run_once(
             await topics.stop()
     finish = x.finished
     assert finish is not None
-    return Once(x, finish, seconds, _billed(program, payload, finish, seconds))
+    return SingleRun(x, finish, seconds, _billed(program, payload, finish, seconds))
 
 
 def _topics(config: Config) -> LazyQueue | None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from express.service.job import Job
-from express.telemetry.execution_samples import KeptRow
+from express.telemetry.execution_samples import ExecutionSample
 from express.telemetry.worker_report import Report, Totals, in_flight
 
 EXIT_CONFIG = 104
@@ -45,7 +45,7 @@ LONGEST_REPORT = 64 * 2**20
 log = logging.getLogger(__name__)
 
 
-class Worker:
+class WorkerSlot:
     """One place among the workers, and the process that has it now."""
 
     def __init__(self, number: int) -> None:
@@ -62,10 +62,10 @@ class Supervisor:
 
     def __init__(self, job: Job, count: int, on_log: Callable[[str], None] | None = None) -> None:
         self.totals = Totals()
-        self.on_kept: Callable[[list[KeptRow]], None] = lambda rows: None
+        self.on_kept: Callable[[list[ExecutionSample]], None] = lambda rows: None
         """Gets the executions that workers show."""
         self._job = job
-        self._workers = [Worker(number) for number in range(count)]
+        self._workers = [WorkerSlot(number) for number in range(count)]
         self._on_log = on_log
         self._stopping = asyncio.Event()
         self._exit_code = 0
@@ -125,7 +125,7 @@ class Supervisor:
         """Each worker was ready once."""
         return {f"worker {w.number}": "" if w.was_ready else "has not been ready yet" for w in self._workers}
 
-    def _life_of(self, worker: Worker) -> str:
+    def _life_of(self, worker: WorkerSlot) -> str:
         report = self.totals.live.get(worker.number)
         if report is None:  # it starts, or starts again
             deaths = worker.deaths_in_a_row
@@ -135,7 +135,7 @@ class Supervisor:
             return f"has not reported for {silent:.0f} s"
         return "; ".join(f"{name}: {wrong}" for name, wrong in report.checks.items() if wrong)
 
-    def _readiness_of(self, worker: Worker) -> str:
+    def _readiness_of(self, worker: WorkerSlot) -> str:
         report = self.totals.live.get(worker.number)
         if report is None:
             return "does not run yet"
@@ -147,7 +147,7 @@ class Supervisor:
 
     # One worker -------------------------------------------------------------------------------------
 
-    async def _keep(self, worker: Worker) -> None:
+    async def _keep(self, worker: WorkerSlot) -> None:
         """Run one worker, again and again, until the service stops."""
         while not self.stopping:
             began = time.monotonic()
@@ -179,7 +179,7 @@ class Supervisor:
         if not self.stopping:
             self.stop()
 
-    async def _live(self, worker: Worker) -> None:
+    async def _live(self, worker: WorkerSlot) -> None:
         """One life of a worker: start it, take its reports, note how it ended."""
         read, write = os.pipe()
         try:
@@ -206,7 +206,7 @@ class Supervisor:
         worker.exit_code = await process.wait()
         process.stdin.close()
 
-    async def _take_reports(self, worker: Worker, read: int) -> None:
+    async def _take_reports(self, worker: WorkerSlot, read: int) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=LONGEST_REPORT)
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read, "rb"))
@@ -216,7 +216,7 @@ class Supervisor:
         finally:
             transport.close()
 
-    def _take_report(self, worker: Worker, report: Report) -> None:
+    def _take_report(self, worker: WorkerSlot, report: Report) -> None:
         worker.reported_at = time.monotonic()
         if report.ready:
             worker.was_ready = True
@@ -247,6 +247,6 @@ class Supervisor:
                 worker.process.kill()
 
 
-def _is_clean(worker: Worker) -> bool:
+def _is_clean(worker: WorkerSlot) -> bool:
     """Whether a worker that was told to stop left nothing undone: one that never reported had not begun."""
     return worker.exit_code == 0 or (worker.exit_code == -signal.SIGTERM and not worker.reported_at)

@@ -24,7 +24,7 @@ from express.runtime.counters import Counters
 from express.runtime.drain.processor import Processor
 from express.service.job import Job
 from express.service.worker_metrics import LoopWatch, resident_bytes, settle_garbage
-from express.service.worker_parts import Built, build
+from express.service.worker_parts import WorkerParts, build
 from express.telemetry.process_log import log_to_stderr
 from express.telemetry.worker_report import NESTED, PipelineReport, Report
 
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 class Worker:
     """The pipelines of one process while they run."""
 
-    def __init__(self, job: Job, built: Built, send: Callable[[bytes], None]) -> None:
+    def __init__(self, job: Job, built: WorkerParts, send: Callable[[bytes], None]) -> None:
         self._job = job
         self._built = built
         self._send = send

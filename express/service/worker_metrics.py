@@ -16,7 +16,7 @@ from express.engine.effects import StartTask
 from express.errors import TIMEOUT, StatesError
 from express.integrations import Integrations
 from express.integrations.circuit_breaker import BREAKER_OPEN, QUEUE_FULL
-from express.integrations.queue_time import SCHEDULE, Schedule
+from express.integrations.queue_time import SCHEDULE, QueueTime
 from express.ports import Describe, Direct, TaskContext
 from express.runtime.counters import Histogram
 from express.values import JSON
@@ -168,7 +168,7 @@ def label(resource: Resource) -> str:
 
 
 async def _measured(answer: Awaitable[JSON], counts: TaskCounts, began: float, limit: float | None) -> JSON:
-    schedule = Schedule(began)
+    schedule = QueueTime(began)
     SCHEDULE.set(schedule)
     try:
         output = await answer

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from express.config import Pipeline as PipelineConfig
-from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.kafka.properties import ClientProperties, client_properties
 from express.ports import Sink, Tracing
 from express.runtime.clock import SystemClock
@@ -25,25 +25,25 @@ from express.sinks.input_queue import LazyQueue
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
-from express.telemetry.execution_samples import Kept
+from express.telemetry.execution_samples import ExecutionSamples
 from express.telemetry.observers import together
 from express.telemetry.trace_sampling import Tracer
 
 
-class Built(msgspec.Struct):
+class WorkerParts(msgspec.Struct):
     """What a worker runs."""
 
     processors: list[Processor]
     integrations: MeasuredIntegrations
     executor: Executor
     functions: LocalFunctions
-    outside: Outside
+    outside: ExternalIntegrations
     machines: WorkerMachines
     topics: LazyQueue
-    gates: Gates
+    gates: CircuitBreakers
     logs: WorkerLogs
     tracer: Tracer | None = None
-    kept: Kept | None = None
+    kept: ExecutionSamples | None = None
 
     async def start(self) -> None:
         """Begin what needs the loop."""
@@ -60,7 +60,7 @@ class Built(msgspec.Struct):
         await self.logs.stop()
 
 
-def build(job: Job) -> Built:
+def build(job: Job) -> WorkerParts:
     """Every part of a worker, not yet running; must be called on its loop.
 
     Raises ConfigError, DefinitionError and HandlerError for what could only fail later.
@@ -71,8 +71,8 @@ def build(job: Job) -> Built:
     machines = WorkerMachines(clock, config.nested, attached)
     machines.name(set(map(machine_name, [*workflow_files(config), *job.others])))
     functions = LocalFunctions(config.function_table(), threads=config.workers.threads)
-    outside = Outside(config, functions, Here(machines=machines, topics=topics, outbox=attached))
-    gates = Gates(config.breaker, config.limits)
+    outside = ExternalIntegrations(config, functions, InProcess(machines=machines, topics=topics, outbox=attached))
+    gates = CircuitBreakers(config.breaker, config.limits)
     inner = Integrations(table(functions, outside), gates)
     integrations = MeasuredIntegrations(inner)
     executor = Executor(clock, integrations)
@@ -81,7 +81,7 @@ def build(job: Job) -> Built:
     logs = WorkerLogs(config, job.worker, properties.producer)
     kept = None
     if config.api.enabled and config.api.history:
-        kept = Kept(include_data=config.api.include_execution_data)
+        kept = ExecutionSamples(include_data=config.api.include_execution_data)
     processors = []
     for pipeline in config.pipelines:
         workflows = []
@@ -96,7 +96,9 @@ def build(job: Job) -> Built:
         name = machine_name(file)
         if not machines.has(name):
             machines.add(Workflow(name=name, program=compile_callable(text.encode(), outside.functions, inner, file)))
-    return Built(processors, integrations, executor, functions, outside, machines, topics, gates, logs, tracer, kept)
+    return WorkerParts(
+        processors, integrations, executor, functions, outside, machines, topics, gates, logs, tracer, kept
+    )
 
 
 def _processor(

@@ -16,7 +16,7 @@ from express.compiler import compile_definition
 from express.config import Config, Function
 from express.engine.effects import StartTask
 from express.errors import ApiError, ConfigError, DefinitionError, Diagnostic
-from express.integrations import Gates, Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.ports import TaskContext
 from express.service.workflows import machine_name, read_definition, unperformed
 from express.values import JSON
@@ -29,7 +29,7 @@ ROLE = "arn:aws:iam::{account}:role/express"
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class RefusedWorkflow(Exception):
     """A workflow file whose definition has errors."""
 
     def __init__(self, file: str, findings: Sequence[Diagnostic]) -> None:
@@ -49,12 +49,12 @@ async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
     try:
         text = read_definition(file).decode(errors="replace")
     except DefinitionError as error:
-        raise Refused(file, error.diagnostics) from error
+        raise RefusedWorkflow(file, error.diagnostics) from error
     errors = [finding for finding in diagnose(text, "EXPRESS") if finding.severity == "ERROR"]
     if errors:
-        raise Refused(file, errors)
+        raise RefusedWorkflow(file, errors)
     name = machine_name(file)
-    if isinstance(api.integration, Current):
+    if isinstance(api.integration, SwappableIntegration):
         for line in api.integration.unperformed(text):
             log.warning("%s: %s", file, line)
     arn = f"{api.registry.prefix}:stateMachine:{name}"
@@ -69,7 +69,7 @@ async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
     return arn, True
 
 
-class Current:
+class SwappableIntegration:
     """An `Integration` that can be exchanged: calls that run stay with the one they began with."""
 
     def __init__(
@@ -77,20 +77,20 @@ class Current:
         functions: Mapping[str, Function],
         threads: int,
         config: Config | None = None,
-        here: Here = Here(),  # noqa: B008 # frozen
+        here: InProcess = InProcess(),  # noqa: B008 # frozen
     ) -> None:
         """`config` says what may be called beyond this process; None: nothing. `here`: what can be done in it."""
         self._here = here
         self._table = functions
         self._threads = threads
         self._config = config or Config()
-        self.gates = Gates(self._config.breaker, self._config.limits)
-        self._old: list[LocalFunctions | Outside] = []
+        self.gates = CircuitBreakers(self._config.breaker, self._config.limits)
+        self._old: list[LocalFunctions | ExternalIntegrations] = []
         self._functions, self._outside, self._inner = self._load()
 
-    def _load(self) -> tuple[LocalFunctions, Outside, Integrations]:
+    def _load(self) -> tuple[LocalFunctions, ExternalIntegrations, Integrations]:
         functions = LocalFunctions(self._table, threads=self._threads)
-        outside = Outside(self._config, functions, self._here)
+        outside = ExternalIntegrations(self._config, functions, self._here)
         return functions, outside, Integrations(table(functions, outside), self.gates)
 
     def unperformed(self, text: str) -> list[str]:
@@ -162,9 +162,9 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 async def watch(
     api: Api,
     files: Sequence[str],
-    current: Current,
+    current: SwappableIntegration,
     told: Callable[[str], None],
-    refused: Callable[[Refused], None],
+    refused: Callable[[RefusedWorkflow], None],
 ) -> None:
     """Keep machines and functions as their files are, until cancelled. A broken file leaves what there was."""
     workflows = Watch({file: Path(file) for file in files})
@@ -176,7 +176,7 @@ async def watch(
                 arn, changed = await deploy_file(api, file)
                 if changed:
                     told(f"{file} is live as {arn}")
-            except Refused as refusal:
+            except RefusedWorkflow as refusal:
                 refused(refusal)
             except (ApiError, ConfigError) as error:
                 told(f"{file} is left as it was: {error}")

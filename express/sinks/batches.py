@@ -78,7 +78,7 @@ class Routes:
 
 
 class Batches:
-    """The batches that the next flush sends. `create` makes an empty one for a topic (`kafka.patches.record_batch.batch_maker`)."""
+    """The batches that the next flush sends. `create` makes an empty one for a topic, see `batch_maker`."""
 
     def __init__(self, create: Callable[[str], Any]) -> None:
         self._create = create

@@ -40,7 +40,7 @@ Joining: TypeAlias = Callable[[set[TopicPartition]], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
-class Wrong(NamedTuple):
+class RefusedBatch(NamedTuple):
     """A batch that was not taken, and why."""
 
     target: TopicPartition
@@ -98,7 +98,7 @@ class Mender:
             if error is None:
                 tries.pop(target, None)
             else:
-                left[target].extendleft(reversed(await self._instead(Wrong(target, batch, error), tries, more)))
+                left[target].extendleft(reversed(await self._instead(RefusedBatch(target, batch, error), tries, more)))
         if joining is not None and (fresh := more.keys() - chains.keys()):
             await joining(set(fresh))
         for target, batches in more.items():
@@ -106,7 +106,7 @@ class Mender:
         return left
 
     async def _instead(
-        self, wrong: Wrong, tries: dict[TopicPartition, int], more: dict[TopicPartition, deque[Any]]
+        self, wrong: RefusedBatch, tries: dict[TopicPartition, int], more: dict[TopicPartition, deque[Any]]
     ) -> list[Any]:
         """The batches to be sent instead of one; what goes to other partitions is added to `more`."""
         answer = _mendable(wrong.error)
@@ -124,7 +124,9 @@ class Mender:
         self._replace(wrong, answer, records[0], more)
         return []
 
-    def _replace(self, wrong: Wrong, answer: Answer, record: Any, more: dict[TopicPartition, deque[Any]]) -> None:
+    def _replace(
+        self, wrong: RefusedBatch, answer: Answer, record: Any, more: dict[TopicPartition, deque[Any]]
+    ) -> None:
         """Write something else instead of a record that its topic does not take."""
         topic, number = wrong.target
         headers, size = record.headers, wrong.batch.plain_size
@@ -137,7 +139,7 @@ class Mender:
         more.setdefault(target, deque()).append(fresh)
 
 
-async def _wait(wrong: Wrong, answer: Answer, tries: dict[TopicPartition, int]) -> None:
+async def _wait(wrong: RefusedBatch, answer: Answer, tries: dict[TopicPartition, int]) -> None:
     """Before a batch is sent again. Raises PipelineStopped once that was done often enough."""
     topic, number = wrong.target
     tried = tries.get(wrong.target, 0)
@@ -174,10 +176,10 @@ def _raise_unless_mendable(sent: list[Sent]) -> None:
     """Raise what can't be mended at once, whatever else is under way."""
     for target, batch, answer in sent:
         if answer.done() and answer.exception() is not None and _mendable(answer.exception()) is None:
-            _raise(Wrong(target, batch, answer.exception()))
+            _raise(RefusedBatch(target, batch, answer.exception()))
 
 
-def _raise(wrong: Wrong) -> NoReturn:
+def _raise(wrong: RefusedBatch) -> NoReturn:
     """Raise SinkError with what a broker has answered, where, and for which record."""
     topic, number = wrong.target
     raise SinkError(f"{topic} {number} does not take {_about(wrong.batch)}") from wrong.error

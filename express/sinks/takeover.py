@@ -29,7 +29,7 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
-from express.kafka.transactional import LaterError, Open, Producer, TransactionalId, look, undecided
+from express.kafka.transactional import LaterError, OpenTransactions, Producer, TransactionalId, look, undecided
 
 MARKS = (600_001, 10_001)
 """Timeouts of transactions that commit what a dropped marker left open, in ms; the second one for brokers that allow
@@ -115,7 +115,7 @@ class Claim:
         with contextlib.suppress(*OVER):
             await self.id.end(producer, commit=True)
 
-    async def is_clean(self, found: Open, undecided: Collection[TopicPartition]) -> bool:
+    async def is_clean(self, found: OpenTransactions, undecided: Collection[TopicPartition]) -> bool:
         """Whether nothing is open; if something is, it has been ended, and has to be looked for again."""
         self.unseen = self.wanted & set(found.unseen)
         if missing := self.needed & set(found.unseen):

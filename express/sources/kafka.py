@@ -28,9 +28,9 @@ from aiokafka.structs import OffsetAndMetadata
 from express.config.cluster import GROUP_MS
 from express.errors import CommitRefused, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
-from express.kafka.patches.fetcher import Doubts, consumer_class
-from express.ports import Assignments, Event, Partition, Position
-from express.sources.kafka_watchdog import Pulse
+from express.kafka.patches.fetcher import ChecksumDoubts, consumer_class
+from express.ports import Assignments, ConsumedRecord, Partition, Position
+from express.sources.kafka_watchdog import Watchdog
 
 DEFAULTS: dict[str, Any] = {
     **GROUP_MS,
@@ -73,10 +73,10 @@ class KafkaSource:
         self._properties = {**DEFAULTS, **properties, **FIXED, "group_id": group}
         self._consumer: AIOKafkaConsumer | None = None
         self._listener: _Listener | None = None
-        self._pulse: Pulse | None = None
+        self._pulse: Watchdog | None = None
         self._commits: set[asyncio.Task[None]] = set()
         self._warned = False
-        self._doubts = Doubts()
+        self._doubts = ChecksumDoubts()
         self._lost_records = False
         """Whether a poll has failed: the client may have moved on over records that nobody was given."""
 
@@ -89,7 +89,7 @@ class KafkaSource:
         self._lost_records = False
         self._consumer = make(**{"partition_assignment_strategy": (sticky,), **self._properties})
         self._listener = _Listener(assignments, self._commits)
-        self._pulse = Pulse(self._consumer)
+        self._pulse = Watchdog(self._consumer)
         self._consumer.subscribe(self._topics, listener=self._listener)
         with mapped(SourceError, f"joining group {self._group}"):
             await self._consumer.start()
@@ -106,7 +106,7 @@ class KafkaSource:
 
     async def poll(
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
-    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
+    ) -> Sequence[tuple[Partition, Sequence[ConsumedRecord]]]:
         """At most `limit` records; also raises here what went wrong while partitions came or went."""
         if self._listener is not None:
             self._listener.check()
@@ -118,7 +118,7 @@ class KafkaSource:
 
     async def _poll(
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
-    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
+    ) -> Sequence[tuple[Partition, Sequence[ConsumedRecord]]]:
         consumer = self._running()
         wanted: list[TopicPartition] = []
         if partitions is not None:
@@ -133,7 +133,7 @@ class KafkaSource:
         assert self._pulse is not None
         self._pulse.check(starved=not wanted and not polled)
         # A TopicPartition is a tuple equal to our Partition, with the same hash.
-        return cast("Sequence[tuple[Partition, Sequence[Event]]]", list(polled.items()))
+        return cast("Sequence[tuple[Partition, Sequence[ConsumedRecord]]]", list(polled.items()))
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
         """What the group has committed, asked from its coordinator now. The public call leaves out the metadata."""

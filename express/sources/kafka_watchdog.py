@@ -16,7 +16,7 @@ SILENT_SECONDS = 120.0
 """Brokers answer a fetch every `fetch_max_wait_ms`. Longer than a session timeout: the group has given us up."""
 
 
-class Pulse:
+class Watchdog:
     """Feels one consumer. `check` after each poll; raises SourceError when only a new consumer will help."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:

@@ -37,7 +37,7 @@ SLOW_SECONDS = 0.001
 """What takes no longer is not slow, whatever the others take."""
 
 
-class KeptRow(msgspec.Struct, kw_only=True):
+class ExecutionSample(msgspec.Struct, kw_only=True):
     """An ended execution. `history` holds its log events; those that were not recorded have only the last."""
 
     arn: str
@@ -53,14 +53,14 @@ class KeptRow(msgspec.Struct, kw_only=True):
     history: bytes = b"[]"
 
 
-class Kept:
+class ExecutionSamples:
     """Chooses and renders. What a pipeline takes as `ports.Tracing`; `take` is for whoever sends reports."""
 
     def __init__(self, *, include_data: bool) -> None:
         self.threshold = MASK + 1
         self.slow = SLOW_SECONDS
         self._include_data = include_data
-        self._rows: list[KeptRow] = []
+        self._rows: list[ExecutionSample] = []
         self._recorded = 0
         self._slowest = 0.0
         self._room = MOST_BYTES
@@ -79,7 +79,7 @@ class Kept:
         self._rows.append(row)
         self._room -= len(row.history) + len(row.input or "") + len(row.output or "")
 
-    def take(self) -> list[KeptRow]:
+    def take(self) -> list[ExecutionSample]:
         """The rows since the last call; the share is set for the next."""
         rows, self._rows = self._rows, []
         if self._recorded > 2 * SAMPLES:
@@ -90,7 +90,7 @@ class Kept:
         self._recorded, self._slowest, self._room = 0, 0.0, MOST_BYTES
         return rows
 
-    def _row(self, about: About, finish: Finish, seconds: float, history: History | None) -> KeptRow:
+    def _row(self, about: About, finish: Finish, seconds: float, history: History | None) -> ExecutionSample:
         events: list[HistoryEvent] = [] if history is None else list(history.log)
         began = events[0][3] if events else 0.0
         if not events and finish.status in ENDS:
@@ -98,7 +98,7 @@ class Kept:
             events = [(1, 0, ENDS[finish.status], seconds, details)]
         include = self._include_data
         data = events[0][4].get("input") if history is not None and events else None
-        return KeptRow(
+        return ExecutionSample(
             arn=about.execution_arn,
             machine_arn=about.state_machine_arn,
             name=about.name,

@@ -24,7 +24,7 @@ GB_SECOND = 1_024_000
 """MB-milliseconds in a GB-second."""
 
 
-class Counted:
+class CounterFamily:
     """A counter family: its name without `_total`, labels, and how to read it from a pipeline's counters."""
 
     def __init__(self, name: str, text: str, read: Callable[[Data], float], by: str = "state_machine") -> None:
@@ -43,31 +43,33 @@ def _billed(name: str, unit: float) -> Callable[[Data], float]:
 
 
 COUNTERS = (
-    Counted("express_executions_started", "Executions started.", _plain("started")),
-    Counted("express_state_transitions", "States entered, and retries.", _billed("transitions", 1)),
-    Counted("express_billed_requests", "Executions that AWS would charge for.", _billed("requests", 1)),
-    Counted("express_billed_duration_seconds", "Duration AWS would charge for.", _billed("duration_ms", 1000)),
-    Counted("express_billed_gb_seconds", "GB-seconds AWS would charge for.", _billed("mb_ms", GB_SECOND)),
-    Counted(
+    CounterFamily("express_executions_started", "Executions started.", _plain("started")),
+    CounterFamily("express_state_transitions", "States entered, and retries.", _billed("transitions", 1)),
+    CounterFamily("express_billed_requests", "Executions that AWS would charge for.", _billed("requests", 1)),
+    CounterFamily("express_billed_duration_seconds", "Duration AWS would charge for.", _billed("duration_ms", 1000)),
+    CounterFamily("express_billed_gb_seconds", "GB-seconds AWS would charge for.", _billed("mb_ms", GB_SECOND)),
+    CounterFamily(
         "express_executions_abandoned",
         "Executions given up without an end, counted as ABORTED too; their records run again.",
         _plain("abandoned"),
     ),
-    Counted("express_kafka_records", "Records polled from the input topics.", _plain("records"), "pipeline"),
-    Counted("express_kafka_records_skipped", "Records known to be finished.", _plain("skipped"), "pipeline"),
-    Counted("express_kafka_commit", "Commits of positions.", _plain("commits"), "pipeline"),
-    Counted("express_kafka_commits_refused", "Commits refused by the group.", _plain("commits_refused"), "pipeline"),
-    Counted("express_kafka_rebalances", "Rebalances of the consumer group.", _plain("rebalances"), "pipeline"),
-    Counted("express_kafka_flushes", "Groups of results written.", _plain("flushes"), "pipeline"),
-    Counted("express_kafka_output_bytes", "Bytes of results.", _plain("output_bytes"), "pipeline"),
-    Counted("express_kafka_restarts", "Clients built anew after an error.", _plain("restarts"), "pipeline"),
-    Counted(
+    CounterFamily("express_kafka_records", "Records polled from the input topics.", _plain("records"), "pipeline"),
+    CounterFamily("express_kafka_records_skipped", "Records known to be finished.", _plain("skipped"), "pipeline"),
+    CounterFamily("express_kafka_commit", "Commits of positions.", _plain("commits"), "pipeline"),
+    CounterFamily(
+        "express_kafka_commits_refused", "Commits refused by the group.", _plain("commits_refused"), "pipeline"
+    ),
+    CounterFamily("express_kafka_rebalances", "Rebalances of the consumer group.", _plain("rebalances"), "pipeline"),
+    CounterFamily("express_kafka_flushes", "Groups of results written.", _plain("flushes"), "pipeline"),
+    CounterFamily("express_kafka_output_bytes", "Bytes of results.", _plain("output_bytes"), "pipeline"),
+    CounterFamily("express_kafka_restarts", "Clients built anew after an error.", _plain("restarts"), "pipeline"),
+    CounterFamily(
         "express_kafka_records_refused",
         "Results and dead letters that their topic did not take: each was replaced by a (smaller) dead letter.",
         _plain("refused"),
         "pipeline",
     ),
-    Counted(
+    CounterFamily(
         "express_kafka_offsets_missing",
         "Offsets that the log had deleted before they were read.",
         _plain("offsets_missing"),

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from express.telemetry.execution_samples import KeptRow
+from express.telemetry.execution_samples import ExecutionSample
 
 Data: TypeAlias = dict[str, Any]
 """Counters as plain data: numbers, lists of numbers, and tables of them."""
@@ -61,7 +61,7 @@ class Report(msgspec.Struct):
     gc_pause: Data = {}
     traces: dict[str, int] = {}
     log_dropped: int = 0
-    kept: list[KeptRow] = []
+    kept: list[ExecutionSample] = []
     cpu_seconds: float = 0.0
     resident_bytes: int = 0
 

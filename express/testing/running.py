@@ -20,7 +20,7 @@ from express.engine import About, History, Program
 from express.engine.effects import Finish, StartTask
 from express.engine.program import EXECUTION_SECONDS
 from express.errors import ConfigError, DefinitionError, StatesError
-from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
+from express.integrations import CircuitBreakers, ExternalIntegrations, Integrations, LocalFunctions, table
 from express.integrations.local.functions import LocalFunction
 from express.integrations.mocks import TestCase, load_case
 from express.metering import billed_duration_ms, billed_memory_mb, used_memory
@@ -198,8 +198,8 @@ class _Wanted(msgspec.Struct, kw_only=True):
         clock = loops[0]
         local = LocalFunctions({**self.config.function_table(), **self._named()})
         self._add_callables(local, clock)
-        outside = Outside(self.config, local)
-        inner = Integrations(table(local, outside), Gates(self.config.breaker, self.config.limits))
+        outside = ExternalIntegrations(self.config, local)
+        inner = Integrations(table(local, outside), CircuitBreakers(self.config.breaker, self.config.limits))
         mocks = Mocks(
             self.mocks,
             self.case,
@@ -283,7 +283,12 @@ class _Wanted(msgspec.Struct, kw_only=True):
                 local.add(LocalFunction(name, target, options, local.pool, clock.monotonic))
 
     def _real(
-        self, inner: Integrations, outside: Outside, task: StartTask, context: TaskContext, clock: VirtualLoop
+        self,
+        inner: Integrations,
+        outside: ExternalIntegrations,
+        task: StartTask,
+        context: TaskContext,
+        clock: VirtualLoop,
     ) -> JSON | Awaitable[JSON]:
         why = _refusal(inner, outside, task)
         if why is not None:
@@ -297,7 +302,7 @@ class _Wanted(msgspec.Struct, kw_only=True):
         return _later(clock.waited(answer, outside=not name or not outside.functions.is_local(name)))
 
 
-def _refusal(inner: Integrations, outside: Outside, task: StartTask) -> str | None:
+def _refusal(inner: Integrations, outside: ExternalIntegrations, task: StartTask) -> str | None:
     """Why a task can't be performed for real."""
     resource = task.resource
     refusals = inner.refusals([resource])

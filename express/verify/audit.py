@@ -21,7 +21,7 @@ from typing import Literal
 
 import msgspec
 
-from express.ports import Event, Partition, Position
+from express.ports import ConsumedRecord, Partition, Position
 
 RESULT = ("express.source-topic", "express.source-partition", "express.source-offset")
 DEAD_LETTER = ("__express.errors.topic", "__express.errors.partition", "__express.errors.offset")
@@ -94,7 +94,7 @@ class _Input:
         self.last: dict[int, int] = {}
         """Order key → highest offset whose first result was seen."""
 
-    def add(self, record: Event) -> None:
+    def add(self, record: ConsumedRecord) -> None:
         self.offsets.append(record.offset)
         self.keys.append(hash(record.key))
         self.values.append(hash(record.value))
@@ -133,13 +133,13 @@ class Audit:
         self.strangers = 0
         """Records in the output that name no input of this pipeline."""
 
-    def add_input(self, at: Partition, records: Iterable[Event]) -> None:
+    def add_input(self, at: Partition, records: Iterable[ConsumedRecord]) -> None:
         """Records of an input partition, in order."""
         add = self._inputs[at].add
         for record in records:
             add(record)
 
-    def add_output(self, records: Iterable[Event]) -> None:
+    def add_output(self, records: Iterable[ConsumedRecord]) -> None:
         """Records of the output and dead-letter topics, in the order of each partition."""
         for record in records:
             headers = dict(record.headers)
@@ -162,7 +162,7 @@ class Audit:
             self._judge_missing(source, position)
         return [source.findings for source in self._inputs.values()]
 
-    def _match(self, source: _Input, offset: int, record: Event, headers: Mapping[str, bytes]) -> None:
+    def _match(self, source: _Input, offset: int, record: ConsumedRecord, headers: Mapping[str, bytes]) -> None:
         findings = source.findings
         whole = is_result(headers)
         if whole:
@@ -264,7 +264,7 @@ def is_result(headers: Mapping[str, bytes]) -> bool:
     return RESULT[2] in headers
 
 
-def _is_same(source: _Input, place: int, record: Event, headers: Mapping[str, bytes]) -> bool:
+def _is_same(source: _Input, place: int, record: ConsumedRecord, headers: Mapping[str, bytes]) -> bool:
     """Whether a terminal record carries what its input record had."""
     whole = is_result(headers)
     if not whole and headers.get(TRUNCATED) == b"true":

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from express.kafka.survey import Range, Survey
-from express.ports import Event, Partition
+from express.ports import ConsumedRecord, Partition
 from express.verify.audit import origin
 
 STATUS = "express.status"
@@ -56,7 +56,7 @@ class _Counting:
         self._statuses: Counter[str] = Counter()
         self._tally = Tally(expected=sum(end - start for start, end in inputs.values()))
 
-    def add(self, records: Iterable[Event]) -> None:
+    def add(self, records: Iterable[ConsumedRecord]) -> None:
         """Take records of the output and dead-letter topics."""
         for record in records:
             headers = dict(record.headers)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from express.config import Config
 from express.config.model import Metrics
-from express.service.api_telemetry import Watched
+from express.service.api_telemetry import ApiTelemetry
 
 from .server import Running, serving
 from .test_machines import create
@@ -22,7 +22,7 @@ from .test_machines import create
 def watched() -> Iterator[tuple[Running, str]]:
     """A server, and where it is watched."""
     with serving() as running:
-        telemetry = Watched(running.server, Config(metrics=Metrics(port=0)))
+        telemetry = ApiTelemetry(running.server, Config(metrics=Metrics(port=0)))
         asyncio.run_coroutine_threadsafe(telemetry.start(), running.loop).result(10)
         yield running, telemetry.url
         asyncio.run_coroutine_threadsafe(telemetry.stop(), running.loop).result(10)
@@ -73,9 +73,9 @@ def test_a_taken_port_is_replaced() -> None:
 
     async def both() -> None:
         with serving() as running:
-            first = Watched(running.server, Config(metrics=Metrics(port=0)))
+            first = ApiTelemetry(running.server, Config(metrics=Metrics(port=0)))
             await first.start()
-            second = Watched(running.server, Config(metrics=Metrics(port=int(first.url.rpartition(":")[2]))))
+            second = ApiTelemetry(running.server, Config(metrics=Metrics(port=int(first.url.rpartition(":")[2]))))
             await second.start()
             assert first.url != second.url
             await first.stop()

@@ -23,7 +23,7 @@ from express.engine.effects import StartTask
 from express.engine.events import Event, TaskFailed, TaskSucceeded
 from express.engine.execution import Prepare
 from express.errors import ApiError, DefinitionError, Diagnostic, Unsendable
-from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations import ExternalIntegrations, Integrations, LocalFunctions, table
 from express.ports import TaskContext
 from express.telemetry.execution_log.events import Level, log_events
 from express.values import dumps
@@ -94,7 +94,7 @@ def prepare() -> Prepare:
     """What the integrations of a worker that may call everything make of a call's parameters. Nothing is sent."""
     functions = LocalFunctions({})
     config = Config(aws=Aws(allow=["*"], region=REGION))
-    table_ = table(functions, Outside(config, functions))
+    table_ = table(functions, ExternalIntegrations(config, functions))
     integrations = Integrations({key: row for key, row in table_.items() if key != "http"})  # that has connections
 
     def prepared(task: StartTask, about: About, deadline: float | None) -> StartTask:

@@ -7,7 +7,7 @@ from typing import Any
 from express.asl.resources import parse_resource
 from express.config import Config
 from express.engine.effects import Finish, StartTask
-from express.integrations import LocalFunctions, Outside
+from express.integrations import ExternalIntegrations, LocalFunctions
 from express.ports import TaskContext
 from express.service.single_run import run_once
 from express.values import JSON, dumps
@@ -32,5 +32,5 @@ async def run(definition: JSON, data: JSON, config: Config) -> Finish:
     return once.finish
 
 
-def outside(config: Config) -> Outside:
-    return Outside(config, LocalFunctions({}))
+def outside(config: Config) -> ExternalIntegrations:
+    return ExternalIntegrations(config, LocalFunctions({}))

@@ -12,7 +12,7 @@ from express.asl.resources import parse_resource
 from express.config import Aws, Breaker, Config, Connection, Destination, Function, Limit
 from express.engine.effects import StartTask
 from express.errors import StatesError
-from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
+from express.integrations import CircuitBreakers, ExternalIntegrations, Integrations, LocalFunctions, table
 from express.integrations.circuit_breaker import BREAKER_OPEN, QUEUE_FULL
 from express.integrations.circuit_breaker import Breaker as Machine
 from express.ports import TaskContext
@@ -150,8 +150,8 @@ async def answer() -> JSON:
 INVOKE = task("http:invoke", {})
 
 
-def gated(endpoint: Any, limit: Limit | None = None, **more: Any) -> tuple[Integrations, Gates]:
-    gates = Gates(settings(**more), {} if limit is None else {"http:shop": limit}, clock().monotonic)
+def gated(endpoint: Any, limit: Limit | None = None, **more: Any) -> tuple[Integrations, CircuitBreakers]:
+    gates = CircuitBreakers(settings(**more), {} if limit is None else {"http:shop": limit}, clock().monotonic)
     return Integrations({"http": endpoint}, gates), gates
 
 
@@ -342,7 +342,7 @@ async def test_names_of_endpoints(resource: str, request_: JSON, name: str | Non
     echo = "tests.integrations.handlers:echo"
     config = Config(connections={"shop": connection}, aws=Aws(functions={"old-*": "http://127.0.0.1:1"}))
     local = LocalFunctions({"slow": Function(handler=echo), "quick": Function(handler=echo, mode="inline")})
-    outside = Outside(config, local)
+    outside = ExternalIntegrations(config, local)
     rows: Any = table(local, outside)
     given = task(resource, request_)
     service = given.resource.service
@@ -375,7 +375,7 @@ async def test_the_short_way_goes_through_the_gate() -> None:
     """A local `async def` that fails in a row is left alone on the short way too, and every call is counted."""
     name = "arn:aws:lambda:us-east-1:123456789012:function:down"
     functions = LocalFunctions({"down": Function(handler="tests.integrations.test_circuit_breaker:down")})
-    gates = Gates(settings(errors=["RuntimeError"]), {})
+    gates = CircuitBreakers(settings(errors=["RuntimeError"]), {})
     measured = MeasuredIntegrations(Integrations(table(functions), gates))
 
     def describe(payload: JSON, site: Any) -> tuple[StartTask, TaskContext]:

@@ -11,7 +11,7 @@ from express.compiler import compile_definition
 from express.config import Breaker, Config, Connection, Destination
 from express.engine import About
 from express.engine.effects import Finish
-from express.integrations import Gates, Integrations, LocalFunctions, Outside, table
+from express.integrations import CircuitBreakers, ExternalIntegrations, Integrations, LocalFunctions, table
 from express.runtime.clock import SystemClock
 from express.runtime.executor.executor import Executor, Run
 from express.service.worker_metrics import resident_bytes
@@ -59,8 +59,8 @@ async def test_five_thousand_tasks_in_flight() -> None:
     shop = Connection(allow=[Destination(url=url)], networks=["127.0.0.0/8"], limit=CONNECTIONS)
     config = Config(connections={"shop": shop}, breaker=Breaker(failures=0))
     local = LocalFunctions({})
-    outside = Outside(config, local)
-    integrations = Integrations(table(local, outside), Gates(config.breaker, config.limits))
+    outside = ExternalIntegrations(config, local)
+    integrations = Integrations(table(local, outside), CircuitBreakers(config.breaker, config.limits))
     executor = Executor(SystemClock(), integrations)
     program = compile_definition(dumps(machine("http:invoke", OutputPath="$.ResponseBody")))
     request = {

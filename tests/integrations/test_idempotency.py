@@ -13,7 +13,7 @@ from aiohttp import web
 from express.asl.resources import parse_resource
 from express.config import Aws, Config, Function, Kafka
 from express.engine.effects import StartTask
-from express.integrations import Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.ports import Outgoing, Partition, Placed, TaskContext
 from express.values import JSON, loads
 from tests.integrations.calling import CONTEXT, STATES
@@ -34,7 +34,7 @@ class Life:
         aws = Aws(allow=["*:*"], region="us-east-1", endpoint_url=stub.url, functions={"far": f"{stub.url}/f"})
         config = Config(aws=aws, kafka=Kafka(produce=["audit"]))
         local = LocalFunctions({"near": Function(handler="tests.integrations.handlers:attributes", mode="inline")})
-        self.outside = Outside(config, local, Here(topics=self))
+        self.outside = ExternalIntegrations(config, local, InProcess(topics=self))
         self.all = Integrations(table(local, self.outside))
 
     async def produce(self, record: Outgoing) -> Placed:

@@ -14,7 +14,7 @@ from express.config import Aws, Config
 from express.engine import About, History
 from express.engine.effects import Finish
 from express.errors import StatesError
-from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations import ExternalIntegrations, Integrations, LocalFunctions, table
 from express.integrations.aws import AwsCalls, watching
 from express.integrations.aws.jobs import JOBS, Job, outcome
 from express.integrations.aws.names import optimized_member
@@ -145,7 +145,7 @@ class Host:
 
     def __init__(self, url: str) -> None:
         config = Config(aws=settings(url))
-        self.outside = Outside(config, LocalFunctions({}))
+        self.outside = ExternalIntegrations(config, LocalFunctions({}))
         self.aws = self.outside.aws
         clock = SystemClock()
         integrations = Integrations(table(LocalFunctions({}), self.outside))

@@ -13,7 +13,7 @@ from express.config import Aws, Config, Function, Nested, Pipeline
 from express.engine import About, History
 from express.engine.effects import Finish
 from express.errors import ConfigError
-from express.integrations import Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.runtime.clock import SystemClock
 from express.runtime.drain.pipeline import Workflow
 from express.runtime.executor.executor import Executor
@@ -48,7 +48,7 @@ class House:
         self.machines = WorkerMachines(SystemClock(), Nested(**nested))
         self.machines.name(set(machines))
         local = LocalFunctions(functions or {})
-        self.outside = Outside(Config(nested=Nested(**nested)), local, Here(machines=self.machines))
+        self.outside = ExternalIntegrations(Config(nested=Nested(**nested)), local, InProcess(machines=self.machines))
         self.integrations = Integrations(table(local, self.outside))
         self.executor = Executor(SystemClock(), self.integrations)
         self.machines.bind(self.executor)
@@ -256,7 +256,9 @@ async def test_what_is_not_here_may_be_at_aws(tmp_path: Path) -> None:
     pytest.importorskip("aiobotocore", reason="the extra aws is not installed")
     local = LocalFunctions({})
     machines = WorkerMachines(SystemClock(), Nested())
-    outside = Outside(Config(aws=Aws(allow=["states:*"], region="us-east-1")), local, Here(machines=machines))
+    outside = ExternalIntegrations(
+        Config(aws=Aws(allow=["states:*"], region="us-east-1")), local, InProcess(machines=machines)
+    )
     program = compile_callable(dumps(calls("other", ASYNC)), outside.functions, Integrations(table(local, outside)))
 
     assert program.resources[0].service == "states"

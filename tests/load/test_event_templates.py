@@ -12,11 +12,11 @@ import pytest
 
 from express.errors import ConfigError
 from express.load import event_templates
-from express.load.event_templates import MEMBERS, Template
+from express.load.event_templates import MEMBERS, EventTemplate
 
 
 def drawn(tree: Any, count: int = 300, seed: int = 1) -> list[Any]:
-    template = Template(tree, random.Random(seed))
+    template = EventTemplate(tree, random.Random(seed))
     return [template.make() for _ in range(count)]
 
 
@@ -94,4 +94,4 @@ def test_the_page_says_the_same() -> None:
 def test_a_mistake_names_its_place(tree: Any, said: str) -> None:
     """A mistake in a template is a configuration error with its place and what was meant."""
     with pytest.raises(ConfigError, match=said):
-        Template(tree, random.Random(1))
+        EventTemplate(tree, random.Random(1))

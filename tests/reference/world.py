@@ -20,7 +20,7 @@ from express.errors import StatesError
 from express.ports import TaskContext
 from express.runtime.executor.executor import Executor
 from express.runtime.executor.run import Run
-from express.runtime.executor.task_calls import Caller
+from express.runtime.executor.task_calls import TaskCaller
 
 JSON = Any
 MONOTONIC = 1_000.0
@@ -240,7 +240,7 @@ class Twice(Executor):
             assert before == (x.transitions, x.events, x.finished), "an answer that came twice changed something"
         return effects
 
-    def _inflate(self, run: Run, point: Point, call: Caller) -> list[Effect]:
+    def _inflate(self, run: Run, point: Point, call: TaskCaller) -> list[Effect]:
         if self.on_segments is None:
             self.on_segments = transitions(point)
         return super()._inflate(run, point, call)

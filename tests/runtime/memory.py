@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from express.errors import CommitRefused, SinkError, SourceError
-from express.ports import Assignments, Event, Headers, Outgoing, Partition, Position, Record, Refused
+from express.ports import Assignments, ConsumedRecord, Headers, Outgoing, Partition, Position, Record, Refused
 
 
 class Log:
@@ -120,7 +120,7 @@ class MemorySource:
 
     async def poll(
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
-    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
+    ) -> Sequence[tuple[Partition, Sequence[ConsumedRecord]]]:
         if self.polls_fail:
             self.polls_fail = False
             raise SourceError("the client is beyond repair")
@@ -134,8 +134,10 @@ class MemorySource:
             polled = self._collect(partitions, limit)
         return polled
 
-    def _collect(self, partitions: Collection[Partition] | None, limit: int) -> list[tuple[Partition, Sequence[Event]]]:
-        polled: list[tuple[Partition, Sequence[Event]]] = []
+    def _collect(
+        self, partitions: Collection[Partition] | None, limit: int
+    ) -> list[tuple[Partition, Sequence[ConsumedRecord]]]:
+        polled: list[tuple[Partition, Sequence[ConsumedRecord]]] = []
         for partition in self.owned if partitions is None else partitions:
             position = self.owned.get(partition, 0)
             records = [r for r in self.group.log.partitions[partition] if r.offset >= position][:limit]

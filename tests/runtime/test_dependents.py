@@ -8,7 +8,7 @@ from typing import Any
 from express.compiler import compile_definition
 from express.config import Config, Kafka, Nested
 from express.errors import SinkError
-from express.integrations import Here, Integrations, LocalFunctions, Outside, table
+from express.integrations import ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.ports import Outgoing, Partition, Position
 from express.runtime.dependents import Attachments
 from express.runtime.drain.pipeline import Workflow
@@ -83,7 +83,7 @@ def house(parent: JSON, child: JSON, old: Rig | None = None, **settings: Any) ->
     rig.group = rig.group if old is None else old.group
     rig.log.partitions.setdefault(Partition("audit", 0), [])
     machines.add(Workflow(name="child", program=compile_definition(dumps(child))))
-    outside = Outside(config, local, Here(machines=machines, outbox=attached))
+    outside = ExternalIntegrations(config, local, InProcess(machines=machines, outbox=attached))
     rig.function: Any = Integrations(table(local, outside))
     return rig, machines
 

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from express.config import Config, Kafka
 from express.errors import ConfigError
-from express.integrations import Integrations, LocalFunctions, Outside, table
+from express.integrations import ExternalIntegrations, Integrations, LocalFunctions, table
 from express.kafka.topics import create_topics, ends
 from express.service.service import Service
 from express.service.single_run import run_once
@@ -130,7 +130,7 @@ async def test_exec_is_told_where_the_record_lies(devbroker_process: str, tmp_pa
 def refused(request: JSON, *produce: str) -> str:
     task = {"Type": "Task", "Resource": "arn:express:kafka:::produce", "Parameters": request, "End": True}
     local = LocalFunctions({})
-    outside = Outside(Config(kafka=Kafka(produce=list(produce))), local)
+    outside = ExternalIntegrations(Config(kafka=Kafka(produce=list(produce))), local)
     with pytest.raises(ConfigError) as raised:
         compile_callable(
             dumps({"StartAt": "T", "States": {"T": task}}), outside.functions, Integrations(table(local, outside))

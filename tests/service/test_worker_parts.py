@@ -15,7 +15,7 @@ from express.config import Breaker, Config, Function, Limit, Pipeline
 from express.config.quantities import Duration, Size
 from express.docs.samples import shipped
 from express.errors import StatesError
-from express.integrations import Gates, Integrations, LocalFunctions, table
+from express.integrations import CircuitBreakers, Integrations, LocalFunctions, table
 from express.ports import QUICK_SECONDS, TaskContext
 from express.runtime.counters import LATENCY_BOUNDS_MS
 from express.service.job import Job
@@ -140,7 +140,7 @@ async def test_waiting_for_a_place_is_measured(mode: str) -> None:
     one = {"concurrency": 1} if mode in ("slot", "process") else {}
     function = Function(handler="tests.integrations.handlers:nap", mode=inner, **one)  # type: ignore[arg-type]
     local = LocalFunctions({"nap": function}, threads=1 if mode == "thread" else 2)
-    gates = Gates(Breaker(), {"lambda:nap": Limit(concurrency=1)} if mode == "gate" else {})
+    gates = CircuitBreakers(Breaker(), {"lambda:nap": Limit(concurrency=1)} if mode == "gate" else {})
     measured = MeasuredIntegrations(Integrations(table(local), gates))
     context = TaskContext(EXECUTION, "m", 1e12)
     calls = [asyncio.ensure_future(measured.start(task(LAMBDA + "nap", 0.1), context)) for _ in range(2)]

@@ -10,10 +10,10 @@ from aiokafka.errors import KafkaConnectionError
 from msgspec.structs import replace
 
 from express.kafka import CLOSE_SECONDS
-from express.kafka.transactional import Open
+from express.kafka.transactional import OpenTransactions
 from express.ports import Partition, Position, Record, Sink
 from express.runtime.drain import assignment
-from express.runtime.drain.assignment import Lane, running
+from express.runtime.drain.assignment import AssignedPartition, running
 from express.runtime.drain.offset_tracker import OffsetTracker
 from express.runtime.drain.processor import Processor
 from express.sinks.kafka import KafkaSink
@@ -102,8 +102,8 @@ class _Own(KafkaTransactions):
         return f"{super()._transactional_id(partition)}-{process.name}"
 
 
-async def _see_nothing(client: Any, partitions: Any) -> Open:
-    return Open({}, set(), set())
+async def _see_nothing(client: Any, partitions: Any) -> OpenTransactions:
+    return OpenTransactions({}, set(), set())
 
 
 async def _decided(client: Any, group: str, partitions: Any) -> set[Any]:
@@ -160,7 +160,7 @@ class FenceBeforeDrain(Variant):
         return replace(draw, gentle=True, faults=faults, odds={}, drain_seconds=20.0, rebalance_seconds=40.0)
 
     class processor(Processor):  # noqa: N801 - the attribute it stands for
-        async def _settle(self, lanes: Collection[Lane], seconds: float) -> None:
+        async def _settle(self, lanes: Collection[AssignedPartition], seconds: float) -> None:
             if running(assignment):
                 self._drop(assignment)
 
@@ -255,7 +255,7 @@ class PoisonSkipped(Variant):
         """Drop dead letters."""
         dispatcher: Any = worker.processor._dispatcher
 
-        def skip(lane: Lane, record: Record, *why: str) -> None:
+        def skip(lane: AssignedPartition, record: Record, *why: str) -> None:
             dispatcher._finished(lane, record.offset, record.timestamp)
 
         dispatcher._dead_letter = skip

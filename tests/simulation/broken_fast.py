@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from express.kafka.patches.fetcher import Records
+from express.kafka.patches.fetcher import CheckedRecords
 from express.kafka.patches.record_batch import WireBatch
-from express.ports import Event
+from express.ports import ConsumedRecord
 from express.runtime.drain.offset_tracker import OffsetTracker
 from tests.simulation.draw import Draw
 from tests.simulation.world import Variant
@@ -72,12 +72,12 @@ class RecordSkipped(Variant):
 
     name = "record-skipped"
 
-    class _Records(Records):
-        def take(self, limit: int) -> list[Event]:
+    class _Records(CheckedRecords):
+        def take(self, limit: int) -> list[ConsumedRecord]:
             found = super().take(limit)
             return found[:-1] if len(found) > 7 else found
 
-    patches = (("express.kafka.patches.fetcher", "Records", _Records),)
+    patches = (("express.kafka.patches.fetcher", "CheckedRecords", _Records),)
 
 
 class BatchFromItsBeginning(Variant):
@@ -85,14 +85,14 @@ class BatchFromItsBeginning(Variant):
 
     name = "batch-from-its-beginning"
 
-    class _Records(Records):
+    class _Records(CheckedRecords):
         def _read_batch(self) -> bool:
             after, self._after = self._after, 0
             found = super()._read_batch()
             self._after = max(self._after, after)
             return found
 
-    patches = (("express.kafka.patches.fetcher", "Records", _Records),)
+    patches = (("express.kafka.patches.fetcher", "CheckedRecords", _Records),)
 
 
 class AbortedRead(Variant):
@@ -100,11 +100,11 @@ class AbortedRead(Variant):
 
     name = "aborted-read"
 
-    class _Records(Records):
+    class _Records(CheckedRecords):
         def _is_skipped(self, batch: Any) -> bool:
             return bool(batch.is_control_batch)
 
-    patches = (("express.kafka.patches.fetcher", "Records", _Records),)
+    patches = (("express.kafka.patches.fetcher", "CheckedRecords", _Records),)
 
 
 class FinishedAgain(Variant):

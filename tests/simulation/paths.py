@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from express.runtime.counters import Counters
-from express.runtime.records.fast_path import Through
+from express.runtime.records.fast_path import FastPath
 
 
 class Paths(msgspec.Struct):
     """How many records took which path, replays included."""
 
     fast: int = 0
-    """Run from bytes to result in the loop of `Through`."""
+    """Run from bytes to result in the loop of `FastPath`."""
     begun: int = 0
     """Begun there, and ended by the dispatcher."""
     slow: int = 0
@@ -50,10 +50,10 @@ class Paths(msgspec.Struct):
         self.slow -= self.fast + self.begun
 
 
-def counting(paths: Paths) -> type[Through]:
-    """A `Through` that counts, and does nothing else than `Through` does."""
+def counting(paths: Paths) -> type[FastPath]:
+    """A `FastPath` that counts, and does nothing else than `FastPath` does."""
 
-    class Counted(Through):
+    class Counted(FastPath):
         def _enter(self, lane: Any, done: Any, left: int) -> None:
             paths.fast += len(done.stamps)
             paths.begun += left

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from express.kafka.patches.fetcher import Records
+from express.kafka.patches.fetcher import CheckedRecords
 from express.kafka.patches.record_batch import WireBatch
-from express.runtime.records.fast_path import Through
+from express.runtime.records.fast_path import FastPath
 from tests.simulation import __main__ as simulation
 from tests.simulation.__main__ import FAST_SHARE
 from tests.simulation.broken import BROKEN
@@ -65,14 +65,19 @@ def test_the_simulation_runs_what_production_runs(monkeypatch: pytest.MonkeyPatc
 
         monkeypatch.setattr(owner, name, watched)
 
-    for owner, name in ((Through, "run"), (WireBatch, "extend"), (WireBatch, "_build"), (Records, "_read_batch")):
+    for owner, name in (
+        (FastPath, "run"),
+        (WireBatch, "extend"),
+        (WireBatch, "_build"),
+        (CheckedRecords, "_read_batch"),
+    ):
         watch(owner, name)
     for mode in ("alo", "eos"):
         called.clear()
         for seed in range(20):
             run_seed(seed, mode)
 
-        assert set(called) == {"Through.run", "WireBatch.extend", "WireBatch._build", "Records._read_batch"}
+        assert set(called) == {"Through.run", "WireBatch.extend", "WireBatch._build", "CheckedRecords._read_batch"}
         assert min(called.values()) > 100
 
 
@@ -86,7 +91,7 @@ def test_a_set_of_seeds_that_leaves_the_fast_path_out_fails(
         simulation.main()
     assert (good.value.code, "on the fast path" in capsys.readouterr().out) == (0, True)
 
-    monkeypatch.setattr(Through, "run", lambda self, lane, until: None)
+    monkeypatch.setattr(FastPath, "run", lambda self, lane, until: None)
     with pytest.raises(SystemExit) as bad:
         simulation.main()
     assert (bad.value.code, "proves too little" in capsys.readouterr().out) == (1, True)

@@ -11,7 +11,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from express.errors import SourceError
-from express.ports import Clock, Event, Partition, Position, Sink
+from express.ports import Clock, ConsumedRecord, Partition, Position, Sink
 from express.runtime.drain.pipeline import Pipeline, Workflow
 from express.runtime.drain.processor import Processor
 from express.runtime.executor.executor import Executor
@@ -133,7 +133,7 @@ class Source(KafkaSource):
 
     async def poll(
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
-    ) -> Sequence[tuple[Partition, Sequence[Event]]]:
+    ) -> Sequence[tuple[Partition, Sequence[ConsumedRecord]]]:
         """As the product's, or as a client beyond repair answers."""
         if self._process.name in self._world.breaking:
             self._world.breaking.discard(self._process.name)

@@ -14,7 +14,7 @@ from express.devbroker.node import Settings
 from express.devbroker.transactions import OFFSETS
 from express.errors import PipelineStopped, SinkError
 from express.kafka import transactional
-from express.kafka.transactional import Open, TransactionalId
+from express.kafka.transactional import OpenTransactions, TransactionalId
 from express.ports import Outgoing, Partition, Position
 from express.sinks import takeover
 from express.sinks.takeover import MARKS, Claim
@@ -290,7 +290,7 @@ async def test_outputs_that_are_shared_are_asked_once(setup: Dropping, monkeypat
     setup.out = await new_topic(setup.address, 4)
     asked: list[int] = []
 
-    async def counting(client: Any, partitions: Any) -> Open:
+    async def counting(client: Any, partitions: Any) -> OpenTransactions:
         asked.append(len(partitions))
         return await transactional.look(client, partitions)
 
@@ -310,7 +310,7 @@ class Leaderless:
         self.partition = partition
         self.away = False
 
-    async def __call__(self, client: Any, partitions: Collection[TopicPartition]) -> Open:
+    async def __call__(self, client: Any, partitions: Collection[TopicPartition]) -> OpenTransactions:
         found = await transactional.look(client, [tp for tp in partitions if not self.away or tp != self.partition])
         return found._replace(unseen=[tp for tp in partitions if self.away and tp == self.partition])
 
@@ -358,8 +358,8 @@ async def test_leaders_that_tell_nothing(setup: Dropping, monkeypatch: pytest.Mo
     """Where the producers of a topic may not be seen (READ), what may be open is ended without looking."""
     await left_open(setup, commit=True)
 
-    async def refused(client: Any, partitions: Collection[TopicPartition]) -> Open:
-        return Open({}, [], list(partitions))
+    async def refused(client: Any, partitions: Collection[TopicPartition]) -> OpenTransactions:
+        return OpenTransactions({}, [], list(partitions))
 
     monkeypatch.setattr(takeover, "look", refused)
 

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import CorruptRecordException
 
 from express.errors import CommitRefused, SourceError
-from express.ports import Event, Partition, Position, Source
+from express.ports import ConsumedRecord, Partition, Position, Source
 from express.sources.kafka import KafkaSource
 from tests.kafka.clients import new_topic, producer
 from tests.kafka.wire import unique
@@ -66,9 +66,11 @@ async def fill(address: str, topic: str, *values: bytes, partition: int = 0) -> 
             await client.send_and_wait(topic, value, key=b"k", partition=partition, headers=[("h", b"v")])
 
 
-async def take(source: KafkaSource, count: int, partitions: Collection[Partition] | None = None) -> list[Event]:
+async def take(
+    source: KafkaSource, count: int, partitions: Collection[Partition] | None = None
+) -> list[ConsumedRecord]:
     """Poll until `count` records have come."""
-    records: list[Event] = []
+    records: list[ConsumedRecord] = []
     while len(records) < count:
         for _, found in await source.poll(partitions, 500, 0.1):
             records.extend(found)

@@ -15,7 +15,7 @@ from express.errors import ConfigError, StatesError
 from express.integrations.local.context import DirectCall, LambdaContext
 from express.integrations.local.marshal import copied, failure, marshalled, timed_out
 from express.integrations.local.process import ProcessPool
-from express.integrations.queue_time import SCHEDULE, Schedule, begin
+from express.integrations.queue_time import SCHEDULE, QueueTime, begin
 from express.ports import QUICK_SECONDS, Describe, Direct, Tally
 from express.values import JSON
 
@@ -166,7 +166,7 @@ class LocalFunction:
         answer = await loop.run_in_executor(self._pool, self._scheduled, event, context, schedule)
         return await answer if isinstance(answer, Coroutine) else answer
 
-    def _scheduled(self, event: JSON, context: LambdaContext, schedule: Schedule | None) -> JSON | Awaitable[JSON]:
+    def _scheduled(self, event: JSON, context: LambdaContext, schedule: QueueTime | None) -> JSON | Awaitable[JSON]:
         """What a thread runs, as soon as there is one."""
         if schedule is not None:
             schedule.begin()

@@ -34,7 +34,7 @@ from express.kafka.patches.checksum import checksum
 from express.kafka.patches.decompress import TooLarge, unpacked
 from express.kafka.patches.presence import wait_topics
 from express.kafka.patches.unreadable import HEADER, give_up, read_carefully
-from express.ports import Event
+from express.ports import ConsumedRecord
 
 TESTED = ("0.14.",)
 """Versions of aiokafka whose fetcher is known."""
@@ -54,7 +54,7 @@ _CODEC = 0x07
 _READ_COMMITTED = 1
 
 
-class Doubts:
+class ChecksumDoubts:
     """Batches whose checksum was wrong when they were fetched.
 
     All of them: each doubt begins the session anew, from before the batches that were given up and not yet committed.
@@ -72,7 +72,7 @@ class Doubts:
         return known
 
 
-class Fetched:
+class FetchedBatches:
     """What one fetch gave of a partition: aiokafka's `MemoryRecords`, which keeps its bytes to itself."""
 
     def __init__(self, data: bytes) -> None:
@@ -87,16 +87,16 @@ class Fetched:
         return len(self.data)
 
 
-class Records:
+class CheckedRecords:
     """The records of a fetched partition, handed out in order; aiokafka's `PartitionRecords`."""
 
     limit = BATCH_LIMIT
-    doubts: Doubts
+    doubts: ChecksumDoubts
 
     def __init__(
         self,
         tp: TopicPartition,
-        records: Fetched,
+        records: FetchedBatches,
         aborted_transactions: list[tuple[int, int]] | None,
         fetch_offset: int,
         _key_deserializer: None,
@@ -112,13 +112,13 @@ class Records:
         self._aborting: set[int] = set()
         self._check = check_crcs
         self._committed_only = isolation_level == _READ_COMMITTED
-        self._ready: list[Event] = []
+        self._ready: list[ConsumedRecord] = []
         self._taken = 0
         self._after = fetch_offset
 
-    def take(self, limit: int) -> list[Event]:
+    def take(self, limit: int) -> list[ConsumedRecord]:
         """At most `limit` records; fewer only at the end. `next_fetch_offset` is moved behind them."""
-        found: list[Event] = []
+        found: list[ConsumedRecord] = []
         while len(found) < limit:
             if self._taken == len(self._ready):
                 self.next_fetch_offset = self._after
@@ -190,7 +190,7 @@ def batch_end(data: bytes, start: int) -> int:
     return end if end <= len(data) else 0
 
 
-def readable(raw: memoryview, batch: Any, limit: int) -> list[Event]:
+def readable(raw: memoryview, batch: Any, limit: int) -> list[ConsumedRecord]:
     """The records of a batch; those that can't be read as `Unreadable`."""
     plain = raw
     try:
@@ -214,7 +214,7 @@ def _plain(raw: memoryview, attributes: int, limit: int) -> memoryview:
     return memoryview(bytes(head) + unpacked(attributes & _CODEC, bytes(raw[HEADER.size :]), limit))
 
 
-def _old_batch(data: bytes, first: int) -> tuple[list[Event], int]:
+def _old_batch(data: bytes, first: int) -> tuple[list[ConsumedRecord], int]:
     """A batch of the formats before Kafka 0.11, which aiokafka reads, and the offset after it."""
     batch = MemoryRecords(data).next_batch()
     if not batch.validate_crc():
@@ -229,29 +229,29 @@ def _aborts(batch: Any) -> bool:
     return marker is not None and bool(ControlRecord.parse(marker.key) == ABORT_MARKER)
 
 
-class Result(theirs.FetchResult):  # type: ignore[misc]  # aiokafka has no types
+class CheckedFetch(theirs.FetchResult):  # type: ignore[misc]  # aiokafka has no types
     """The records of one partition until they are handed out."""
 
     _partition_records: Any
 
-    def getall(self, max_records: int | None = None) -> list[Event]:
+    def getall(self, max_records: int | None = None) -> list[ConsumedRecord]:
         """At most `max_records`, and the position behind them."""
         if not self.check_assignment(self._topic_partition) or not self.has_more():
             return []
         records = self._partition_records
-        found: list[Event] = records.take(max_records or sys.maxsize)
+        found: list[ConsumedRecord] = records.take(max_records or sys.maxsize)
         self._update_position()
         if records.exhausted:
             self._partition_records = None
         return found
 
 
-def consumer_class(kind: Any, doubts: Doubts, limit: int = BATCH_LIMIT) -> Any:
+def consumer_class(kind: Any, doubts: ChecksumDoubts, limit: int = BATCH_LIMIT) -> Any:
     """`kind` with our decoder, if it is aiokafka's consumer of a version that is known; else `kind`."""
     if kind is not AIOKafkaConsumer or not aiokafka.__version__.startswith(TESTED):
         return kind
-    records = type("Records", (Records,), {"doubts": doubts, "limit": limit})
-    names = {"MemoryRecords": Fetched, "PartitionRecords": records, "FetchResult": Result}
+    records = type("Records", (CheckedRecords,), {"doubts": doubts, "limit": limit})
+    names = {"MemoryRecords": FetchedBatches, "PartitionRecords": records, "FetchResult": CheckedFetch}
     methods = {name: _renamed(theirs.Fetcher, name, names) for name in ("_proc_fetch_request", "fetched_records")}
     fetcher = type("Fetcher", (theirs.Fetcher,), methods)
     start = _renamed(AIOKafkaConsumer, "start", {"Fetcher": fetcher})

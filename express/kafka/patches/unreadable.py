@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from express.ports import Event, Record, Unreadable
+from express.ports import ConsumedRecord, Record, Unreadable
 from express.record_format import read_sized, read_varint
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -16,20 +16,20 @@ GIVEN_UP = 10_000
 _LOG_APPEND_TIME = 0x08
 
 
-class Slim(Record, frozen=True, gc=False):
+class SalvagedRecord(Record, frozen=True, gc=False):
     """A record that was read with care."""
 
     timestamp_type: int = 0
 
 
-def read_carefully(raw: bytes) -> list[Event]:
+def read_carefully(raw: bytes) -> list[ConsumedRecord]:
     """The records of a batch that is not compressed, one by one; from the first broken one on, they are given up.
 
     Names of headers that are no UTF-8 have U+FFFD in the place of what is wrong, as in Java's client.
     """
     base, _, _, _, _, attributes, last, first_time, latest, *_, count = HEADER.unpack_from(raw)
     stamped = attributes & _LOG_APPEND_TIME
-    found: list[Event] = []
+    found: list[ConsumedRecord] = []
     at = HEADER.size
     try:
         for _ in range(count):
@@ -38,7 +38,7 @@ def read_carefully(raw: bytes) -> list[Event]:
             if end - start != size:
                 raise ValueError(f"a record of {end - start} bytes says that it has {size}")
             timestamp = latest if stamped else first_time + delta
-            found.append(Slim("", 0, base + offset, timestamp, key, value, headers, int(bool(stamped))))
+            found.append(SalvagedRecord("", 0, base + offset, timestamp, key, value, headers, int(bool(stamped))))
             at = end
     except (ValueError, IndexError) as error:
         after = found[-1].offset + 1 if found else base
@@ -46,11 +46,13 @@ def read_carefully(raw: bytes) -> list[Event]:
     return found
 
 
-def give_up(raw: bytes, first: int, after: int, timestamp: int, why: str) -> list[Event]:
+def give_up(raw: bytes, first: int, after: int, timestamp: int, why: str) -> list[ConsumedRecord]:
     """Records that can't be read, from `first` until before `after`. The first one has all the bytes there are."""
     shown = min(after, first + GIVEN_UP)
     more = after - shown
-    found: list[Event] = [Unreadable(n, timestamp, raw if n == first else None, why) for n in range(first, shown)]
+    found: list[ConsumedRecord] = [
+        Unreadable(n, timestamp, raw if n == first else None, why) for n in range(first, shown)
+    ]
     if more > 0:
         found[-1] = Unreadable(shown - 1, timestamp, None, f"{why}; so are the {more} records after it")
     return found

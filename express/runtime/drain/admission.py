@@ -8,7 +8,7 @@ STOP_AT, GO_ON_AT = 0.8, 0.6
 """Shares of the memory budget; between them nothing changes, so that the intake does not flutter."""
 
 
-class Room:
+class Admission:
     """Counts what is in flight and says when the intake has to stop.
 
     Counting messages is not enough: an event of 256 KiB can take 6 MiB once parsed.

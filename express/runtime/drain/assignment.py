@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from express.ports import Event, Partition, Position
+from express.ports import ConsumedRecord, Partition, Position
 from express.runtime.drain.offset_tracker import OffsetTracker
 from express.runtime.drain.pipeline import Ordering
 from express.runtime.executor.executor import Run
@@ -15,7 +15,7 @@ from express.runtime.records.terminal_record import Naming
 NEVER = Position(-1)
 """What is committed of a partition of which nothing is."""
 
-OrderKey = Callable[[Event], bytes | None]
+OrderKey = Callable[[ConsumedRecord], bytes | None]
 
 ORDER_KEYS: dict[Ordering, OrderKey] = {
     "key": lambda record: record.key,
@@ -25,10 +25,10 @@ ORDER_KEYS: dict[Ordering, OrderKey] = {
 """What records must not overtake each other in: those of one answer; None is free."""
 
 
-class Job(NamedTuple):
+class InFlight(NamedTuple):
     """What is remembered of a record whose execution waits. `order` is what it holds back others of."""
 
-    lane: Lane
+    lane: AssignedPartition
     offset: int
     timestamp: int
     key: bytes | None
@@ -37,7 +37,7 @@ class Job(NamedTuple):
     order: bytes | None
 
 
-class Lane:
+class AssignedPartition:
     """What belongs to one partition while it is ours.
 
     A new assignment makes a new lane, and what a lane still runs is dropped with it: the object itself is the
@@ -69,14 +69,14 @@ class Lane:
         self.dispatching = True
         """Whether further records may be started; a partition that is about to go only finishes."""
         self.runs: set[Run] = set()
-        self.held: deque[Event] = deque()
+        self.held: deque[ConsumedRecord] = deque()
         """Polled and not yet looked at."""
         self.polled = 0.0
         """When the last of these came."""
-        self.waiting: dict[bytes, deque[tuple[Event, float]] | None] = {}
+        self.waiting: dict[bytes, deque[tuple[ConsumedRecord, float]] | None] = {}
         """Behind an execution in flight with the same order key, which is there as long as that runs; since when."""
 
 
-def running(lanes: Collection[Lane]) -> int:
+def running(lanes: Collection[AssignedPartition]) -> int:
     """Executions in flight over `lanes`."""
     return sum(len(lane.runs) for lane in lanes)

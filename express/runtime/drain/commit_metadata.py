@@ -35,7 +35,7 @@ MAGIC = "x1"
 _LONGEST_VARINT = 5
 
 
-class OffsetMap(msgspec.Struct, frozen=True):
+class CommitMetadata(msgspec.Struct, frozen=True):
     """What a commit tells besides its offset: the highest finished offset and the unfinished ones below it.
 
     `unfinished` is ascending and begins with the frontier.
@@ -61,7 +61,7 @@ def encode(frontier: int, highest: int, unfinished: Iterable[int]) -> str:
     return MAGIC + b64encode(data).decode()
 
 
-def decode(frontier: int, metadata: str) -> OffsetMap | None:
+def decode(frontier: int, metadata: str) -> CommitMetadata | None:
     """The map that came with a commit of `frontier`; None for text that is not ours or is damaged.
 
     Text of other programs (Kafka Streams, Parallel Consumer) may stand there when they used the group before.
@@ -81,7 +81,7 @@ def decode(frontier: int, metadata: str) -> OffsetMap | None:
     unfinished = [frontier]
     for gap in numbers[1:]:
         unfinished.append(unfinished[-1] + gap)
-    return OffsetMap(highest, tuple(unfinished)) if unfinished[-1] < highest else None
+    return CommitMetadata(highest, tuple(unfinished)) if unfinished[-1] < highest else None
 
 
 def _write_varint(data: bytearray, value: int) -> None:

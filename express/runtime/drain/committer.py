@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from express.errors import CommitRefused, SinkError
 from express.ports import Clock, Partition, Position, Sink, Source
 from express.runtime.counters import Counters
-from express.runtime.drain.assignment import Lane
+from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.drain.pipeline import Pipeline
 
 
-class Flusher:
+class Committer:
     """Writes terminal records and commits positions for the lanes of one pipeline."""
 
     def __init__(
@@ -26,7 +26,7 @@ class Flusher:
         pipeline: Pipeline,
         source: Source,
         sink: Sink,
-        lanes: Mapping[Partition, Lane],
+        lanes: Mapping[Partition, AssignedPartition],
         take_stamps: Callable[[], list[int]],
         clock: Clock,
         counters: Counters,

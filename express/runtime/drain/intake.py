@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from express.ports import Clock, Event, Partition
-from express.runtime.drain.assignment import Lane
+from express.ports import Clock, ConsumedRecord, Partition
+from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.records.dispatcher import Dispatcher
 
 SLICE_RECORDS = 500
@@ -20,10 +20,10 @@ class Intake:
 
     def __init__(
         self,
-        lanes: Mapping[Partition, Lane],
+        lanes: Mapping[Partition, AssignedPartition],
         dispatcher: Dispatcher,
         clock: Clock,
-        renew: Callable[[Lane, int], Lane],
+        renew: Callable[[AssignedPartition, int], AssignedPartition],
     ) -> None:
         """`renew(lane, offset)` makes a new lane for a partition whose offsets went back to `offset`."""
         self._lanes = lanes
@@ -31,7 +31,7 @@ class Intake:
         self._clock = clock
         self._renew = renew
 
-    def add(self, polled: Iterable[tuple[Partition, Sequence[Event]]]) -> int:
+    def add(self, polled: Iterable[tuple[Partition, Sequence[ConsumedRecord]]]) -> int:
         """Take a poll's records; how many. Those of partitions without a lane come again after its seek."""
         count, now = 0, self._clock.monotonic()
         for partition, records in polled:
@@ -57,7 +57,7 @@ class Intake:
                 more |= self._work_lane(lane, until) and not room.closed
         return more
 
-    def _work_lane(self, lane: Lane, until: float) -> bool:
+    def _work_lane(self, lane: AssignedPartition, until: float) -> bool:
         """Start records of one lane; whether the time was up with something left."""
         if lane.held[0].offset < lane.tracker.next:
             lane = self._renew(lane, lane.held[0].offset)

@@ -18,8 +18,8 @@ from express.ports import Clock, Partition, Position, Sink, Source
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
 from express.runtime.drain import commit_metadata
-from express.runtime.drain.assignment import NEVER, Lane, running
-from express.runtime.drain.committer import Flusher
+from express.runtime.drain.assignment import NEVER, AssignedPartition, running
+from express.runtime.drain.committer import Committer
 from express.runtime.drain.intake import SLICE_RECORDS, Intake
 from express.runtime.drain.pipeline import Pipeline
 from express.runtime.executor.executor import Executor
@@ -70,11 +70,11 @@ class Processor:
         self._source = source
         self._sink = sink
         self._clock = clock or SystemClock()
-        self._lanes: dict[Partition, Lane] = {}
+        self._lanes: dict[Partition, AssignedPartition] = {}
         self._changed = asyncio.Event()
         new = dispatcher_kind(pipeline)
         self._dispatcher = new(pipeline, executor, sink, self._clock, self.counters, self._wake)
-        self._flusher = Flusher(
+        self._flusher = Committer(
             pipeline, source, sink, self._lanes, self._dispatcher.take_stamps, self._clock, self.counters, self._changed
         )
         self._intake = Intake(self._lanes, self._dispatcher, self._clock, self._renew)
@@ -329,7 +329,9 @@ class Processor:
             limit = self.pipeline.concurrency_per_partition
             self._source.seek(partition, max(first, position.offset))
             # A partition without a commit gets one at once: whoever scales by the lag would never see it at 0.
-            self._lanes[partition] = Lane(partition, naming, position, limit, NEVER if stored is None else None)
+            self._lanes[partition] = AssignedPartition(
+                partition, naming, position, limit, NEVER if stored is None else None
+            )
 
     def _beginning(self, partition: Partition, committed: Position | None, first: int, end: int) -> Position:
         """Where to begin; the log may have lost what was committed, or may be another one."""
@@ -345,19 +347,19 @@ class Processor:
             self.counters.foreign_metadata += 1
         return committed
 
-    def _renew(self, lane: Lane, offset: int) -> Lane:
+    def _renew(self, lane: AssignedPartition, offset: int) -> AssignedPartition:
         """The offsets of a partition went backwards: its topic was made anew. All of it is new, then."""
         log.warning("%s went back to offset %d: begins anew", lane.partition, offset)
         self.counters.rewinds += 1
         limit = self.pipeline.concurrency_per_partition
-        fresh = Lane(lane.partition, lane.naming, Position(offset), limit)
+        fresh = AssignedPartition(lane.partition, lane.naming, Position(offset), limit)
         fresh.committed = lane.committed
         fresh.held.extend(lane.held)
         self._dispatcher.drop(lane)
         self._lanes[lane.partition] = fresh
         return fresh
 
-    async def _settle(self, lanes: Collection[Lane], seconds: float) -> None:
+    async def _settle(self, lanes: Collection[AssignedPartition], seconds: float) -> None:
         """Start nothing more in `lanes`; commit what is finished, wait for what runs, commit that as well."""
         for lane in lanes:
             self._dispatcher.forget_waiting(lane)
@@ -385,7 +387,7 @@ class Processor:
             return False
         return True
 
-    def _drop(self, lanes: Collection[Lane]) -> None:
+    def _drop(self, lanes: Collection[AssignedPartition]) -> None:
         for lane in lanes:
             self._dispatcher.drop(lane)
             if self._lanes.get(lane.partition) is lane:

@@ -17,7 +17,7 @@ from express.engine.events import Event, Heartbeat, TaskFailed, TaskSucceeded
 from express.errors import ApiError
 from express.ports import Clock
 from express.runtime.clock import SystemEntropy
-from express.runtime.executor.task_tokens import YEAR, Expired, Forged, TaskTokens, subject_digest
+from express.runtime.executor.task_tokens import YEAR, ExpiredToken, ForgedToken, TaskTokens, subject_digest
 from express.values import JSON
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ class Callbacks:
     def _find(self, token: str) -> _Waiting:
         try:
             genuine = self._tokens.read(token)
-        except Forged:
+        except ForgedToken:
             raise ApiError("InvalidToken", "Invalid Token: 'Invalid token'") from None
-        except Expired:
+        except ExpiredToken:
             raise _timed_out() from None
         digest = _digest(token)
         waiting = self._waiting.get(digest)

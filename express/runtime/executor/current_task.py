@@ -11,10 +11,10 @@ import asyncio
 from asyncio import tasks
 from typing import Any, Protocol
 
-__all__ = ["CURRENT", "Current"]
+__all__ = ["CURRENT", "CurrentTasks"]
 
 
-class Current(Protocol):
+class CurrentTasks(Protocol):
     """The current tasks by their loops, as far as a dict has it."""
 
     def get(self, loop: asyncio.AbstractEventLoop, /) -> Any:
@@ -27,7 +27,7 @@ class Current(Protocol):
         """Have no current one."""
 
 
-class Swapping:
+class SwappedTasks:
     """The same by asyncio's functions."""
 
     def get(self, loop: asyncio.AbstractEventLoop, /) -> Any:
@@ -46,7 +46,7 @@ class Swapping:
         tasks._leave_task(loop, task)
 
 
-def _table() -> Current:
+def _table() -> CurrentTasks:
     """asyncio's own, if `current_task` reads it."""
     table = getattr(tasks, "_current_tasks", None)
     probe: Any = object()
@@ -57,7 +57,7 @@ def _table() -> Current:
                 return table
         finally:
             del table[probe]
-    return Swapping()
+    return SwappedTasks()
 
 
 CURRENT = _table()

@@ -1,7 +1,7 @@
 """Steps a handler's coroutine: at once as far as it goes without waiting, then whenever what it waits for has come.
 
 An `asyncio.Task` takes a turn of the loop before it begins, and more than 2 µs even for a handler that never waits.
-A `Stepped` begins where it is made and is what asyncio's documentation ("Extending") calls a task implementation of
+A `EagerTask` begins where it is made and is what asyncio's documentation ("Extending") calls a task implementation of
 one's own: the current task during each step, with a context of its own, cancelled and uncancelled like a Task, so
 that `asyncio.timeout`, `TaskGroup`, anyio and aiohttp work in it. Two things differ: `asyncio.all_tasks()` does not
 list it (that list alone would cost a third as much again), and its end is told in the step in which it comes.
@@ -19,19 +19,19 @@ import msgspec
 
 from express.runtime.executor.current_task import CURRENT
 
-__all__ = ["Stepped", "Stepper"]
+__all__ = ["EagerTask", "EagerTasks"]
 
 _NOT_YET: Any = object()
 
 
-class Stepped(msgspec.Struct, eq=False, weakref=True):
-    """A coroutine that is being stepped; a `Stepper` makes them.
+class EagerTask(msgspec.Struct, eq=False, weakref=True):
+    """A coroutine that is being stepped; a `EagerTasks` makes them.
 
     `_fut_waiter` and `_must_cancel` are named as in a Task, since anyio looks at them.
     """
 
     _coro: Coroutine[Any, Any, Any]
-    _stepper: Stepper
+    _stepper: EagerTasks
     _name: str
     _context: Context
     caller: Any
@@ -201,11 +201,11 @@ class Stepped(msgspec.Struct, eq=False, weakref=True):
             self._step()
 
 
-def _nobody(_: Stepped) -> None:
+def _nobody(_: EagerTask) -> None:
     """Who is told of ends that nobody waits for."""
 
 
-class Stepper:
+class EagerTasks:
     """Steps the handlers of a loop.
 
     Those that yield bare, as `asyncio.sleep(0)` does, are stepped together: a call of the loop for each would cost a
@@ -213,21 +213,21 @@ class Stepper:
     of the loop later than a Task would if it is not alone.
     """
 
-    def __init__(self, loop: AbstractEventLoop, told: Callable[[Stepped], None] = _nobody) -> None:
+    def __init__(self, loop: AbstractEventLoop, told: Callable[[EagerTask], None] = _nobody) -> None:
         """`told` is called in the step in which a handler ends, unless that is its first."""
         self.loop = loop
         self.told = told
         self.context = copy_context()
         """What follows from a handler's end is none of the handler's, nor is it in its context."""
-        self._yielded: deque[Stepped] = deque()
+        self._yielded: deque[EagerTask] = deque()
 
     def begin(self, coro: Coroutine[Any, Any, Any], name: str, caller: Any = None) -> Any:
-        """Step a coroutine for the first time: what it returned if it ended, else its `Stepped`.
+        """Step a coroutine for the first time: what it returned if it ended, else its `EagerTask`.
 
         Raises what it raised. This may lie within a step of another task.
         """
         loop, context = self.loop, copy_context()
-        stepped = Stepped(coro, self, name, context, caller)
+        stepped = EagerTask(coro, self, name, context, caller)
         outer = CURRENT.get(loop)
         CURRENT[loop] = stepped
         try:
@@ -252,7 +252,7 @@ class Stepper:
                 stepped._settle(stepped._end)
         return stepped.value
 
-    def yielded(self, stepped: Stepped) -> None:
+    def yielded(self, stepped: EagerTask) -> None:
         """Let others have their turn, then step on."""
         if not self._yielded:
             self.loop.call_soon(self._turn, context=self.context)
@@ -266,7 +266,7 @@ class Stepper:
         else:
             self._go_on(yielded)
 
-    def _go_on(self, yielded: deque[Stepped]) -> None:
+    def _go_on(self, yielded: deque[EagerTask]) -> None:
         try:
             while yielded:
                 yielded.popleft()._step()

@@ -21,9 +21,9 @@ from express.errors import RUNTIME, StatesError
 from express.ports import Clock, Integration, Submitted
 from express.runtime.clock import SystemEntropy
 from express.runtime.executor.callbacks import Callbacks
-from express.runtime.executor.eager_task import Stepped
+from express.runtime.executor.eager_task import EagerTask
 from express.runtime.executor.run import Run
-from express.runtime.executor.task_calls import JSON_TYPES, Calls, failed
+from express.runtime.executor.task_calls import JSON_TYPES, ResourceCalls, failed
 from express.runtime.executor.timer_wheel import TICKS, TimerWheel
 from express.values import JSON
 
@@ -42,7 +42,7 @@ INLINE_ANSWERS = 64
 log = logging.getLogger(__name__)
 
 
-class Performing(ABC):
+class EffectPerformer(ABC):
     """The part of an `Executor` that performs."""
 
     def __init__(
@@ -60,14 +60,14 @@ class Performing(ABC):
         due with the next of so many `ticks` a second.
         """
         self._clock = clock
-        self._calls = Calls(integration, clock, self._handler_ended)
+        self._calls = ResourceCalls(integration, clock, self._handler_ended)
         self._callbacks = callbacks
         self._entropy = entropy or (SystemEntropy() if callbacks is None else callbacks.entropy)
         self._ready: deque[tuple[Run, Event | None]] = deque()
         self._again: deque[tuple[Run, Event | None]] = deque()
         self._turning = False
         self._wheel = TimerWheel[Run](clock, self._fired, ticks)
-        self._tasks: set[asyncio.Task[None] | Stepped] = set()
+        self._tasks: set[asyncio.Task[None] | EagerTask] = set()
         """Calls that are awaited, but for handlers that an execution is parked behind."""
         self.running = 0
         """Executions that were submitted and have not ended."""
@@ -85,7 +85,7 @@ class Performing(ABC):
         """Take back the timer of a parked execution."""
 
     @abstractmethod
-    def _handler_ended(self, stepped: Stepped) -> None:
+    def _handler_ended(self, stepped: EagerTask) -> None:
         """A handler that is stepped has ended."""
 
     # The run queue ----------------------------------------------------------------------------------
@@ -204,9 +204,9 @@ class Performing(ABC):
         self._await(run, task, output)
         return None
 
-    def _await(self, run: Run, task: StartTask, output: Awaitable[JSON] | Stepped) -> None:
+    def _await(self, run: Run, task: StartTask, output: Awaitable[JSON] | EagerTask) -> None:
         """Wait for an answer: of a handler that is being stepped, or in a task of its own."""
-        if type(output) is Stepped:
+        if type(output) is EagerTask:
             self._tasks.add(output)
             run.owning().tasks[task.seq] = output, None
             output.run = run
@@ -218,7 +218,7 @@ class Performing(ABC):
         run.owning().tasks[task.seq] = waiting, output
         self._tasks.add(waiting)
 
-    def _give_up(self, waiting: asyncio.Task[None] | Stepped, output: Awaitable[JSON] | None) -> None:
+    def _give_up(self, waiting: asyncio.Task[None] | EagerTask, output: Awaitable[JSON] | None) -> None:
         """Cancel a call. One that has not begun never will: not even its own end is going to run."""
         waiting.cancel()
         if isinstance(output, Coroutine) and inspect.getcoroutinestate(output) == inspect.CORO_CREATED:

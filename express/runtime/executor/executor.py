@@ -23,20 +23,20 @@ from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
 from express.engine.segments import PENDING, Ended, Point, begin, ended
 from express.ports import Direct
-from express.runtime.executor.eager_task import Stepped
+from express.runtime.executor.eager_task import EagerTask
 from express.runtime.executor.effects import fail
 from express.runtime.executor.run import Done, Run, around
-from express.runtime.executor.suspended import TOO_LATE, Parking
-from express.runtime.executor.task_calls import Caller, described
+from express.runtime.executor.suspended import TOO_LATE, SuspendedRuns
+from express.runtime.executor.task_calls import TaskCaller, described
 from express.values import JSON, dumps
 
-__all__ = ["Caller", "Done", "Executor", "Run"]
+__all__ = ["Done", "Executor", "Run", "TaskCaller"]
 
-Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON] | Stepped]]
+Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON] | EagerTask]]
 """Calls that were not answered at once, and what is awaited."""
 
 
-class Executor(Parking):
+class Executor(SuspendedRuns):
     """Runs executions on the current loop."""
 
     @overload
@@ -84,7 +84,7 @@ class Executor(Parking):
         segments = program.segments
         if history is not None or segments is None:
             return self._submit_table(program, data, about, done, item, now, limit, size, history)
-        call = Caller(self._calls, about, cap(program, limit, now))
+        call = TaskCaller(self._calls, about, cap(program, limit, now))
         point = begin(program, segments, data, size or len(dumps(data)), call)
         if point[0] == END:
             x = ended(about, now, point)
@@ -151,7 +151,7 @@ class Executor(Parking):
                 prepare=self._calls.prepare,
             )
         deadline = cap(program, limit, now)
-        call = Caller(self._calls, about, deadline)
+        call = TaskCaller(self._calls, about, deadline)
 
         def timed(row: Row, payload: JSON, counts: int, tries: int) -> JSON:
             history.asked = history.now
@@ -187,7 +187,7 @@ class Executor(Parking):
         began: float,
         limit: float | None,
         point: Point,
-        call: Caller,
+        call: TaskCaller,
         item: Any = None,
     ) -> tuple[Execution | Ended, Run | None]:
         """Take over an execution from where its segments have left it, which called `call`; else as `submit`."""
@@ -195,13 +195,13 @@ class Executor(Parking):
         run = Run(about, began, 0, None, program, data, limit, None, point, done, item)
         return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
 
-    def _go_on(self, run: Run, point: Point, call: Caller) -> tuple[Execution | Ended, Run | None]:
+    def _go_on(self, run: Run, point: Point, call: TaskCaller) -> tuple[Execution | Ended, Run | None]:
         is_over = self._settle(run, point, call) is not None
         return run.x, None if is_over else run
 
-    def caller(self, about: About, deadline: float | None) -> Caller:
+    def caller(self, about: About, deadline: float | None) -> TaskCaller:
         """Calls the tasks of one execution for its segments."""
-        return Caller(self._calls, about, deadline)
+        return TaskCaller(self._calls, about, deadline)
 
     def direct(self, row: Row) -> Direct | None:
         """The short way to what a Task calls, for its first try; None where there is none."""
@@ -232,6 +232,6 @@ class Executor(Parking):
             *(task if isinstance(task, asyncio.Task) else task.ending() for task in tasks), return_exceptions=True
         )
 
-    def _under_way(self) -> list[asyncio.Task[None] | Stepped]:
+    def _under_way(self) -> list[asyncio.Task[None] | EagerTask]:
         """The calls that still run."""
-        return [*self._tasks, *(cast(Stepped, run.call) for run in self._wheel.among_others())]
+        return [*self._tasks, *(cast(EagerTask, run.call) for run in self._wheel.among_others())]

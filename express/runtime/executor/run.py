@@ -8,8 +8,8 @@ from typing import Any, TypeAlias, cast
 
 from express.engine.effects import Finish
 from express.engine.execution import Execution
-from express.engine.segments import Ended, Parked, Point
-from express.runtime.executor.eager_task import Stepped
+from express.engine.segments import Ended, Point, Suspended
+from express.runtime.executor.eager_task import EagerTask
 from express.values import JSON
 
 Done: TypeAlias = Callable[["Run", Finish], None]
@@ -22,11 +22,11 @@ class Owned:
 
     def __init__(self) -> None:
         self.timers: dict[int, int] = {}
-        self.tasks: dict[int, tuple[asyncio.Task[None] | Stepped, Awaitable[JSON] | None]] = {}
+        self.tasks: dict[int, tuple[asyncio.Task[None] | EagerTask, Awaitable[JSON] | None]] = {}
         self.queued = False
 
 
-class Run(Parked, eq=False):
+class Run(Suspended, eq=False):
     """An execution that has not ended at once. `item` belongs to the caller.
 
     While it waits between two segments it is its own `x`, with one timer at most, in `slot`: one object for each of
@@ -36,7 +36,7 @@ class Run(Parked, eq=False):
 
     done: Done
     item: Any
-    call: Stepped | None = None
+    call: EagerTask | None = None
     slot: int | set[Run] | None = None
     other: Execution | Ended | None = None
     owned: Owned | None = None

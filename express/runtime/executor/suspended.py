@@ -10,10 +10,10 @@ from express.engine.handover import inflate
 from express.engine.program import END
 from express.engine.segments import Point, again, answered, drive
 from express.errors import TIMEOUT
-from express.runtime.executor.eager_task import Stepped
-from express.runtime.executor.effects import INLINE_ANSWERS, Performing
+from express.runtime.executor.eager_task import EagerTask
+from express.runtime.executor.effects import INLINE_ANSWERS, EffectPerformer
 from express.runtime.executor.run import Run
-from express.runtime.executor.task_calls import Caller, failed
+from express.runtime.executor.task_calls import TaskCaller, failed
 
 _OVER = TimerFired(0)
 
@@ -21,10 +21,10 @@ TOO_LATE = Finish("TIMED_OUT", error=TIMEOUT)
 """The end of an execution whose last answer came after its deadline."""
 
 
-class Parking(Performing):
+class SuspendedRuns(EffectPerformer):
     """The part of an `Executor` that leaves executions where their segments have left them, and wakes them."""
 
-    def _settle(self, run: Run, point: Point, call: Caller) -> Finish | None:
+    def _settle(self, run: Run, point: Point, call: TaskCaller) -> Finish | None:
         """Leave an execution where its segments have left it: ended, parked, or on the table. The end, if it ended."""
         if point[0] == END:
             late = self._too_late(call.deadline)
@@ -40,7 +40,7 @@ class Parking(Performing):
         """Tell whether a deadline has passed: whoever holds up the loop holds up its timers, too."""
         return deadline is not None and self._clock.monotonic() >= deadline
 
-    def _park(self, run: Run, point: Point, call: Caller) -> None:
+    def _park(self, run: Run, point: Point, call: TaskCaller) -> None:
         """Wait for the one thing that comes next: the end of a Wait or an answer, or else the deadline."""
         run.rest(point)
         if self._hold(run, point, call):
@@ -59,10 +59,10 @@ class Parking(Performing):
         due: float = self._clock.monotonic() + seconds
         run.slot = self._wheel.leave(run, due if at is None else min(at, due))
 
-    def _hold(self, run: Run, point: Point, call: Caller) -> bool:
+    def _hold(self, run: Run, point: Point, call: TaskCaller) -> bool:
         """Park an execution behind a handler that is stepped, if that is all it waits for. Its `site` is `point`."""
         stepped = call.late
-        if type(stepped) is not Stepped or point[0] < 0:
+        if type(stepped) is not EagerTask or point[0] < 0:
             return False
         if run.program.scope.rows[point[0]].plan.timed:
             return False
@@ -74,7 +74,7 @@ class Parking(Performing):
         among.add(run)
         return True
 
-    def _handler_ended(self, stepped: Stepped) -> None:
+    def _handler_ended(self, stepped: EagerTask) -> None:
         """A handler has ended that an execution waits for between two segments, unless nobody wants it any more.
 
         Where nothing else is to be done, as nearly always, this is all that its end takes.
@@ -107,14 +107,14 @@ class Parking(Performing):
         if finish is not None:
             run.done(run, finish)
 
-    def _unwanted(self, run: Run, stepped: Stepped) -> None:
+    def _unwanted(self, run: Run, stepped: EagerTask) -> None:
         """A handler has ended that an execution on the table waits for, or nobody any more."""
         self._tasks.discard(stepped)
         task, error = stepped.task, stepped.error
         if run.owned is not None and task.seq in run.owned.tasks:
             self._answered(run, task, stepped.value if error is None else failed(task, error))
 
-    def _inflate(self, run: Run, point: Point, call: Caller) -> list[Effect]:
+    def _inflate(self, run: Run, point: Point, call: TaskCaller) -> list[Effect]:
         """Go on on the table; the effects that has."""
         now = self._clock.monotonic()
         x, effects = inflate(
@@ -143,7 +143,7 @@ class Parking(Performing):
         if self._too_late(deadline) and kind is not Stopped:
             return self._end(run, run.end(point, TOO_LATE))
         self._unpark(run)
-        call = Caller(self._calls, run.about, deadline)
+        call = TaskCaller(self._calls, run.about, deadline)
         if kind not in (TimerFired, TaskSucceeded, TaskFailed):
             call.late, run.call = run.call, None
             finish = self._perform(run, self._inflate(run, point, call))
@@ -174,7 +174,7 @@ class Parking(Performing):
             self._queue(self._ready, run, TimerFired(seq))
         elif type(run.slot) is set:
             run.slot = self._wheel.add(run, 0, cast(float, run.deadline))
-            self._tasks.add(cast(Stepped, run.call))
+            self._tasks.add(cast(EagerTask, run.call))
         elif seq == 0 or run.slot == -seq:
             run.slot = None
             self._queue(self._ready, run, _OVER)

@@ -1,6 +1,6 @@
 """How executions call their tasks: at once where the integration answers at once, stepped where it is a handler.
 
-Segments ask a `Caller`, the table the same integration by way of the executor.
+Segments ask a `TaskCaller`, the table the same integration by way of the executor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from express.engine.program import Program, Row
 from express.engine.segments import PENDING, Point, attempts, step_key
 from express.errors import RUNTIME, StatesError, Unsendable
 from express.ports import Clock, Direct, Integration, TaskContext
-from express.runtime.executor.eager_task import Stepped, Stepper
+from express.runtime.executor.eager_task import EagerTask, EagerTasks
 from express.values import JSON
 
 JSON_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
@@ -36,24 +36,24 @@ Site: TypeAlias = tuple[Row, int, About, float | None]
 log = logging.getLogger(__name__)
 
 
-class Calls:
+class ResourceCalls:
     """An integration, and what was found out about its resources."""
 
-    def __init__(self, integration: Integration, clock: Clock, told: Callable[[Stepped], None]) -> None:
+    def __init__(self, integration: Integration, clock: Clock, told: Callable[[EagerTask], None]) -> None:
         """`told` is called when a handler has ended that was awaited."""
         self.clock = clock
         self._integration = integration
         self._told = told
         self._preparing = getattr(integration, "prepare", None)
         self.prepare: Prepare | None = None if self._preparing is None else self._prepared
-        self._stepper: Stepper | None = None
+        self._stepper: EagerTasks | None = None
         self.directs: dict[str, Direct | None] = {}
 
     @property
-    def stepper(self) -> Stepper:
+    def stepper(self) -> EagerTasks:
         """What steps handlers, on the loop that is running when one is called first: the only one there is."""
         if self._stepper is None:
-            self._stepper = Stepper(asyncio.get_running_loop(), self._told)
+            self._stepper = EagerTasks(asyncio.get_running_loop(), self._told)
         return self._stepper
 
     def _prepared(self, task: StartTask, about: About, deadline: float | None) -> StartTask:
@@ -100,17 +100,17 @@ class Calls:
         return direct
 
 
-class Caller(msgspec.Struct, gc=False):
+class TaskCaller(msgspec.Struct, gc=False):
     """Calls the tasks of one execution for its segments.
 
     What is not answered at once is left in `late`, for whoever parks the execution to take it out again: a Caller is
     not looked at by the garbage collector, nor is it a closure, which would be seven objects for it to look at.
     """
 
-    calls: Calls
+    calls: ResourceCalls
     about: About
     deadline: float | None
-    late: Awaitable[JSON] | Stepped | None = None
+    late: Awaitable[JSON] | EagerTask | None = None
     since: float | None = None
     """When the last task was called that has a timeout or a heartbeat."""
 
@@ -137,14 +137,14 @@ class Caller(msgspec.Struct, gc=False):
             return self.raised(error, row, payload, counts)
         return self.taken(output, row, payload, counts)
 
-    def taken(self, output: Awaitable[JSON] | Stepped, row: Row, payload: JSON, counts: int) -> JSON:
+    def taken(self, output: Awaitable[JSON] | EagerTask, row: Row, payload: JSON, counts: int) -> JSON:
         """What comes of a call that did not answer at once: still an answer, a TaskFailed, or PENDING."""
         if type(output) is CoroutineType and row.plan.resource.kind in STEPPED:
             try:
                 output = (self.calls._stepper or self.calls.stepper).begin(output, row.name, self)
             except (Exception, SystemExit, asyncio.CancelledError) as error:
                 return self.raised(error, row, payload, counts)
-            if type(output) is not Stepped:
+            if type(output) is not EagerTask:
                 return output
         self.late = output
         return PENDING

@@ -26,11 +26,11 @@ _MAC_BYTES = 32
 _KEY_BYTES = 32
 
 
-class Forged(Exception):
+class ForgedToken(Exception):
     """No token of ours."""
 
 
-class Expired(Exception):
+class ExpiredToken(Exception):
     """A token of ours, whose time is over."""
 
 
@@ -68,9 +68,9 @@ class TaskTokens:
         version, name, until, subject, _ = _HEAD.unpack(body)
         key = self._keys.get(name, b"\0" * _KEY_BYTES)
         if not hmac.compare_digest(mac, _sign(key, body)) or name not in self._keys or version != _VERSION:
-            raise Forged
+            raise ForgedToken
         if until < self._wall():
-            raise Expired
+            raise ExpiredToken
         return Token(subject)
 
 
@@ -87,10 +87,10 @@ def _parts(token: str) -> tuple[bytes, bytes]:
         padded = token + "=" * (-len(token) % 4)
         raw = base64.b64decode(padded.encode("ascii"), b"-_", validate=True)
     except ValueError as error:
-        raise Forged from error
+        raise ForgedToken from error
     canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=")
     if len(raw) != _HEAD.size + _MAC_BYTES or canonical != token:  # unused bits of the last character count, too
-        raise Forged
+        raise ForgedToken
     return raw[: _HEAD.size], raw[_HEAD.size :]
 
 

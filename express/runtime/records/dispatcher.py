@@ -18,21 +18,21 @@ from express.engine.program import END, cap
 from express.engine.segments import Ended, Point, ended
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB, billed_duration_ms
-from express.ports import GOLDEN, MASK, Clock, Event, Partition, Record, Sink, Unreadable
+from express.ports import GOLDEN, MASK, Clock, ConsumedRecord, Partition, Record, Sink, Unreadable
 from express.runtime.counters import Counters
-from express.runtime.drain.admission import Room
-from express.runtime.drain.assignment import ORDER_KEYS, Job, Lane
+from express.runtime.drain.admission import Admission
+from express.runtime.drain.assignment import ORDER_KEYS, AssignedPartition, InFlight
 from express.runtime.drain.pipeline import Pipeline
-from express.runtime.executor.executor import Caller, Done, Executor, Run
+from express.runtime.executor.executor import Done, Executor, Run, TaskCaller
 from express.runtime.executor.run import around
 from express.runtime.executor.suspended import TOO_LATE
-from express.runtime.records.fast_path import Fixed, Through
+from express.runtime.records.fast_path import FastPath, PipelineConstants
 from express.runtime.records.headers import Carrier
 from express.runtime.records.json_input import OVERSIZE, POISON, Rejected, admit, heap_bytes
 from express.runtime.records.terminal_record import (
     HEADERS_ROOM,
     OWN_HEADERS_ROOM,
-    Letter,
+    DeadLetter,
     dead_letter_headers,
     record_bytes,
     without_headers,
@@ -76,12 +76,12 @@ class Dispatcher(ABC):
         self._holders = self._width.holders
         self._order = ORDER_KEYS[pipeline.ordering]
         self._limit = pipeline.payload_limit
-        self.room = Room(pipeline.concurrency, pipeline.heap_bytes, counters)
+        self.room = Admission(pipeline.concurrency, pipeline.heap_bytes, counters)
         self.stamps: list[int] = []
         self.through = self._through(clock)
         """The loop for what is straightforward; None where nothing is."""
 
-    def take(self, lane: Lane, record: Event) -> None:
+    def take(self, lane: AssignedPartition, record: ConsumedRecord) -> None:
         """Run a record that was just tracked, or let it wait behind an earlier one of its order key."""
         if type(record) is Unreadable:
             self._reject(lane, record, Rejected(POISON, RUNTIME, f"The record can't be read: {record.why}"))
@@ -102,7 +102,14 @@ class Dispatcher(ABC):
         self._counters.admission_ms.add((self._clock.monotonic() - since) * 1000)
 
     def take_over(
-        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, call: Caller
+        self,
+        lane: AssignedPartition,
+        record: ConsumedRecord,
+        data: JSON,
+        about: About,
+        began: float,
+        point: Point,
+        call: TaskCaller,
     ) -> None:
         """Go on with a record that was begun by `through`, from where its segments have left it."""
         lane.tracker.track(record.offset)
@@ -131,7 +138,7 @@ class Dispatcher(ABC):
         stamps, self.stamps = self.stamps, []
         return stamps
 
-    def drop(self, lane: Lane) -> None:
+    def drop(self, lane: AssignedPartition) -> None:
         """Give up what a lane still runs: no terminal record; whoever has the partition next replays it."""
         lane.live = False
         self.forget_waiting(lane)
@@ -145,7 +152,7 @@ class Dispatcher(ABC):
         self._counters.abandoned += len(lane.runs)
         lane.runs.clear()
 
-    def forget_waiting(self, lane: Lane) -> None:
+    def forget_waiting(self, lane: AssignedPartition) -> None:
         """Let no waiting record of a lane start any more."""
         lane.dispatching = False
         lane.held.clear()
@@ -158,10 +165,10 @@ class Dispatcher(ABC):
     # One execution ----------------------------------------------------------------------------------
 
     @abstractmethod
-    def _run_with_headers(self, lane: Lane, record: Event, order: bytes | None) -> None:
+    def _run_with_headers(self, lane: AssignedPartition, record: ConsumedRecord, order: bytes | None) -> None:
         """The same as `_run` for a record with headers."""
 
-    def _through(self, clock: Clock) -> Through | None:
+    def _through(self, clock: Clock) -> FastPath | None:
         segments, workflow = self._program.segments, self._pipeline.workflow
         special = type(self)._run is not Dispatcher._run or self._attached is not None
         if special or segments is None or segments.enter[self._program.scope.start] is None:
@@ -170,14 +177,14 @@ class Dispatcher(ABC):
         copied = self._pipeline.copy_headers
         room = HEADERS_ROOM if copied else OWN_HEADERS_ROOM
         about = About(role_arn=workflow.role_arn, state_machine_arn=workflow.arn, state_machine_name=workflow.name)
-        fixed = Fixed(
+        fixed = PipelineConstants(
             self._program, about, workflow.memory, self._holders, seconds, self._limit, room, self._pipeline.output
         )
-        return Through(
+        return FastPath(
             self, fixed, self._executor, self._sink, clock, self._counters, self._order, Carrier(copied), self._tracer
         )
 
-    def _run(self, lane: Lane, record: Event, order: bytes | None) -> None:
+    def _run(self, lane: AssignedPartition, record: ConsumedRecord, order: bytes | None) -> None:
         if record.headers:
             self._run_with_headers(lane, record, order)
             return
@@ -230,11 +237,11 @@ class Dispatcher(ABC):
         if history is not None or finish.status != "SUCCEEDED" or seconds > tracer.slow:
             tracer.ended(x.about, finish, seconds, history, partition, offset)
 
-    def _wait(self, lane: Lane, run: Run, record: Event, order: bytes | None) -> None:
+    def _wait(self, lane: AssignedPartition, run: Run, record: ConsumedRecord, order: bytes | None) -> None:
         """An execution waits: note whose it is, and what waits behind it."""
         value = record.value or b""
         heap = heap_bytes(value, self._width)
-        run.item = Job(lane, record.offset, record.timestamp, record.key, len(value), heap, order)
+        run.item = InFlight(lane, record.offset, record.timestamp, record.key, len(value), heap, order)
         lane.runs.add(run)
         self.room.enter(heap)
         if order is not None:
@@ -244,7 +251,7 @@ class Dispatcher(ABC):
         """An execution that waited is over."""
         if self._is_kept(run, finish, self._ended):
             return
-        job: Job = run.item
+        job: InFlight = run.item
         lane = job.lane
         lane.runs.discard(run)
         self.room.leave(job.heap)
@@ -265,7 +272,7 @@ class Dispatcher(ABC):
             return False
         return self._attached.wait(run.x.about.account, partial(ended, run, finish))
 
-    def _run_waiting(self, lane: Lane, order: bytes) -> None:
+    def _run_waiting(self, lane: AssignedPartition, order: bytes) -> None:
         """Run what waits behind an execution that has ended, until one of them waits itself."""
         for _ in range(WAITING_PER_TURN):
             records = lane.waiting[order]
@@ -282,14 +289,14 @@ class Dispatcher(ABC):
                 return
         asyncio.get_running_loop().call_soon(self._go_on_waiting, lane, order)
 
-    def _go_on_waiting(self, lane: Lane, order: bytes) -> None:
+    def _go_on_waiting(self, lane: AssignedPartition, order: bytes) -> None:
         self._run_waiting(lane, order)
         self._wake()
 
     # Terminal records -------------------------------------------------------------------------------
 
     def _emit(
-        self, lane: Lane, x: Execution | Ended, offset: int, timestamp: int, key: bytes | None, size: int
+        self, lane: AssignedPartition, x: Execution | Ended, offset: int, timestamp: int, key: bytes | None, size: int
     ) -> None:
         """Write the result of an execution that has ended."""
         finish, value = result_of(x, self._limit)
@@ -321,14 +328,16 @@ class Dispatcher(ABC):
         self._sink.append(self._pipeline.output, lane.partition, stopped_ms, key, value, headers)
         self._finished(lane, offset, timestamp)
 
-    def _refuse_result(self, lane: Lane, record: Record, size: int, arn: str = "", machine: str = "") -> None:
+    def _refuse_result(
+        self, lane: AssignedPartition, record: Record, size: int, arn: str = "", machine: str = ""
+    ) -> None:
         """The result is too large for its topic: a dead letter without a value leads to the input."""
         self._counters.unwritable += 1
         most = self._sink.limit_of(self._pipeline.output)
         cause = f"The result has {size} bytes; a record of its topic may have {most}."
         self._dead_letter(lane, record, "produce", OVERSIZE, DATA_LIMIT_EXCEEDED, cause, arn, machine, absent=True)
 
-    def _reject(self, lane: Lane, record: Event, rejected: Rejected) -> None:
+    def _reject(self, lane: AssignedPartition, record: ConsumedRecord, rejected: Rejected) -> None:
         """No execution can be started with this record."""
         if rejected.disposition == POISON:
             self._counters.poison += 1
@@ -340,8 +349,8 @@ class Dispatcher(ABC):
 
     def _dead_letter(
         self,
-        lane: Lane,
-        record: Event,
+        lane: AssignedPartition,
+        record: ConsumedRecord,
         stage: str,
         disposition: str,
         error: str,
@@ -352,7 +361,7 @@ class Dispatcher(ABC):
         absent: bool = False,
     ) -> None:
         """`absent`: the value of the record is not at hand any more."""
-        letter = Letter(
+        letter = DeadLetter(
             stage=stage,
             disposition=disposition,
             error=error,
@@ -373,7 +382,7 @@ class Dispatcher(ABC):
         self._sink.append(topic, lane.partition, now, key, value, headers)
         self._finished(lane, record.offset, record.timestamp)
 
-    def _finished(self, lane: Lane, offset: int, timestamp: int) -> None:
+    def _finished(self, lane: AssignedPartition, offset: int, timestamp: int) -> None:
         lane.tracker.finish(offset)
         self.stamps.append(timestamp)
 

@@ -18,14 +18,14 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from express.errors import DATA_LIMIT_EXCEEDED
-from express.ports import Event, Headers, Partition
+from express.ports import ConsumedRecord, Headers, Partition
 from express.runtime.drain.pipeline import Envelope
 from express.runtime.records.cloudevents import read_event
 from express.runtime.records.headers import HEADER_LIMIT, HEADERS_BYTES
 from express.runtime.records.json_input import OVERSIZE, Rejected, admit
 from express.values import JSON, dumps
 
-Open: TypeAlias = Callable[[Partition, Event], tuple[JSON, bytes]]
+Open: TypeAlias = Callable[[Partition, ConsumedRecord], tuple[JSON, bytes]]
 
 TIMESTAMP_TYPES = ("CREATE_TIME", "LOG_APPEND_TIME")
 
@@ -36,18 +36,18 @@ SELF_MANAGED = "SelfManagedKafka"
 def opener(envelope: Envelope, limit: int, bootstrap_servers: str = "") -> Open:
     """What opens the records of a pipeline; inputs of more than `limit` bytes are refused."""
 
-    def value(partition: Partition, record: Event) -> tuple[JSON, bytes]:
+    def value(partition: Partition, record: ConsumedRecord) -> tuple[JSON, bytes]:
         data = admit(record.value, limit)
         return data, record.value or b""
 
-    def whole(partition: Partition, record: Event) -> tuple[JSON, bytes]:
+    def whole(partition: Partition, record: ConsumedRecord) -> tuple[JSON, bytes]:
         return _fitting(record_envelope(partition, record, limit), limit)
 
-    def pipes(partition: Partition, record: Event) -> tuple[JSON, bytes]:
+    def pipes(partition: Partition, record: ConsumedRecord) -> tuple[JSON, bytes]:
         check_headers(record.headers)
         return _fitting([pipes_event(partition, record, bootstrap_servers)], limit)
 
-    def event(partition: Partition, record: Event) -> tuple[JSON, bytes]:
+    def event(partition: Partition, record: ConsumedRecord) -> tuple[JSON, bytes]:
         check_headers(record.headers)
         return _fitting(read_event(record.headers, record.value, limit), limit)
 
@@ -55,7 +55,7 @@ def opener(envelope: Envelope, limit: int, bootstrap_servers: str = "") -> Open:
     return openers[envelope]
 
 
-def record_envelope(partition: Partition, record: Event, limit: int) -> dict[str, JSON]:
+def record_envelope(partition: Partition, record: ConsumedRecord, limit: int) -> dict[str, JSON]:
     """A whole record. What is no text stands in a member of its own, in Base64; a tombstone has the value null."""
     check_headers(record.headers)
     texts: dict[str, JSON] = {}
@@ -86,7 +86,7 @@ def record_envelope(partition: Partition, record: Event, limit: int) -> dict[str
     return envelope
 
 
-def pipes_event(partition: Partition, record: Event, bootstrap_servers: str) -> dict[str, JSON]:
+def pipes_event(partition: Partition, record: ConsumedRecord, bootstrap_servers: str) -> dict[str, JSON]:
     """A record as an event of the source "self-managed Apache Kafka". Without a key or a value: without the member."""
     event: dict[str, Any] = {
         "eventSource": SELF_MANAGED,
@@ -125,7 +125,7 @@ def _fitting(data: JSON, limit: int) -> tuple[JSON, bytes]:
     return data, text
 
 
-def _timestamp_type(record: Event) -> str:
+def _timestamp_type(record: ConsumedRecord) -> str:
     return TIMESTAMP_TYPES[record.timestamp_type == 1]
 
 

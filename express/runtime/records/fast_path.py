@@ -18,11 +18,11 @@ from express.engine import About, Program
 from express.engine.program import END, Row
 from express.engine.segments import FIRST, NOTHING, Call, Point, drive, transitions
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
-from express.ports import GOLDEN, MASK, QUICK_SECONDS, Clock, Direct, Event, Sink, Tracing, Unreadable
+from express.ports import GOLDEN, MASK, QUICK_SECONDS, Clock, ConsumedRecord, Direct, Sink, Tracing, Unreadable
 from express.runtime.counters import Counters
-from express.runtime.drain.assignment import Lane, OrderKey
+from express.runtime.drain.assignment import AssignedPartition, OrderKey
 from express.runtime.executor.executor import Executor
-from express.runtime.executor.task_calls import JSON_TYPES, Caller
+from express.runtime.executor.task_calls import JSON_TYPES, TaskCaller
 from express.runtime.records.headers import NOTHING as NOTHING_CARRIED
 from express.runtime.records.headers import Carrier, Trace
 from express.runtime.records.json_input import Rejected, admit
@@ -37,7 +37,7 @@ KEY_LIMIT = 1_024
 """Records with longer keys take the long way, where the size of a result is looked at more closely."""
 
 
-class Seat(msgspec.Struct, gc=False):
+class LazyAbout(msgspec.Struct, gc=False):
     """Who an execution is, told only when somebody asks: an `About` that is mostly never made."""
 
     naming: Naming
@@ -72,7 +72,7 @@ class Seat(msgspec.Struct, gc=False):
         return getattr(self.whole(), name)
 
 
-class Fixed(NamedTuple):
+class PipelineConstants(NamedTuple):
     """What is the same for all executions of a pipeline. `about` is what they have in common."""
 
     program: Program
@@ -90,18 +90,25 @@ PAUSE = 15
 execution waits for a handler there is nothing for it to do."""
 
 
-class Rest(Protocol):
+class Takeover(Protocol):
     """Who does everything else: the dispatcher."""
 
     stamps: list[int]
 
     def take_over(
-        self, lane: Lane, record: Event, data: JSON, about: About, began: float, point: Point, call: Caller
+        self,
+        lane: AssignedPartition,
+        record: ConsumedRecord,
+        data: JSON,
+        about: About,
+        began: float,
+        point: Point,
+        call: TaskCaller,
     ) -> None:
         """Go on with an execution from where its segments have left it."""
 
 
-class _Turn:
+class CurrentRecord:
     """The record that the loop is at, and the calls of its execution.
 
     `caller` makes those that are not straightforward, and is who goes on with the execution later; None as long as
@@ -115,7 +122,7 @@ class _Turn:
     began: float
     shift: float
     trace: Trace | None
-    caller: Caller | None
+    caller: TaskCaller | None
 
     def __init__(self, executor: Executor, about: About, seconds: float | None) -> None:
         """`about` is what all executions have in common, `seconds` the longest they may take."""
@@ -124,11 +131,11 @@ class _Turn:
         self._seconds = seconds
         self.call = self._calling()
 
-    def seat(self) -> Seat:
+    def seat(self) -> LazyAbout:
         """Who the execution is."""
-        return Seat(self.naming, self.offset, self.began + self.shift, self._about, self.trace)
+        return LazyAbout(self.naming, self.offset, self.began + self.shift, self._about, self.trace)
 
-    def calling(self) -> Caller:
+    def calling(self) -> TaskCaller:
         """The `caller`, now needed."""
         if self.caller is None:
             deadline = None if self._seconds is None else self.began + self._seconds
@@ -147,7 +154,7 @@ class _Turn:
             if direct is None or tries:
                 return self.calling()(row, payload, counts, tries)
             began = self.began
-            seat = Seat(self.naming, self.offset, began + self.shift, about, self.trace)
+            seat = LazyAbout(self.naming, self.offset, began + self.shift, about, self.trace)
             try:
                 output = direct(payload, (row, counts, seat, None if seconds is None else began + seconds))
             except (Exception, SystemExit, CancelledError) as error:
@@ -159,7 +166,7 @@ class _Turn:
         return call
 
 
-class _Done:
+class LoopTally:
     """What one run of the loop has finished. `slow` are the seconds of those that took more than QUICK_SECONDS."""
 
     __slots__ = ("began", "close", "ended", "moved", "packs", "slow", "stamps", "written")
@@ -178,13 +185,13 @@ def _nothing() -> None:
     """There is nothing to be closed yet."""
 
 
-class Through:
+class FastPath:
     """The loop of one pipeline."""
 
     def __init__(
         self,
-        rest: Rest,
-        fixed: Fixed,
+        rest: Takeover,
+        fixed: PipelineConstants,
         executor: Executor,
         sink: Sink,
         clock: Clock,
@@ -206,18 +213,18 @@ class Through:
         self._order = order
         self._carry = carry
         self._misses = self._pause = 0
-        self._turn = _Turn(executor, fixed.about, fixed.seconds)
+        self._turn = CurrentRecord(executor, fixed.about, fixed.seconds)
         self._allowed = (STEP_BYTES - fixed.memory) // fixed.holders
         """Bytes of input and result that still make an execution of the least memory that is billed."""
 
-    def run(self, lane: Lane, until: float) -> None:
+    def run(self, lane: AssignedPartition, until: float) -> None:
         """Finish held records of a lane until there are none, time is up, or one is not straightforward."""
         if self._pause:
             self._pause -= 1
             return
         if lane.tracker.resuming:
             return
-        done = _Done()
+        done = LoopTally()
         left: tuple[Any, ...] | None = None
         try:
             left = self._loop(lane, until, done)
@@ -231,7 +238,7 @@ class Through:
         if left is not None:
             self._rest.take_over(lane, *left)
 
-    def _loop(self, lane: Lane, until: float, done: _Done) -> tuple[Any, ...] | None:
+    def _loop(self, lane: AssignedPartition, until: float, done: LoopTally) -> tuple[Any, ...] | None:
         """The loop; an execution that it could not bring to its end."""
         fixed = self._fixed
         program, payload_limit = fixed.program, fixed.payload_limit
@@ -283,12 +290,12 @@ class Through:
             done.ended = now = end
         return None
 
-    def _is_special(self, lane: Lane, record: Event) -> bool:
+    def _is_special(self, lane: AssignedPartition, record: ConsumedRecord) -> bool:
         """Whether a record can't be read, has a long key, or waits behind another."""
         long = len(record.key or b"") > KEY_LIMIT
         return long or type(record) is Unreadable or self._order(record) in lane.waiting
 
-    def _enter(self, lane: Lane, done: _Done, left: int) -> None:
+    def _enter(self, lane: AssignedPartition, done: LoopTally, left: int) -> None:
         """Take what was finished off the lane, count it and note its offsets; `left`: one more is taken off."""
         done.close()
         held, count, counters, fixed = lane.held, len(done.stamps), self._counters, self._fixed

@@ -21,7 +21,7 @@ from express.runtime.records.terminal_record import (
     SOURCE_PARTITION,
     SOURCE_TOPIC,
     TRUNCATED,
-    Letter,
+    DeadLetter,
     dead_letter_headers,
     without_headers,
     without_value,
@@ -66,7 +66,7 @@ class Refusals:
     def _letter(self, refused: Refused, headers: dict[str, bytes], origin: Partition, offset: int) -> Outgoing:
         large = refused.error in TOO_LARGE
         arn = headers.get(EXECUTION_ARN, b"").decode(errors="replace")
-        letter = Letter(
+        letter = DeadLetter(
             stage="produce",
             disposition=OVERSIZE if large else REFUSED,
             error=DATA_LIMIT_EXCEEDED if large else RUNTIME,

@@ -1,8 +1,8 @@
 """Results of executions that have succeeded at once, in the form that they have within a record batch.
 
-A run of the loop (`runtime.records.fast_path`) ends with hundreds of them. What they have in common is encoded once, what is
-different is put between, and all of it goes to the batch of the next flush in one piece. Where the sink has no such
-batch, or one is full, a result takes the way that all other records take.
+A run of the loop (`runtime.records.fast_path`) ends with hundreds of them. What they have in common is encoded once,
+what is different is put between, and all of it goes to the batch of the next flush in one piece. Where the sink has no
+such batch, or one is full, a result takes the way that all other records take.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
 from express.ports import Block, Partition, Sink
 from express.record_format import NULL, SMALL, VARINTS, HeaderBlock, encode_headers, read_varint, varint
-from express.runtime.drain.assignment import Lane
+from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.records.terminal_record import HEX, HEX_BITS, PLAIN
 
 BILLED = DURATION_STEP_MS, MEMORY_STEP_MB
@@ -25,7 +25,7 @@ Put: TypeAlias = Callable[[int, bytes | None, bytes, int, Sequence[tuple[str, by
 _HEX_MASK = (1 << HEX_BITS) - 1
 
 
-def writer(lane: Lane, topic: str, sink: Sink, now_ms: int) -> tuple[Put, Callable[[], None]]:
+def writer(lane: AssignedPartition, topic: str, sink: Sink, now_ms: int) -> tuple[Put, Callable[[], None]]:
     """What appends the results of `lane` in the order of their ends, and what hands them to the sink at the end.
 
     The first execution begins at `now_ms`, each of the others when the one before has ended.

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import msgspec
 
 from express.engine.effects import Finish
-from express.ports import Event, Headers, Partition
+from express.ports import ConsumedRecord, Headers, Partition
 from express.record_format import encode_headers, sized, varint
 from express.runtime.records.headers import Carrier
 
@@ -72,7 +72,7 @@ HEX_BITS = 12
 HEX = tuple(b"%03x" % number for number in range(1 << HEX_BITS))
 
 
-class Shared(NamedTuple):
+class SharedHeaders(NamedTuple):
     """What the encoded headers of results have in common whose offsets differ in their last digits only.
 
     An offset's headers are `front`, its last digits, `middle`, its last hexadecimal digits (HEX), `back`, and its
@@ -119,7 +119,7 @@ class Naming:
         """The execution ARN of the record at `offset`."""
         return f"{self._arn_head}{offset}:{self._uuid_head}{offset & _UUID_BITS:012x}"
 
-    def succeeded(self, offset: int, started_ms: int, stopped_ms: int, billed: tuple[int, int]) -> Shared:
+    def succeeded(self, offset: int, started_ms: int, stopped_ms: int, billed: tuple[int, int]) -> SharedHeaders:
         """What the encoded headers of results at `offset` and above share: the same headers as `result_headers`."""
         digits = len(str(offset))
         try:
@@ -128,7 +128,7 @@ class Naming:
             front, uuid, status, stop, rest = self._frames[digits, billed] = self._frame(offset, billed)
         leading = b"%d" % (offset // 1000) if offset >= 1000 else b""
         times = sized(b"%d" % started_ms), sized(b"%d" % stopped_ms)
-        return Shared(
+        return SharedHeaders(
             PADDED if offset >= 1000 else PLAIN,
             front + leading,
             uuid + b"%09x" % ((offset & _UUID_BITS) >> HEX_BITS),
@@ -177,7 +177,7 @@ class Naming:
         return headers
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Why a record becomes a dead letter. `stage` and `disposition` as in reliability.md §1.4."""
 
     stage: str
@@ -190,7 +190,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def dead_letter_headers(
-    partition: Partition, record: Event, letter: Letter, *, truncated: bool = False
+    partition: Partition, record: ConsumedRecord, letter: DeadLetter, *, truncated: bool = False
 ) -> list[tuple[str, bytes]]:
     """The headers of the original, then ours. `truncated`: ours and the trace; the value is not that of the record."""
     own = {

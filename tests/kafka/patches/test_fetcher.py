@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from express.kafka.patches import fetcher
 from express.kafka.patches.decompress import TooLarge, unpacked
-from express.kafka.patches.fetcher import Doubts, Fetched, Records, consumer_class
+from express.kafka.patches.fetcher import CheckedRecords, ChecksumDoubts, FetchedBatches, consumer_class
 from express.kafka.patches.record_batch import COMPRESS, WireBatch
 from express.kafka.patches.unreadable import GIVEN_UP, HEADER
 from express.ports import Unreadable
@@ -64,9 +64,11 @@ def marker(base: int, producer_id: int, *, commit: bool) -> bytes:
     return edited(struct.pack(">q", base) + bytes(made._build())[8:], attributes=0x30)
 
 
-def records_of(data: bytes, start: int = 0, aborted: Any = (), limit: int = 1 << 26, isolation: int = 1) -> Records:
-    kind = type("Records", (Records,), {"doubts": Doubts(), "limit": limit})
-    made: Records = kind(TP, Fetched(data), aborted, start, None, None, True, isolation)
+def records_of(
+    data: bytes, start: int = 0, aborted: Any = (), limit: int = 1 << 26, isolation: int = 1
+) -> CheckedRecords:
+    kind = type("Records", (CheckedRecords,), {"doubts": ChecksumDoubts(), "limit": limit})
+    made: CheckedRecords = kind(TP, FetchedBatches(data), aborted, start, None, None, True, isolation)
     return made
 
 
@@ -129,8 +131,8 @@ def test_a_batch_that_is_cut_off_comes_with_the_next_fetch() -> None:
     whole, half = batch(0, b"a", b"b"), batch(2, b"c")[:-1]
 
     assert [r.offset for r in read(whole + half)] == [0, 1]
-    assert not Fetched(half).has_next()
-    assert Fetched(half).size_in_bytes() == len(half)
+    assert not FetchedBatches(half).has_next()
+    assert FetchedBatches(half).size_in_bytes() == len(half)
 
 
 @pytest.mark.parametrize("codec", COMPRESSED)
@@ -216,7 +218,7 @@ def test_a_wrong_checksum_is_fetched_once_more() -> None:
 
     with pytest.raises(CorruptRecordException):
         records.take(10)
-    again = type(records)(TP, Fetched(wrong + batch(2, b"fine")), [], 0, None, None, True, 1)
+    again = type(records)(TP, FetchedBatches(wrong + batch(2, b"fine")), [], 0, None, None, True, 1)
     found = again.take(10)
 
     assert [type(r) is Unreadable for r in found] == [True, True, False]
@@ -230,7 +232,7 @@ def test_several_wrong_checksums_of_a_partition_are_given_up_in_turn() -> None:
     doubts = 0
     while doubts < 10:
         try:
-            found = kind(TP, Fetched(log), [], 0, None, None, True, 1).take(10)
+            found = kind(TP, FetchedBatches(log), [], 0, None, None, True, 1).take(10)
             break
         except CorruptRecordException:
             doubts += 1
@@ -247,7 +249,7 @@ def test_counts_of_a_wrong_batch_are_not_trusted() -> None:
     with pytest.raises(CorruptRecordException):
         records.take(10)
 
-    found = type(records)(TP, Fetched(bytes(wrong)), [], 0, None, None, True, 1).take(10)
+    found = type(records)(TP, FetchedBatches(bytes(wrong)), [], 0, None, None, True, 1).take(10)
 
     assert [r.offset for r in found] == [0]
 
@@ -268,10 +270,10 @@ async def test_other_versions_and_clients_are_left_alone(monkeypatch: pytest.Mon
     class Other:
         pass
 
-    assert consumer_class(Other, Doubts()) is Other
-    assert consumer_class(AIOKafkaConsumer, Doubts()) is not AIOKafkaConsumer
+    assert consumer_class(Other, ChecksumDoubts()) is Other
+    assert consumer_class(AIOKafkaConsumer, ChecksumDoubts()) is not AIOKafkaConsumer
     monkeypatch.setattr(aiokafka, "__version__", "0.15.0")
-    assert consumer_class(AIOKafkaConsumer, Doubts()) is AIOKafkaConsumer
+    assert consumer_class(AIOKafkaConsumer, ChecksumDoubts()) is AIOKafkaConsumer
 
 
 @pytest.mark.parametrize("tested", [fetcher.TESTED, ("none",)], ids=["ours", "documented"])

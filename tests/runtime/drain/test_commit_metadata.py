@@ -8,19 +8,26 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from express.runtime.drain.commit_metadata import IN_FLIGHT_LIMIT, METADATA_LIMIT, SPAN_LIMIT, OffsetMap, decode, encode
+from express.runtime.drain.commit_metadata import (
+    IN_FLIGHT_LIMIT,
+    METADATA_LIMIT,
+    SPAN_LIMIT,
+    CommitMetadata,
+    decode,
+    encode,
+)
 
 
 @st.composite
-def maps(draw: st.DrawFn) -> tuple[int, OffsetMap]:
+def maps(draw: st.DrawFn) -> tuple[int, CommitMetadata]:
     frontier = draw(st.integers(0, 1 << 62))
     span = draw(st.integers(1, SPAN_LIMIT - 1))
     above = draw(st.sets(st.integers(1, span - 1), max_size=IN_FLIGHT_LIMIT - 1)) if span > 1 else set()
-    return frontier, OffsetMap(frontier + span, (frontier, *(frontier + gap for gap in sorted(above))))
+    return frontier, CommitMetadata(frontier + span, (frontier, *(frontier + gap for gap in sorted(above))))
 
 
 @given(maps())
-def test_a_map_comes_back_as_it_was(case: tuple[int, OffsetMap]) -> None:
+def test_a_map_comes_back_as_it_was(case: tuple[int, CommitMetadata]) -> None:
     """decode(encode(x)) = x for every map within the limits, and its text fits a commit."""
     frontier, found = case
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from express.engine import About
 from express.engine.effects import Finish
 from express.errors import StatesError
-from express.runtime.executor.eager_task import Stepped, Stepper
+from express.runtime.executor.eager_task import EagerTask, EagerTasks
 from express.runtime.executor.executor import Executor
 from tests.engine.scripts import program, task
 from tests.runtime.executor.test_executor import Call, finished
@@ -28,12 +28,12 @@ Handler = Callable[[], Awaitable[Any]]
 
 def begun(coro: Any, name: str) -> Any:
     """Begin a coroutine on the running loop."""
-    return Stepper(asyncio.get_running_loop()).begin(coro, name)
+    return EagerTasks(asyncio.get_running_loop()).begin(coro, name)
 
 
 async def end(answer: Any) -> Any:
     """What a begun coroutine comes to."""
-    return await answer.ending() if isinstance(answer, Stepped) else answer
+    return await answer.ending() if isinstance(answer, EagerTask) else answer
 
 
 async def whole(handler: Handler) -> Any:
@@ -129,7 +129,7 @@ def test_its_first_step_is_taken_at_once() -> None:
 
     async def main() -> None:
         current = begun(handler(), "Call")
-        assert isinstance(current, Stepped)
+        assert isinstance(current, EagerTask)
         assert (current.done(), current.get_name()) == (True, "Call")
         assert asyncio.current_task() in asyncio.all_tasks()
 
@@ -164,7 +164,7 @@ def test_who_yields_gives_way_to_all_that_is_due() -> None:
         seen.append(name)
 
     async def main() -> None:
-        stepper = Stepper(asyncio.get_running_loop())
+        stepper = EagerTasks(asyncio.get_running_loop())
         begins = [stepper.begin(handler(name), "Call") for name in "abc"]
         await asyncio.gather(*(one.ending() for one in begins))
         assert seen == ["due to a", "due to b", "due to c", "a", "b", "c"]
@@ -185,7 +185,7 @@ def test_who_yields_is_stepped_once_in_a_turn() -> None:
             await asyncio.sleep(0)
 
     async def main() -> None:
-        stepper = Stepper(asyncio.get_running_loop())
+        stepper = EagerTasks(asyncio.get_running_loop())
         begins = [stepper.begin(handler(n), "Call") for n in range(3)]
         turns = 0
         while not all(one.done() for one in begins):
@@ -205,14 +205,14 @@ def test_what_goes_wrong_with_one_leaves_the_others() -> None:
     async def handler() -> None:
         await asyncio.sleep(0)
 
-    def tell(stepped: Stepped) -> None:
+    def tell(stepped: EagerTask) -> None:
         told.append(stepped)
         raise RuntimeError("ours")
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: heard.append(context["exception"]))
-        stepper = Stepper(loop, tell)
+        stepper = EagerTasks(loop, tell)
         begins = [stepper.begin(handler(), "Call") for _ in range(3)]
         for one in begins:
             one.run = "somebody's"

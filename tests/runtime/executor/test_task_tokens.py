@@ -8,7 +8,7 @@ import secrets
 
 import pytest
 
-from express.runtime.executor.task_tokens import Expired, Forged, TaskTokens, subject_digest
+from express.runtime.executor.task_tokens import ExpiredToken, ForgedToken, TaskTokens, subject_digest
 
 KEY, OLD, FOREIGN = (bytes([number]) * 32 for number in (1, 2, 3))
 
@@ -25,7 +25,7 @@ class Wall:
 def refused(tokens: TaskTokens, token: str) -> bool:
     try:
         tokens.read(token)
-    except Forged:
+    except ForgedToken:
         return True
     return False
 
@@ -84,7 +84,7 @@ def test_tokens_expire() -> None:
     token = tokens.issue("s")
     wall.now += 61
 
-    with pytest.raises(Expired):
+    with pytest.raises(ExpiredToken):
         tokens.read(token)
 
 

@@ -15,7 +15,7 @@ from express.engine.effects import Finish
 from express.kafka.patches.record_batch import WireBatch
 from express.ports import Partition, Position, Record, Unreadable
 from express.record_format import encode_headers
-from express.runtime.drain.assignment import Lane
+from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.records.result_batch import writer
 from express.runtime.records.terminal_record import HEX, Naming
 from express.sinks.batches import Batches
@@ -188,7 +188,7 @@ def test_a_run_appends_what_a_record_at_a_time_does(
         block = None
 
     naming = Naming("arn:aws:states:us-east-1:123456789012:express:m:", Partition("in", 0))
-    lane = Lane(Partition("in", 0), naming, Position(0), 100)
+    lane = AssignedPartition(Partition("in", 0), naming, Position(0), 100)
     short, long = _Sink(limit), Long(limit)
     started = now = 1_700_000_000_000
     put, close = writer(lane, "out", short, now)

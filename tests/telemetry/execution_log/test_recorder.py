@@ -12,7 +12,7 @@ from express.engine.history import TRUNCATED
 from express.ports import MASK, Partition
 from express.telemetry.execution_log.events import SLICE_EVENTS
 from express.telemetry.execution_log.recorder import ExecutionLog, LogRule
-from express.telemetry.execution_samples import MOST_HISTORY, MOST_ROWS, SAMPLES, Kept
+from express.telemetry.execution_samples import MOST_HISTORY, MOST_ROWS, SAMPLES, ExecutionSamples
 from express.telemetry.observers import Several, together
 
 PLACE = Partition("t", 0)
@@ -81,7 +81,7 @@ def test_each_gets_what_it_would_have_got_alone() -> None:
 
 def test_the_share_that_is_recorded_follows_the_load() -> None:
     """It halves with each report while there are too many, to one in thousands, and comes back when it is quiet."""
-    kept = Kept(include_data=False)
+    kept = ExecutionSamples(include_data=False)
     for _ in range(12):
         for offset in range(2 * SAMPLES + 1):
             kept.ended(ABOUT, Finish("SUCCEEDED", 1), 0.001, recorded(), PLACE, offset)
@@ -97,7 +97,7 @@ def test_the_share_that_is_recorded_follows_the_load() -> None:
 
 def test_rows_are_bounded() -> None:
     """However many fail between two reports, and no data is in them unless it is wanted."""
-    kept = Kept(include_data=False)
+    kept = ExecutionSamples(include_data=False)
     for offset in range(1_000):
         kept.ended(ABOUT, FAILED, 0.001, recorded(), PLACE, offset)
 
@@ -153,7 +153,7 @@ def test_what_is_left_of_long_logs_is_written_at_the_end() -> None:
 
 def test_a_row_of_a_long_history_is_cut() -> None:
     """A worker shows its first events and the last one within 1 MiB, and how many are missing."""
-    kept = Kept(include_data=True)
+    kept = ExecutionSamples(include_data=True)
     kept.ended(ABOUT, Finish("SUCCEEDED", 1), 0.5, long_history(2_000, "x" * 2_000), PLACE, 1)
     [row] = kept.take()
     *first, gap, last = json.loads(row.history)
@@ -167,7 +167,7 @@ def test_a_row_of_a_long_history_is_cut() -> None:
 
 def test_a_row_of_a_truncated_history_counts_both() -> None:
     """What was never recorded and what there is no room for are one number."""
-    kept = Kept(include_data=True)
+    kept = ExecutionSamples(include_data=True)
     kept.ended(ABOUT, Finish("SUCCEEDED", 1), 0.5, long_history(40_000, "x" * 100), PLACE, 1)
     [row] = kept.take()
     *first, gap, last = json.loads(row.history)
