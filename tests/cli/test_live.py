@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 
 from express.cli import top
-from express.cli.bench.command import live as bench_live
+from express.cli.bench import live as bench_live
 from express.cli.columns import fitting
 from express.cli.live import FRAMES_PER_SECOND, Sampler, line, table
 from express.config import Config

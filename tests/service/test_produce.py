@@ -186,7 +186,7 @@ async def test_a_constant_topic_is_judged_when_compiled(devbroker_process: str, 
 
 
 async def test_a_missing_topic_is_told_before_anything_starts(address: str, tmp_path: Path) -> None:
-    """A service whose `kafka.patches.produce` lists a topic that is not there does not start: the error names both."""
+    """A service whose `kafka.produce` lists a topic that is not there does not start: the error names both."""
     lab, audit = await lab_of(address, tmp_path)
     with pytest.raises(ConfigError, match=rf"kafka\.produce: there is no topic {audit}s: create it"):
         async with lab.service(1, f'kafka.produce=["{audit}", "{audit}s"]'):

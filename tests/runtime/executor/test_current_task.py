@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from express.runtime.executor.executor import current_task as current
-from express.runtime.executor.executor import eager_task as stepped
+from express.runtime.executor import current_task, eager_task
 
 
 def test_without_the_table_the_functions_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where asyncio keeps its table to itself, handlers have a current task all the same, and so has who began them."""
-    monkeypatch.setattr(stepped, "CURRENT", current.Swapping())
+    monkeypatch.setattr(eager_task, "CURRENT", current_task.SwappedTasks())
     seen: list[Any] = []
 
     async def handler() -> None:
@@ -23,7 +22,7 @@ def test_without_the_table_the_functions_do_the_same(monkeypatch: pytest.MonkeyP
 
     async def main() -> None:
         outer = asyncio.current_task()
-        one = stepped.Stepper(asyncio.get_running_loop()).begin(handler(), "Call")
+        one = eager_task.EagerTasks(asyncio.get_running_loop()).begin(handler(), "Call")
         assert asyncio.current_task() is outer
         await one.ending()
         assert asyncio.current_task() is outer
