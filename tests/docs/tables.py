@@ -9,6 +9,7 @@ from pathlib import Path
 import express.docs
 from express.config.schema import sections, table
 from express.telemetry import metrics
+from tests.docs.cli_reference import reference
 
 PAGES = Path(express.docs.__file__).parent
 _MARKED = re.compile(r"<!-- table: ([\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -21,6 +22,7 @@ def _maker(section: str) -> Callable[[], str]:
 MAKERS: dict[str, Callable[[], str]] = {
     **{section: _maker(section) for section in sections()},
     "metric-families": metrics.table,
+    "commands": reference,
 }
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+import express.cli
 from express.cli import COMMANDS
 from express.config import load
 from express.config.schema import MEANINGS, keys, sections
 from express.docs.samples import shipped
+from tests.docs.cli_reference import commands
 from tests.docs.tables import PAGES, filled, marked
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,16 @@ def test_every_key_is_described() -> None:
     """Each configuration key has its meaning, none is described that is not there, and the page has all sections."""
     assert {key.name for key in keys()} == set(MEANINGS)
     assert marked((PAGES / "configuration.md").read_text(encoding="utf-8")) == sections()
+
+
+def test_every_command_and_exit_code_is_listed() -> None:
+    """The reference has a heading for each command, and a row for each exit code."""
+    text = (PAGES / "cli.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^## (express .*)$", text, re.MULTILINE) == sorted(commands())
+    assert set(COMMANDS) == {name.split()[1] for name in commands()}
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert documented == {code for name, code in vars(express.cli).items() if name.startswith("EXIT_")}
 
 
 @pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
