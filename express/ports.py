@@ -16,7 +16,7 @@ from express.errors import StatesError
 from express.record_format import HeaderBlock
 from express.values import JSON
 
-Headers: TypeAlias = Sequence[tuple[str, bytes]] | HeaderBlock
+Headers: TypeAlias = Sequence[tuple[str, bytes | None]] | HeaderBlock
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
     timestamp_type: int = 0
 
 

@@ -11,7 +11,7 @@ succeeds when every in-sync replica has the record; a replay writes it again, wi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -105,7 +105,7 @@ class KafkaProduce:
         topic = given["Topic"]
         if topic not in self._allowed:
             raise StatesError(NOT_ALLOWED, f"The configuration does not allow the topic {topic!r} (kafka.produce)")
-        headers = [(name, value.encode()) for name, value in (given.get("Headers") or {}).items()]
+        headers = list(_headers(given.get("Headers") or {}))
         headers += [
             (EXECUTION_ARN, context.execution_arn.encode()),
             (IDEMPOTENCY_KEY, idempotency_key(task, context).encode()),
@@ -144,12 +144,27 @@ def _problems(given: dict[str, JSON]) -> Any:
 def _header_problems(headers: JSON) -> Any:
     if headers is None:
         return
-    if type(headers) is not dict or any(type(value) is not str for value in headers.values()):
-        yield "The value for the field 'Headers' must be an OBJECT of STRINGs"
-    elif any(name.startswith(("express.", "__express.")) for name in headers):
+    if type(headers) is not dict or not all(map(_is_header, headers.values())):
+        yield "The value for the field 'Headers' must be an OBJECT of STRINGs, or of ARRAYs of STRINGs"
+        return
+    found = list(_headers(headers))
+    if any(name.startswith(("express.", "__express.")) for name in headers):
         yield "The field 'Headers' has names that begin with express., which are ours"
-    elif len(headers) > MOST_HEADERS or sum(len(n) + len(v) for n, v in headers.items()) > HEADER_BYTES:
-        yield f"The field 'Headers' has more than {MOST_HEADERS} headers or {HEADER_BYTES} characters"
+    elif len(found) > MOST_HEADERS or sum(len(name) + len(value or b"") for name, value in found) > HEADER_BYTES:
+        yield f"The field 'Headers' has more than {MOST_HEADERS} headers or {HEADER_BYTES} bytes"
+
+
+def _is_header(value: JSON) -> bool:
+    """Whether `value` is that of a header, or of several with one name; null is a header without a value."""
+    return all(one is None or type(one) is str for one in (value if type(value) is list else [value]))
+
+
+def _headers(given: dict[str, JSON]) -> Iterator[tuple[str, bytes | None]]:
+    """The headers of a record, those of one name in their order."""
+    for name, value in given.items():
+        text = name.encode("utf-8", "backslashreplace").decode()
+        for one in value if type(value) is list else [value]:
+            yield text, None if one is None else one.encode("utf-8", "backslashreplace")
 
 
 def _bytes(value: JSON) -> bytes | None:

@@ -64,7 +64,7 @@ class ResultReader:
         found = []
         for records in polled.values():
             for record in records:
-                terminal = terminal_of(dict(record.headers))
+                terminal = terminal_of({name: value or b"" for name, value in record.headers})
                 if terminal is not None:
                     found.append(terminal)
         return found
@@ -77,7 +77,7 @@ def terminal_of(headers: dict[str, bytes]) -> TerminalRecord | None:
     True
     """
     try:
-        if "express.status" in headers:
+        if f"{_ERRORS}offset" not in headers and "express.status" in headers:
             return TerminalRecord(
                 headers["express.source-topic"].decode(),
                 int(headers["express.source-partition"]),

@@ -73,7 +73,7 @@ def count_known(producer: AIOKafkaProducer, topic: str) -> int:
 
 def check_fits(record: Outgoing, limits: Limits) -> None:
     """Raise SinkError for a record that is larger than its topic takes."""
-    headers = sum(10 + len(name.encode()) + len(value) for name, value in record.headers)
+    headers = sum(10 + len(name.encode()) + len(value or b"") for name, value in record.headers)
     size, most = 64 + len(record.key or b"") + len(record.value or b"") + headers, limits.record(record.topic)
     if size > most:
         raise SinkError(f"a record of {size} bytes does not fit into {record.topic}, which takes {most}")

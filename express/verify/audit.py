@@ -21,7 +21,7 @@ from typing import Literal
 
 import msgspec
 
-from express.ports import ConsumedRecord, Partition, Position
+from express.ports import ConsumedRecord, Headers, Partition, Position
 
 RESULT = ("express.source-topic", "express.source-partition", "express.source-offset")
 DEAD_LETTER = ("__express.errors.topic", "__express.errors.partition", "__express.errors.offset")
@@ -142,7 +142,7 @@ class Audit:
     def add_output(self, records: Iterable[ConsumedRecord]) -> None:
         """Records of the output and dead-letter topics, in the order of each partition."""
         for record in records:
-            headers = dict(record.headers)
+            headers = by_name(record.headers)
             found = origin(headers)
             source = self._inputs.get(found[0]) if found else None
             if found is None or source is None:
@@ -259,9 +259,14 @@ def origin(headers: Mapping[str, bytes]) -> tuple[Partition, int] | None:
         return None
 
 
+def by_name(headers: Headers) -> dict[str, bytes]:
+    """The last header of each name; one without a value is empty."""
+    return {name: value or b"" for name, value in headers}
+
+
 def is_result(headers: Mapping[str, bytes]) -> bool:
-    """Whether a terminal record with these headers is a result; a dead letter otherwise."""
-    return RESULT[2] in headers
+    """Whether a terminal record with these headers is a result; else a dead letter, which a result becomes, too."""
+    return RESULT[2] in headers and DEAD_LETTER[2] not in headers
 
 
 def _is_same(source: _Input, place: int, record: ConsumedRecord, headers: Mapping[str, bytes]) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from express.kafka.survey import Range, Survey
 from express.ports import ConsumedRecord, Partition
-from express.verify.audit import origin
+from express.verify.audit import by_name, is_result, origin
 
 STATUS = "express.status"
 STARTED, STOPPED = "express.start-time", "express.stop-time"
@@ -59,9 +59,9 @@ class _Counting:
     def add(self, records: Iterable[ConsumedRecord]) -> None:
         """Take records of the output and dead-letter topics."""
         for record in records:
-            headers = dict(record.headers)
+            headers = by_name(record.headers)
             self._mark(headers)
-            if STATUS in headers:
+            if is_result(headers):
                 self._statuses[headers[STATUS].decode()] += 1
                 self._note_times(headers)
             else:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
 
 from express.asl.resources import parse_resource
 from express.engine.effects import StartTask
+from express.errors import StatesError
 from express.integrations.kafka_produce import KafkaProduce
 from express.ports import Outgoing, Partition, Placed, TaskContext
 from express.values import JSON
@@ -22,6 +26,50 @@ class Shelf:
     async def produce(self, record: Outgoing) -> Placed:
         self.records.append(record)
         return Placed(Partition(record.topic, 0), 0, 1.0)
+
+
+def sent(request: JSON, trace: tuple[str, str] | None = None) -> Outgoing:
+    """The record that a request makes."""
+    shelf = Shelf()
+    task = StartTask(1, parse_resource("arn:express:kafka:::produce"), request, "S", "S#1")
+    asyncio.run(shelf_of(shelf, task, trace))
+    return shelf.records[0]
+
+
+async def shelf_of(shelf: Shelf, task: StartTask, trace: tuple[str, str] | None) -> None:
+    await KafkaProduce(["audit"], shelf, None).start(task, TaskContext("arn:e", "m", 1e12, trace))  # type: ignore[misc]
+
+
+def test_a_list_of_headers_is_several_of_one_name() -> None:
+    """As the envelope `record` gives them, so that what came in can go out; null is a header without a value."""
+    request = {"Topic": "audit", "Value": 1, "Headers": {"a": ["1", None, "1"], "b": "2", "c": [], "d": None}}
+
+    assert list(sent(request).headers)[:-2] == [("a", b"1"), ("a", None), ("a", b"1"), ("b", b"2"), ("d", None)]
+
+
+def test_text_that_is_no_unicode_does_no_harm() -> None:
+    """A lone surrogate in name or value is written as its escape."""
+    request = {"Topic": "audit", "Value": 1, "Headers": {"a\ud800": "b\ud800"}}
+
+    assert next(iter(sent(request).headers)) == ("a\\ud800", b"b\\ud800")
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [
+        ({"a": 1}, "must be an OBJECT of STRINGs, or of ARRAYs of STRINGs"),
+        ({"a": ["1", 2]}, "must be an OBJECT of STRINGs, or of ARRAYs of STRINGs"),
+        ({"a": [["1"]]}, "must be an OBJECT of STRINGs, or of ARRAYs of STRINGs"),
+        ({"a": ["x"] * 65}, "more than 64 headers or 32768 bytes"),
+        ({"a": ["x" * 16_384] * 2}, "more than 64 headers or 32768 bytes"),
+        ({"a": "ü" * 16_384}, "more than 64 headers or 32768 bytes"),
+        ({"express.x": ["1"]}, "names that begin with express."),
+    ],
+)
+def test_headers_that_are_none_are_refused(headers: JSON, problem: str) -> None:
+    """By their type, their number or their bytes, lists counted by what is in them."""
+    with pytest.raises(StatesError, match=re.escape(problem)):
+        sent({"Topic": "audit", "Value": 1, "Headers": headers})
 
 
 @pytest.mark.parametrize(

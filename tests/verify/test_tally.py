@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiokafka import AIOKafkaProducer
 
 from express.kafka.topics import create_topics, ends
+from express.load.result_reader import DEAD_LETTER, terminal_of
 from express.ports import Partition
 from express.verify.tally import Tally, tally
 
@@ -53,6 +54,25 @@ async def test_every_offset_is_accounted_for(devbroker: str) -> None:
         last_ms=1599,
     )
     assert found.missing == 2
+
+
+async def test_the_dead_letter_of_a_result_is_a_dead_letter(devbroker: str) -> None:
+    """A record that was a result of another pipeline has its headers still; ours say what it is. Nulls do no harm."""
+    properties = {"bootstrap_servers": devbroker}
+    await create_topics(properties, ["dead"], 1)
+    producer = AIOKafkaProducer(**properties)
+    await producer.start()
+    await producer.send_and_wait("dead", b"{no", headers=[*result(9, topic="other"), *dead_letter(0)])
+    await producer.send_and_wait("dead", b"{no", headers=[("express.source-topic", None), ("express.status", None)])
+    await producer.stop()
+    found = await tally(properties, {INPUT: (0, 1)}, {Partition("dead", 0): (0, 2)})
+    terminal = terminal_of(
+        dict([*result(9, topic="other"), *dead_letter(0), ("__express.errors.disposition", b"POISON")])
+    )
+
+    assert (found.found, found.dead_letters, found.strangers, found.statuses) == (1, 2, 1, {})
+    assert terminal is not None
+    assert (terminal.topic, terminal.offset, terminal.status) == ("in", 0, DEAD_LETTER)
 
 
 async def test_ranges_leave_out_earlier_runs(devbroker: str) -> None:

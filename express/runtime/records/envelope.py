@@ -23,6 +23,7 @@ from express.runtime.drain.pipeline import Envelope
 from express.runtime.records.cloudevents import read_event
 from express.runtime.records.headers import HEADER_LIMIT, HEADERS_BYTES
 from express.runtime.records.json_input import OVERSIZE, Rejected, admit
+from express.runtime.records.terminal_record import without_letter
 from express.values import JSON, dumps
 
 Open: TypeAlias = Callable[[Partition, ConsumedRecord], tuple[JSON, bytes]]
@@ -58,16 +59,7 @@ def opener(envelope: Envelope, limit: int, bootstrap_servers: str = "") -> Open:
 def record_envelope(partition: Partition, record: ConsumedRecord, limit: int) -> dict[str, JSON]:
     """A whole record. What is no text stands in a member of its own, in Base64; a tombstone has the value null."""
     check_headers(record.headers)
-    texts: dict[str, JSON] = {}
-    binaries: dict[str, JSON] = {}
-    for name, content in record.headers:
-        texts.pop(name, None)
-        binaries.pop(name, None)
-        text = _text(content)
-        if content is not None and text is None:
-            binaries[name] = _base64(content)
-        else:
-            texts[name] = text
+    texts, binaries = header_members(record.headers)
     key, key_text = record.key, _text(record.key)
     envelope: dict[str, JSON] = {
         "topic": partition.topic,
@@ -84,6 +76,27 @@ def record_envelope(partition: Partition, record: ConsumedRecord, limit: int) ->
     if binaries:
         envelope["headersBase64"] = binaries
     return envelope
+
+
+def header_members(headers: Headers) -> tuple[dict[str, JSON], dict[str, JSON]]:
+    """Headers by name: those that are text, and in Base64 those that are not. Several of one name are an array.
+
+    >>> header_members([("a", b"1"), ("b", b"x"), ("b", None), ("c", bytes([255]))])
+    ({'a': '1', 'b': ['x', None]}, {'c': '/w=='})
+    """
+    found: dict[str, list[bytes | None]] = {}
+    for name, content in headers:
+        found.setdefault(name, []).append(content)
+    texts: dict[str, JSON] = {}
+    binaries: dict[str, JSON] = {}
+    for name, contents in found.items():
+        values: list[JSON] = [_text(content) for content in contents]
+        members = texts
+        if any(value is None and content is not None for value, content in zip(values, contents, strict=True)):
+            members = binaries
+            values = [None if content is None else _base64(content) for content in contents]
+        members[name] = values[0] if len(values) == 1 else values
+    return texts, binaries
 
 
 def pipes_event(partition: Partition, record: ConsumedRecord, bootstrap_servers: str) -> dict[str, JSON]:
@@ -107,14 +120,21 @@ def pipes_event(partition: Partition, record: ConsumedRecord, bootstrap_servers:
 
 
 def check_headers(headers: Headers) -> None:
-    """Refuse more headers than an input may be made of."""
+    """Refuse more headers than an input may be made of, beside those of a dead letter that was written back."""
+    size = _header_bytes(headers)
+    if len(headers) > HEADER_LIMIT or size > HEADERS_BYTES:
+        headers = without_letter(headers)
+        size = _header_bytes(headers)
     if len(headers) > HEADER_LIMIT:
         cause = f"The record has {len(headers)} headers; the limit is {HEADER_LIMIT}."
         raise Rejected(OVERSIZE, DATA_LIMIT_EXCEEDED, cause)
-    size = sum(len(name) + len(content or b"") for name, content in headers)
     if size > HEADERS_BYTES:
         cause = f"The headers of the record have {size} bytes; the limit is {HEADERS_BYTES}."
         raise Rejected(OVERSIZE, DATA_LIMIT_EXCEEDED, cause)
+
+
+def _header_bytes(headers: Headers) -> int:
+    return sum(len(name) + len(content or b"") for name, content in headers)
 
 
 def _fitting(data: JSON, limit: int) -> tuple[JSON, bytes]:

@@ -16,7 +16,6 @@ from express.runtime.records.json_input import OVERSIZE
 from express.runtime.records.terminal_record import (
     ERRORS,
     EXECUTION_ARN,
-    HEADERS_TRUNCATED,
     SOURCE_OFFSET,
     SOURCE_PARTITION,
     SOURCE_TOPIC,
@@ -47,21 +46,22 @@ class Refusals:
 
     def replace(self, refused: Refused) -> Outgoing:
         """The record that is written instead. Raises PipelineStopped where there is none."""
-        headers = dict(refused.headers)
+        headers = {name: value or b"" for name, value in refused.headers}
         origin, offset = _origin(headers)
         if origin is None:
             raise PipelineStopped(f"{self._said(refused, 'a record that a task has produced')}")
         where = f"{origin.topic} {origin.number} at offset {offset}"
         self._counters.refused += 1
-        if SOURCE_OFFSET in headers:
+        if f"{ERRORS}offset" not in headers and SOURCE_OFFSET in headers:
             log.warning("%s; it becomes a dead letter", self._said(refused, f"the result of {where}"))
             self._counters.unwritable += 1
             return self._letter(refused, headers, origin, offset)
         said = self._said(refused, f"the dead letter of {where}")
-        if HEADERS_TRUNCATED in headers:
+        cut = self._cut(refused, origin)
+        if (cut.key, cut.value, list(cut.headers)) == (refused.key, refused.value, list(refused.headers)):
             raise PipelineStopped(f"{said}, and there is nothing left to leave out")
         log.warning("%s; it is cut", said)
-        return self._cut(refused, headers, origin)
+        return cut
 
     def _letter(self, refused: Refused, headers: dict[str, bytes], origin: Partition, offset: int) -> Outgoing:
         large = refused.error in TOO_LARGE
@@ -81,7 +81,7 @@ class Refusals:
         topic = self._pipeline.dead_letters
         return Outgoing(topic=topic, key=refused.key, value=None, headers=made, origin=origin)
 
-    def _cut(self, refused: Refused, headers: dict[str, bytes], origin: Partition) -> Outgoing:
+    def _cut(self, refused: Refused, origin: Partition) -> Outgoing:
         key, made = refused.key, list(refused.headers)
         if refused.value is not None:
             made = without_value(made, refused.value)

@@ -18,11 +18,16 @@ left out, `__express.errors.value.truncated` says so, and `.value.bytes` and `.v
 headers stay. Where these alone are too large they go too, but for the trace and ours
 (`__express.errors.headers.truncated`, `.key.bytes`, `.key.sha256`). The coordinates lead to the original.
 
+A dead letter that was written back to the input topic and fails again has one set of these headers, the newest, with
+`__express.errors.redrives`, how often that has happened, and `.first.topic`, `.first.partition` and `.first.offset`:
+the record it was at first. What says how large a value was that was left out stays.
+
 Both have `traceparent` and `tracestate` of their input; a result also has the headers that its pipeline copies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -52,6 +57,23 @@ VALUE_DIGEST = f"{ERRORS}value.sha256"
 HEADERS_TRUNCATED = f"{ERRORS}headers.truncated"
 KEY_BYTES = f"{ERRORS}key.bytes"
 KEY_DIGEST = f"{ERRORS}key.sha256"
+REDRIVES = f"{ERRORS}redrives"
+FIRST = f"{ERRORS}first."
+COORDINATES = ("topic", "partition", "offset")
+CUTS = (TRUNCATED, VALUE_BYTES, VALUE_DIGEST, HEADERS_TRUNCATED, KEY_BYTES, KEY_DIGEST)
+"""What says that a dead letter has less than its record had."""
+
+LETTER = frozenset(
+    {
+        *(ERRORS + name for name in ("topic", "partition", "offset", "timestamp", "stage", "disposition", "error")),
+        *(ERRORS + name for name in ("cause", "execution.arn", "statemachine.arn", "worker", "redrives")),
+        *(FIRST + name for name in COORDINATES),
+        *CUTS,
+    }
+)
+"""The names of all headers that a dead letter has beside those of its record."""
+
+MOST_REDRIVES = 10**9
 
 CAUSE_LIMIT = 1_024
 """Bytes of a cause that a header holds."""
@@ -191,8 +213,21 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 def dead_letter_headers(
     partition: Partition, record: ConsumedRecord, letter: DeadLetter, *, truncated: bool = False
-) -> list[tuple[str, bytes]]:
+) -> list[tuple[str, bytes | None]]:
     """The headers of the original, then ours. `truncated`: ours and the trace; the value is not that of the record."""
+    if truncated:
+        own = letter_headers(partition, record, letter)
+        return [(TRUNCATED, b"true"), *_TRACE(record.headers).headers, *own]
+    before = {name: value for name, value in record.headers if name.startswith(ERRORS)}
+    if not before:
+        return [*record.headers, *letter_headers(partition, record, letter)]
+    kept = [header for header in record.headers if header[0] not in before]
+    cuts = [(name, before[name]) for name in CUTS if name in before and record.value is None]
+    return [*kept, *letter_headers(partition, record, letter), *cuts, *_redriven(before)]
+
+
+def letter_headers(partition: Partition, record: ConsumedRecord, letter: DeadLetter) -> list[tuple[str, bytes]]:
+    """The headers that say why a record became a dead letter, and where it lies."""
     own = {
         "topic": partition.topic,
         "partition": str(partition.number),
@@ -206,29 +241,49 @@ def dead_letter_headers(
         "statemachine.arn": letter.state_machine_arn,
         "worker": letter.worker,
     }
-    headers = [(ERRORS + name, cut(value)) for name, value in own.items()]
-    if truncated:
-        return [(TRUNCATED, b"true"), *_TRACE(record.headers).headers, *headers]
-    return [*record.headers, *headers]
+    return [(ERRORS + name, cut(value)) for name, value in own.items()]
 
 
-def without_value(headers: Headers, value: bytes | None) -> list[tuple[str, bytes]]:
+def _redriven(before: Mapping[str, bytes | None]) -> list[tuple[str, bytes]]:
+    """What is kept of the headers that a dead letter had when it was written back: a count, and its first place."""
+    text = (before.get(REDRIVES) or b"0")[:20]
+    count = min(int(text), MOST_REDRIVES) if text.isdigit() else 0
+    headers = [(REDRIVES, b"%d" % (count + 1))]
+    for root in (FIRST, ERRORS):
+        first = [(FIRST + name, (before.get(root + name) or b"")[:CAUSE_LIMIT]) for name in COORDINATES]
+        if all(value for _, value in first):
+            return headers + first
+    return headers
+
+
+def without_value(headers: Headers, value: bytes | None) -> list[tuple[str, bytes | None]]:
     """The headers of a dead letter whose value is left out: they say how large it was, and its digest."""
-    kept = [header for header in headers if header[0] != TRUNCATED]
     if value is None:
-        return [*kept, (TRUNCATED, b"true")]
+        return [*(header for header in headers if header[0] != TRUNCATED), (TRUNCATED, b"true")]
+    kept = [header for header in headers if header[0] not in (TRUNCATED, VALUE_BYTES, VALUE_DIGEST)]
     size, digest = b"%d" % len(value), sha256(value).hexdigest().encode()
     return [*kept, (TRUNCATED, b"true"), (VALUE_BYTES, size), (VALUE_DIGEST, digest)]
 
 
-def without_headers(headers: Headers, key: bytes | None) -> list[tuple[str, bytes]]:
+def without_headers(headers: Headers, key: bytes | None) -> list[tuple[str, bytes | None]]:
     """The headers of a dead letter without key and without what its record had: ours, and the trace."""
-    own = [header for header in headers if header[0].startswith(ERRORS)]
-    last = dict(own)  # of a record that was a dead letter before, only what was said last
-    found = [*_TRACE(tuple(headers)).headers, *last.items(), (HEADERS_TRUNCATED, b"true")]
+    of_key = (KEY_BYTES, KEY_DIGEST) if key is not None else ()
+    own = [
+        header
+        for header in headers
+        if header[0].startswith(ERRORS) and header[0] != HEADERS_TRUNCATED and header[0] not in of_key
+    ]
+    found: list[tuple[str, bytes | None]] = [*_TRACE(tuple(headers)).headers, (HEADERS_TRUNCATED, b"true"), *own]
     if key is not None:
         found += [(KEY_BYTES, b"%d" % len(key)), (KEY_DIGEST, sha256(key).hexdigest().encode())]
     return found
+
+
+def without_letter(headers: Headers) -> list[tuple[str, bytes | None]]:
+    """The headers of a record without one of each name that dead letters have, unless it is larger than theirs are."""
+    named = (at for at, (name, value) in enumerate(headers) if name in LETTER and len(value or b"") <= CAUSE_LIMIT)
+    own = set({headers[at][0]: at for at in named}.values())
+    return [header for at, header in enumerate(headers) if at not in own]
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from express.ports import MASK, Partition, Position
+from express.ports import MASK, Partition, Position, Record
 from express.values import loads
 from tests.engine.scripts import program, task
 from tests.runtime.rig import Rig, header, offsets, seconds, until
@@ -120,6 +120,76 @@ def test_what_cannot_be_run_is_a_dead_letter(value: bytes | None, stage: str, di
         assert worker.counters.started == 1
 
     run_virtual(main())
+
+
+def redriven(letter: Record, value: bytes | None, **settings: Any) -> Record:
+    """The dead letter of a dead letter that was written back as it is, with `value`."""
+
+    async def main() -> Record:
+        rig = Rig(**settings)
+        rig.put({"n": 1})  # the record written back lies elsewhere than the first
+        rig.put(value, key=letter.key, headers=list(letter.headers), timestamp=letter.timestamp)
+        rig.worker()
+        await until(lambda: rig.dead)
+        await rig.stop()
+        return rig.dead[0]
+
+    return run_virtual(main())
+
+
+@pytest.mark.parametrize("envelope", ["value", "record"])
+def test_a_dead_letter_that_is_redriven_keeps_one_set_of_headers(envelope: str) -> None:
+    """However often it comes back: its record's headers, the newest set of ours, a count, and its first place."""
+    own = [(f"h{n % 59}", b"\x00%d" % n) for n in range(60)]
+    headers = [*own, *[("__express.errors.offset", b"%d" % n) for n in (7, 8, 9)], ("__express.errors.cause", b"old")]
+    letter = Record("dead", 0, 0, 5, b"k", b"{poison", tuple(headers))
+    names = set()
+    for count in range(1, 21):
+        letter = redriven(letter, letter.value, envelope=envelope)
+        assert (letter.key, letter.value, list(letter.headers[:60])) == (b"k", b"{poison", own)
+        ours = [name for name, _ in letter.headers[60:]]
+        assert len(ours) == len(set(ours))
+        assert all(name.startswith("__express.errors.") for name in ours)
+        assert header(letter, "__express.errors.redrives") == str(count)
+        assert header(letter, "__express.errors.offset") == "1"
+        assert header(letter, "__express.errors.disposition") == "POISON"  # never OVERSIZE by what we wrote ourselves
+        assert header(letter, "__express.errors.cause") != "old"
+        if count > 1:
+            names.add(tuple(ours))
+            assert header(letter, "__express.errors.first.offset") == "1"
+    assert len(names) == 1
+
+
+def test_a_redriven_dead_letter_still_says_what_was_left_out() -> None:
+    """Without its value it says how large that was, and where the record lay at first; with a new value no more."""
+    first = {"value.truncated": b"true", "value.bytes": b"999900", "value.sha256": b"ab"}
+    place = {"topic": b"in", "partition": b"3", "offset": b"17"}
+    headers = tuple((f"__express.errors.{name}", value) for name, value in {**place, **first}.items())
+    empty = Record("dead", 0, 0, 5, b"k", None, headers)
+    again = redriven(redriven(empty, None), None)
+
+    for name, value in first.items():
+        assert header(again, f"__express.errors.{name}") == value.decode()
+    for name, value in place.items():
+        assert header(again, f"__express.errors.first.{name}") == value.decode()
+    assert header(again, "__express.errors.offset") == "1"
+    assert header(again, "__express.errors.redrives") == "2"
+    mended = redriven(again, b"{poison")
+    assert not any(header(mended, f"__express.errors.{name}") for name in first)
+    assert header(mended, "__express.errors.redrives") == "3"
+    larger = redriven(again, b"x" * 999_900)
+    assert [value for name, value in larger.headers if name == "__express.errors.value.sha256"] == [
+        sha256(b"x" * 999_900).hexdigest().encode()
+    ]
+
+
+@pytest.mark.parametrize("count", [b"", None, b"x", b"-1", b"9" * 40, b"\xff"])
+def test_a_count_of_redrives_that_is_none_begins_anew(count: bytes | None) -> None:
+    """Whatever somebody wrote into that header, the next one is a number."""
+    letter = Record("dead", 0, 0, 5, b"k", b"{no", (("__express.errors.redrives", count),))
+    found = header(redriven(letter, letter.value), "__express.errors.redrives")
+
+    assert found == "1" or (count == b"9" * 40 and found == "1000000001")
 
 
 def test_a_dead_letter_too_large_for_its_topic_goes_without_value() -> None:

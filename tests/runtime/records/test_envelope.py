@@ -38,7 +38,7 @@ def test_a_record_has_all_there_is() -> None:
         "timestamp": 1_700_000_000_123,
         "timestampType": "CREATE_TIME",
         "key": "k",
-        "headers": {"a": "3", "b": "2"},
+        "headers": {"a": ["1", "3"], "b": "2"},
         "value": {"id": 7},
     }
     assert text == dumps(data)
@@ -49,7 +49,16 @@ def test_what_is_no_text_is_base64() -> None:
     data, _ = opener("record", 10_000)(AT, record(VALUE, b"\xff", ("a", b"\xfe"), ("b", b"x"), ("b", b"\xfd")))
 
     assert (data["key"], data["keyBase64"]) == (None, "/w==")
-    assert (data["headers"], data["headersBase64"]) == ({}, {"a": "/g==", "b": "/Q=="})
+    assert (data["headers"], data["headersBase64"]) == ({}, {"a": "/g==", "b": ["eA==", "/Q=="]})
+
+
+def test_headers_of_one_name_are_a_list() -> None:
+    """Each is there, in its order, also those without a value; a name stands in one of the two members, whole."""
+    several = ("a", b"1"), ("b", b"2"), ("a", None), ("c", b"\xff"), ("c", None), ("c", b"x"), ("a", b""), ("a", b"1")
+    data, _ = opener("record", 10_000)(AT, record(VALUE, None, *several))  # type: ignore[arg-type] # some have no value
+
+    assert data["headers"] == {"a": ["1", None, "", "1"], "b": "2"}
+    assert data["headersBase64"] == {"c": ["/w==", None, "eA=="]}
 
 
 def test_a_tombstone_is_a_record() -> None:
@@ -127,6 +136,18 @@ def test_headers_have_a_limit(envelope: str, headers: list[tuple[str, bytes]], c
     """No input is made of more than 64 headers or 32 KiB of them."""
     with pytest.raises(Rejected, match=re.escape(cause)):
         opener(envelope, 300_000)(AT, record(VALUE, None, *headers))  # type: ignore[arg-type] # both are
+
+
+@pytest.mark.parametrize("envelope", ["record", "pipes"])
+def test_what_a_dead_letter_says_does_not_count_when_it_is_written_back(envelope: str) -> None:
+    """Headers that a first try had room for have it in every further one; a second set counts like any header."""
+    own = ("topic", "partition", "offset", "timestamp", "stage", "disposition", "error", "cause", "redrives")
+    letter = [(f"__express.errors.{name}", b"x" * 1_000) for name in own]
+    most = [(f"h{n}", b"x" * 500) for n in range(64)]
+    opener(envelope, 300_000)(AT, record(VALUE, None, *most, *letter))  # type: ignore[arg-type] # both are
+    for more in (letter[:1], [("__express.errors.none", b"")], [("__express.errors.worker", b"x" * 5_000)]):
+        with pytest.raises(Rejected, match="headers"):
+            opener(envelope, 300_000)(AT, record(VALUE, None, *most, *letter, *more))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5) | st.none()), max_size=64), st.binary(max_size=9))
