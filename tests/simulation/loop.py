@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import itertools
 import random
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -81,6 +81,27 @@ class _Task(asyncio.Task[Any]):
         return self._number
 
 
+class _Handle(asyncio.Handle):
+    """A handle that asks nobody whether the loop is debugged: many are made in a run."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Any, arguments: Any, loop: SimLoop, context: Context | None) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, arguments
+        self._cancelled, self._repr, self._source_traceback = False, None, None
+
+
+class _Timer(asyncio.TimerHandle):
+    """The same of a timer."""
+
+    __slots__ = ()
+
+    def __init__(self, when: float, callback: Any, arguments: Any, loop: SimLoop, context: Context | None) -> None:
+        _Handle.__init__(self, callback, arguments, loop, context)  # type: ignore[arg-type]
+        self._when = when
+
+
 class _NoSelector:
     """BaseEventLoop asks for one when it is closed."""
 
@@ -92,7 +113,8 @@ class SimLoop(asyncio.BaseEventLoop):
     """The loop. `trace` is a number that is the same for the same seed and differs as soon as anything does."""
 
     _ready: Any
-    _scheduled: list[asyncio.TimerHandle]
+    _scheduled: list[tuple[float, int, _Timer]]
+    """By time, and then by number: tuples, because comparing handles is slow."""
 
     def __init__(self, seed: int, max_turns: int = 2_000_000) -> None:
         super().__init__()
@@ -107,6 +129,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.failures: list[str] = []
         """What nobody has caught."""
         self._numbers = itertools.count()
+        self._timers = itertools.count()
         self.set_exception_handler(self._failed)
 
     def time(self) -> float:
@@ -120,6 +143,18 @@ class SimLoop(asyncio.BaseEventLoop):
     def new_task(self, coroutine: Any, context: Context | None) -> asyncio.Task[Any]:
         """A task, for the task factory."""
         return _Task(next(self._numbers), coroutine, self, context)
+
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """As asyncio's, which looks at more."""
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        """As asyncio's, which looks at more."""
+        timer = _Timer(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, (when, next(self._timers), timer))
+        return timer
 
     def look(self) -> float:
         """The time as a program on a slow machine sees it: looking takes `tick`."""
@@ -136,16 +171,14 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         ready, scheduled = self._ready, self._scheduled
-        while scheduled and scheduled[0]._cancelled:
-            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
+        while scheduled and scheduled[0][2]._cancelled:
+            heapq.heappop(scheduled)
         if not ready and not self._stopping:  # type: ignore[attr-defined]
             if not scheduled:
                 raise Deadlock("everything waits and no timer is set")
-            self._now = max(self._now, scheduled[0].when()) + RESOLUTION
-        while scheduled and scheduled[0].when() <= self._now:
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False  # type: ignore[attr-defined]
-            ready.append(handle)
+            self._now = max(self._now, scheduled[0][0]) + RESOLUTION
+        while scheduled and scheduled[0][0] <= self._now:
+            ready.append(heapq.heappop(scheduled)[2])
         self.turns += 1
         if self.turns > self._max_turns:
             raise Endless("too many turns")
