@@ -23,6 +23,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 MACHINE = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
 ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:m"
@@ -89,7 +91,7 @@ def _over(buckets: dict[str, float]) -> str:
 
 def inside(place: Place) -> Inside:
     """Ask the server."""
-    with urllib.request.urlopen(f"{place.metrics}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"{place.metrics}/metrics", timeout=PATIENCE) as answer:
         text = answer.read().decode()
     found: dict[str, dict[str, float]] = {"event_loop_lag": {}, "gc_pause": {}}
     for name, bound, value in re.findall(r'^express_(\w+)_seconds_bucket{le="([^"]+)"} (\S+)$', text, re.MULTILINE):

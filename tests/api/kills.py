@@ -26,6 +26,7 @@ from typing import NamedTuple
 from express.devbroker import Broker
 from express.kafka.topics import ends
 from tests.kafka.clients import new_topic, read_all
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:m"
@@ -140,7 +141,7 @@ async def _trial(folder: Path, action: str, numbers: list[int], answered: list[i
     first = asyncio.Event()
     clients = [asyncio.create_task(server.client(action, numbers, answered, first)) for _ in range(CLIENTS)]
     try:
-        await asyncio.wait_for(first.wait(), 20)
+        await asyncio.wait_for(first.wait(), PATIENCE)
         await asyncio.sleep(chance.random() * KILL_WITHIN)
     finally:
         await server.kill()

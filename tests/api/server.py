@@ -16,6 +16,7 @@ from botocore.config import Config as ClientConfig
 
 from express.config import Api, Config, Function
 from express.service.api import ApiServer
+from tests.patience import PATIENCE
 
 FUNCTIONS = {name: Function(handler=f"tests.api.handlers:{name}") for name in ("echo", "fail", "wait")}
 ROLE = "arn:aws:iam::123456789012:role/r"
@@ -41,7 +42,7 @@ class Running:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(self.url, raw, {k: v for k, v in sent.items() if v is not None})
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -65,7 +66,7 @@ def serving(
     thread.start()
 
     def on_loop(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, loop).result(PATIENCE)
 
     async def make() -> ApiServer:
         server = ApiServer(settings, FUNCTIONS, config=config, mock=mock)

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from express.api.actions import ACTIONS
+from tests.patience import PATIENCE
 
 from .server import PREFIX, ROLE, Running, serving
 from .test_machines import create, definition
@@ -172,7 +173,7 @@ def browse(url: str, attacker: Attacker, profile: Path) -> list[tuple[str, int, 
     ]
     browser = subprocess.Popen([*command, "--remote-debugging-port=0"], stderr=subprocess.DEVNULL)
     try:
-        assert attacker.done.wait(25), "the page did not come to its end"
+        assert attacker.done.wait(PATIENCE), "the page did not come to its end"
     finally:
         browser.terminate()
         browser.wait()

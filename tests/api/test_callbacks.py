@@ -13,6 +13,7 @@ from express.compiler import compile_definition
 from express.engine import About
 from express.engine.effects import Finish
 from tests.api.server import PREFIX, Running, serving
+from tests.patience import PATIENCE
 
 WAITS = {
     "Type": "Task",
@@ -34,7 +35,7 @@ class Approval:
         self.token, self.ended = self._do(self._begin())
 
     def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     async def _begin(self) -> tuple[str, asyncio.Future[Finish]]:
         ended: asyncio.Future[Finish] = self._loop.create_future()

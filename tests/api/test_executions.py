@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 from . import handlers
 from .server import PREFIX, ROLE, Running, serving
 from .test_machines import create, definition, refusal, unique
@@ -25,7 +27,7 @@ def task(function: str, **fields: Any) -> str:
 
 def eventually(check: Callable[[], Any]) -> Any:
     """The first true answer of `check`."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not (found := check()):
         assert time.monotonic() < deadline, "it never came true"
         threading.Event().wait(0.01)

@@ -12,6 +12,7 @@ from express.config import Api
 from express.service.api import ApiServer
 from express.sinks.execution_log import LogTopic
 from tests.kafka.clients import new_topic, read_all
+from tests.patience import PATIENCE
 
 from .server import FUNCTIONS, ROLE
 from .test_machines import definition
@@ -57,7 +58,7 @@ async def test_a_broker_that_is_away_holds_nothing_up() -> None:
     for _ in range(20):
         topic.write(b'{"n": 1}\n', "arn")  # nine bytes: eleven fit
     assert topic.dropped == 9
-    await asyncio.wait_for(topic.stop(), 10)
+    await asyncio.wait_for(topic.stop(), PATIENCE)
 
     assert topic.dropped == 20
 

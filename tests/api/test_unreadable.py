@@ -13,6 +13,7 @@ import pytest
 
 from express.config import Api
 from express.config.model import Principal
+from tests.patience import PATIENCE
 
 from .server import Running, serving
 
@@ -46,7 +47,7 @@ def told(
         **headers,
     }
     lines = b"".join(b"%b: %b\r\n" % header for header in sent.items())
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, path, lines, body))
         answer = connection.makefile("rb")
         status = int(answer.readline().split()[1])

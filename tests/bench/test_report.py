@@ -15,6 +15,7 @@ import pytest
 from express.bench.report import html
 from express.bench.result import ReaderFigures, StateShare
 from tests.bench.samples import result_of, steady
+from tests.patience import PATIENCE
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--{{js}}"
 
@@ -90,7 +91,7 @@ def test_a_browser_draws_it(tmp_path: Path, pipeline: str | None, charts: int) -
         ],
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=PATIENCE,
         check=True,
     )
 

@@ -20,6 +20,7 @@ from express.bench.result import Result, schema
 from express.cli.bench.plan import _input
 from express.docs.samples import shipped
 from express.errors import ConfigError
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
@@ -42,7 +43,7 @@ def bench(
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -196,7 +197,6 @@ dead_letter = "other.dead"
 """
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("through", ["engine", "kafka"])
 def test_workflows_of_other_pipelines_are_started(tmp_path: Path, devbroker_process: str, through: str) -> None:
     """A workflow that starts that of another pipeline is measured with it, alone and through Kafka."""
@@ -223,7 +223,7 @@ def test_workflows_of_other_pipelines_are_started(tmp_path: Path, devbroker_proc
             env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
     result = msgspec.json.decode(done.stdout, type=Result)
@@ -232,7 +232,6 @@ def test_workflows_of_other_pipelines_are_started(tmp_path: Path, devbroker_proc
     assert (result.counts.succeeded + result.counts.rejected, result.counts.failed) == (200, 0), result.errors
 
 
-@pytest.mark.timeout(90)
 def test_a_pipeline(tmp_path: Path, devbroker_process: str) -> None:
     """`--pipeline` finds the workflow in the configuration, makes missing topics if told to, and judges thresholds."""
     names = ("one", "two")
@@ -277,7 +276,6 @@ def test_an_unknown_function_is_104_and_a_crash_at_import_107(tmp_path: Path) ->
     assert "crash at import" in crashed.stderr
 
 
-@pytest.mark.timeout(110)
 def test_an_interrupt_is_105(tmp_path: Path) -> None:
     """Ctrl-C ends the run early with 105, and what was measured is still told.
 
@@ -311,7 +309,7 @@ def test_an_interrupt_is_105(tmp_path: Path) -> None:
         assert process.stderr is not None
         process.stderr.readline()  # the first second is over
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=100)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 105, stderr
     assert msgspec.json.decode(stdout, type=Result).interrupted
@@ -325,7 +323,6 @@ def test_broken_definitions_are_shown(tmp_path: Path) -> None:
     assert "Gone" in done.stderr
 
 
-@pytest.mark.timeout(110)
 def test_find_max_finds_the_capacity_of_theory(tmp_path: Path) -> None:
     """A mocked task of 250 ms with room for fifty at a time can do 200 a second; the search says so within 10 %.
 
@@ -357,9 +354,9 @@ def test_a_target_is_called(tmp_path: Path) -> None:
         url = server.stderr.readline().split()[-1]
         done = bench(tmp_path, *SHORT, "--target", url, "--json")
         listing = [sys.executable, "-m", "express", "list", "--url", url]
-        listed = subprocess.run(listing, env=environ, capture_output=True, text=True, check=True, timeout=20)
+        listed = subprocess.run(listing, env=environ, capture_output=True, text=True, check=True, timeout=PATIENCE)
         server.terminate()
-        server.communicate(timeout=20)
+        server.communicate(timeout=PATIENCE)
     result = msgspec.json.decode(done.stdout, type=Result)
 
     assert done.returncode == 0, done.stderr

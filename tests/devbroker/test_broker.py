@@ -30,6 +30,7 @@ from tests.kafka.requests import (
     until,
 )
 from tests.kafka.wire import API_OF, Wire, record_batch
+from tests.patience import PATIENCE
 
 GARBAGE = [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -50,7 +51,7 @@ async def hung_up(address: str, data: bytes) -> bool:
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         writer.write(data)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await reader.read() == b""
     except ConnectionResetError:
         return True

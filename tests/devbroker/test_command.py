@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.kafka.clients import end_offset, producer
+from tests.patience import PATIENCE
 
 RUN = [sys.executable, "-c", "from express.cli import main; main()", "broker", "--port", "0"]
 
@@ -33,7 +34,7 @@ async def test_express_broker_serves_until_it_is_told_to_stop(tmp_path: Path) ->
             assert len(await client.partitions_for("fresh")) == 3
         assert await end_offset(address, "fresh", 2) == 1
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, out) == (0, "")
     assert "not for production" in err
@@ -43,7 +44,7 @@ def test_a_taken_folder_is_an_error(tmp_path: Path) -> None:
     """A second broker on the same folder ends with one sentence and exit code 1."""
     with running("--data", str(tmp_path)):
         command = [*RUN, "--data", str(tmp_path)]
-        second = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     assert second.returncode == 1
     assert second.stderr == f"express: another broker runs on {tmp_path}\n"

@@ -33,6 +33,7 @@ from tests.kafka.requests import (
     write,
 )
 from tests.kafka.wire import Wire
+from tests.patience import PATIENCE
 
 
 class Killable:
@@ -108,7 +109,7 @@ async def test_a_consumer_group_goes_on_after_sigkill(broker: Killable) -> None:
         broker.restart()
         async with producer(address) as client:
             await client.send_and_wait(topic, b"after")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert (await reader.getone()).value == b"after"
 
 

@@ -80,14 +80,13 @@ def wide(states: int) -> str:
     return json.dumps({"StartAt": "S0", "States": {**chain, f"S{states}": {"Type": "Pass", "End": True}}})
 
 
-@pytest.mark.timeout(30)
 def test_ten_thousand_states_compile_in_seconds() -> None:
-    """A definition near AWS's limit of 1 MiB compiles within 5 seconds, and its size is not squared in time."""
+    """A definition near AWS's limit of 1 MiB compiles in 5 s of processor time; its size is not squared in it."""
     text = wide(10_000)
     assert 700_000 < len(text) < 1_048_576
-    begun = time.perf_counter()
+    begun = time.process_time()
     program = compiled(text)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert program is not None
 
 
@@ -101,10 +100,10 @@ def test_a_thousand_rules_over_a_large_input() -> None:
     data = {f"k{i}": "xy" * 2_500 for i in range(50)}
     program = compiled(json.dumps(machine))
     assert program is not None
-    begun = time.perf_counter()
+    begun = time.process_time()
     run = Host(Script([])).run(program, data, ABOUT, entropy=Entropy())
     assert (run.status, run.output) == ("SUCCEEDED", data)
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 50 + "b", "*" * 1_000, "*a*a*a*a*a*a*a*a*a*a*a*a*c", "\\*" * 100 + "*"])
@@ -124,8 +123,8 @@ def test_patterns_that_backtrack_elsewhere(pattern: str) -> None:
     }
     program = compiled(json.dumps(machine))
     assert program is not None
-    begun = time.perf_counter()
+    begun = time.process_time()
     run = Host(Script([])).run(program, "a" * 200_000, ABOUT, entropy=Entropy())
     assert run.status == "SUCCEEDED"
     assert run.output is (set(pattern) == {"*"})
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0

@@ -25,7 +25,6 @@ async def _trial(address: str, name: str) -> Outcome:
     return outcome
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("delivery", SUFFIXES)
 async def test_workers_may_be_killed_stopped_and_suspended(kafka: str, delivery: str) -> None:
     """Real workers on a real Kafka, all faults at the same time: nothing lost, doubled only within the bound."""

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from tests.patience import PATIENCE
+
 
 class CardDeclined(Exception):
     pass
@@ -102,7 +104,7 @@ release = threading.Event()
 
 
 def block(event: Any, context: Any) -> Any:
-    release.wait(20)
+    release.wait(PATIENCE)
     return "released"
 
 

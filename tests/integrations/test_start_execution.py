@@ -23,6 +23,7 @@ from express.service.workflows import compile_callable
 from express.telemetry.execution_log.events import log_events
 from express.values import JSON, dumps, loads
 from tests.integrations.calling import EXECUTION, STATES
+from tests.patience import PATIENCE
 
 MEMBERS = {"BillingDetails", "ExecutionArn", "Input", "InputDetails", "Name", "Output", "OutputDetails"}
 MEMBERS |= {"StartDate", "StateMachineArn", "Status", "StopDate"}
@@ -154,7 +155,7 @@ async def test_a_cancelled_parent_takes_its_child_along() -> None:
     """A state that times out gives its synchronous child up; the child counts as aborted."""
     house = House({"shop": calls("slow", TimeoutSeconds=1), "slow": WAIT})
     finish, _ = await house.run("shop", {})
-    await asyncio.wait_for(house.machines.idle(), 5)
+    await asyncio.wait_for(house.machines.idle(), PATIENCE)
 
     assert finish.error == "States.Timeout"
     assert house.machines.counters["slow"].aborted == 1
@@ -210,7 +211,7 @@ async def test_a_chain_has_an_end() -> None:
     del down["States"]["T"]["Parameters"]["Input.$"]
     house = House({"down": down}, depth=5)
     await house.run("down", {"n": 0})
-    await asyncio.wait_for(house.machines.idle(), 5)
+    await asyncio.wait_for(house.machines.idle(), PATIENCE)
     counters = house.machines.counters["down"]
 
     assert (counters.started, counters.succeeded, counters.failed) == (5, 4, 1)

@@ -81,15 +81,13 @@ def need_kafka(request: pytest.FixtureRequest) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses a real Kafka is marked so (`-m "not kafka"` leaves them out), and its start is not on their time.
+    """Whoever uses a real Kafka is marked so (`-m "not kafka"` leaves them out).
 
     Their files come first: they take longest, and processes of pytest-xdist end together when short ones come last.
     """
     for item in items:
         if _wants_kafka(item):
             item.add_marker(MARK)
-        if item.get_closest_marker(MARK) and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(30, func_only=True))
     long = {item.path for item in items if item.get_closest_marker(MARK)}
     items.sort(key=lambda item: item.path not in long)
 

@@ -77,6 +77,7 @@ from express.devbroker.messages.transactions import (
 )
 from express.devbroker.wire import Message
 from tests.kafka.wire import TRANSACTION, Wire, record_batch, unique
+from tests.patience import PATIENCE
 
 START = 1_700_000_000_000
 
@@ -200,7 +201,7 @@ async def described(wire: Wire, group: str) -> DescribedGroup:
     return found
 
 
-async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 20) -> None:
+async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = PATIENCE) -> None:
     """Wait until something holds that others bring about."""
     async with asyncio.timeout(seconds):
         while True:

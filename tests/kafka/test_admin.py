@@ -37,6 +37,7 @@ from tests.kafka.requests import (
     until,
 )
 from tests.kafka.wire import TRANSACTION, Wire, unique
+from tests.patience import PATIENCE
 
 
 async def test_topics_that_cannot_be_are_refused(address: str) -> None:
@@ -187,7 +188,7 @@ async def test_too_new_a_greeting_is_answered(address: str) -> None:
     host, _, port = address.partition(":")
 
     def exchange() -> bytes:
-        with socket.create_connection((host, int(port)), timeout=5) as client:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
             greeting = bytes.fromhex("0012 00ff 0000002a 0003 636c69 00 0278 0278 00")
             client.sendall(len(greeting).to_bytes(4) + greeting)
             size = int.from_bytes(client.recv(4))

@@ -12,6 +12,7 @@ import express.devbroker.handlers.records as handlers
 from express.devbroker import Broker
 from express.devbroker.messages.records import ProducedPartition
 from express.kafka.answers import ANSWERS, Course, answer_of
+from tests.patience import PATIENCE
 from tests.runtime.rig import header
 from tests.runtime.test_delivery import PARTITIONS, Flow, flow, once
 
@@ -55,7 +56,7 @@ async def test_no_answer_to_a_write_is_repeated_for_ever(monkeypatch: pytest.Mon
     answering = Answering(monkeypatch, code, times=PARTITIONS if passes else 1 << 30)
     async with Broker() as broker, flow(broker.address, "at_least_once") as f:
         worker = await begin(f, answering)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             if passes or course in (Course.SPLIT, Course.REFUSE):
                 await f.until_terminal(RECORDS)
                 await f.stop()
@@ -98,7 +99,7 @@ async def test_other_pipelines_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
         await g.put(*[{"n": n} for n in range(300)])
         g.worker()
         await g.until_terminal(300)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await worker.task
 
         assert "UNKNOWN_SERVER_ERROR, 6 times in a row" in worker.processor.stopped

@@ -39,8 +39,8 @@ from confluent_kafka.admin import (
 from tests.kafka.clients import producer as aiokafka_producer
 from tests.kafka.clients import served
 from tests.kafka.wire import unique
+from tests.patience import PATIENCE
 
-PATIENCE = 20.0
 QUIET = {"log_level": 0, "socket.timeout.ms": 10_000}
 
 

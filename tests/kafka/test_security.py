@@ -29,10 +29,7 @@ from tests.kafka.clients import producer
 from tests.kafka.secure import KEY_PASSWORD, PASSWORD, USER, SecureKafka
 from tests.kafka.wire import unique
 
-pytestmark = [
-    pytest.mark.timeout(60, func_only=True),  # several processes each
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 DOCS = Path(express.docs.__file__).parent / "configuration.md"
 RECORDS = 200

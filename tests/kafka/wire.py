@@ -18,11 +18,11 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from express.devbroker.apis import APIS, Api
 from express.devbroker.messages.groups import FindCoordinatorRequest
 from express.devbroker.wire import Cursor, Message, decode, encode, skip_tags
+from tests.patience import PATIENCE
 
 GROUP, TRANSACTION = 0, 1
 NOT_YET = frozenset({14, 15, 16, 51})  # the coordinator is loading, not there yet, or busy with the last transaction
 NOT_LED = frozenset({3, 5, 6})  # a partition that was created a moment ago has no leader yet
-PATIENCE = 20.0
 API_OF: dict[type[Message], Api] = {api.request: api for api in APIS}
 
 

@@ -13,14 +13,13 @@ import pytest
 from express.errors import ConfigError
 from express.ports import Position
 from tests.kafka.real import RealKafka
+from tests.patience import PATIENCE
 from tests.runtime.test_delivery import PARTITIONS, Flow, Worker, flow, once, promise, seconds
 
 __all__ = ["promise"]  # a fixture
 
 RECORDS = 1500
 SMALL = {"offset.metadata.max.bytes": "16"}
-
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ async def under_load(f: Flow) -> Worker:
 
 async def check(f: Flow, worker: Worker) -> None:
     """All of it gets done, and readers see what was promised."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await f.until(lambda: sum(at.offset for at in worker.processor.committed.values()) == RECORDS)
     await f.stop()
     found = await f.terminal()
@@ -78,7 +77,7 @@ async def test_stopping_while_the_broker_is_frozen(broker: RealKafka, promise: s
     async with flow(broker.address, promise, seconds, ordering="none", drain_seconds=2) as f:
         await under_load(f)
         broker.suspend()
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(35):  # a client waits 40 for each answer
             await f.stop()
         broker.resume()
 

@@ -24,6 +24,7 @@ from express.values import dumps
 from tests.api.server import ROLE
 from tests.api.test_log_topic import DESTINATION
 from tests.integrations.stub import Stub
+from tests.patience import PATIENCE
 from tests.service.kit import Lab, get, until
 from tests.telemetry.collector import Collector
 
@@ -171,7 +172,7 @@ async def test_no_secret_is_told_anywhere(
         await lab.prepare(1)
         records = [dumps({"url": f"{url}/x", "pad": "p" * n}) for n in range(4)]
         async with lab.service(1, "log.level=debug", *traces) as service:
-            assert await service.ready(20), lab.logs
+            assert await service.ready(PATIENCE), lab.logs
             await lab.produce([*records, b"poison"])
             await until(lambda: service.totals.overall().get("failed", 0) == 4)
             await until(lambda: service.totals.traces().get("exported", 0) >= 4)

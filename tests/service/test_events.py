@@ -18,6 +18,7 @@ from express.runtime.records.cloudevents import read_event
 from express.service.prepare import prepare
 from express.service.service import Service
 from express.values import loads
+from tests.patience import PATIENCE
 from tests.service.kit import until
 
 TEXT = (Path(express.docs.__file__).parent / "events.md").read_text(encoding="utf-8")
@@ -60,7 +61,7 @@ class Example:
         consumer = Consumer({"bootstrap.servers": self.address, "group.id": uuid.uuid4().hex, "log_level": 0})
         consumer.assign([TopicPartition(f"{self.run}.{name}", 0, 0)])
         found: list[Message] = []
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while len(found) < count and time.monotonic() < until:
             found += [message for message in consumer.consume(count, 0.2) if message.error() is None]
         consumer.close()
@@ -78,7 +79,7 @@ async def test_the_example_does_what_the_page_says(address: str, tmp_path: Path)
     await service.start()
     running = asyncio.create_task(service.run())
     try:
-        assert await service.ready(20)
+        assert await service.ready(PATIENCE)
         await asyncio.to_thread(example.produce)
         await until(lambda: sum(service.totals.overall().get(name, 0) for name in ("succeeded", "poison")) == 3)
         counted = service.totals.pipelines()

@@ -21,6 +21,7 @@ from express.service.service import Service
 from express.service.single_run import run_once
 from express.service.workflows import compile_callable
 from express.values import JSON, dumps, loads
+from tests.patience import PATIENCE
 from tests.service.kit import Lab, until
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:machine"
@@ -97,7 +98,7 @@ async def test_kill_minus_nine_and_every_record_is_there(address: str, tmp_path:
     lab, audit = await lab_of(address, tmp_path)
     total = 1_200
     async with lab.service(2, f"pipelines.0.delivery={delivery}", f'kafka.produce=["{audit}"]') as service:
-        assert await service.ready(20), lab.logs
+        assert await service.ready(PATIENCE), lab.logs
         producing = asyncio.create_task(lab.produce([b'{"n": %d}' % n for n in range(total)]))
         for kills in (1, 2):
             await until(lambda kills=kills: succeeded(service) > 200 * kills and len(service.supervisor.pids) == 2)  # type: ignore[misc]
@@ -201,7 +202,7 @@ async def test_a_topic_that_goes_fails_tasks_until_it_is_back(address: str, tmp_
     await admin.start()
     async with lab.service(1, f"pipelines.0.delivery={delivery}", f'kafka.produce=["{audit}"]') as service:
         await admin.delete_topics([audit])
-        assert await service.ready(20), lab.logs
+        assert await service.ready(PATIENCE), lab.logs
         await lab.produce([b'{"n": 1, "child": true}'])
         await until(lambda: service.totals.overall().get("failed", 0) == 1)
         await create_topics(lab.properties, [audit], PARTITIONS)

@@ -14,6 +14,7 @@ import pytest
 from express.errors import ConfigError
 from express.service.prepare import BrokenWorkflow, prepare
 from express.service.service import Service
+from tests.patience import PATIENCE
 from tests.service.kit import BLOCK, DOUBLE, Gate, Lab, get, until
 
 
@@ -48,7 +49,7 @@ async def test_every_record_gets_its_terminal_record(address: str, tmp_path: Pat
     lab = Lab(address, tmp_path, DOUBLE)
     await lab.prepare()
     async with lab.service(2) as service:
-        assert await service.ready(20), lab.logs
+        assert await service.ready(PATIENCE), lab.logs
         await lab.produce(numbers(2_000))
         await until(lambda: ended(service) == 2_000)
         assert await adds_up(service)
@@ -70,7 +71,7 @@ async def test_kill_minus_nine_loses_nothing(
     lab = Lab(address, tmp_path, DOUBLE)
     await lab.prepare()
     async with lab.service(2, f"pipelines.0.delivery={delivery}") as service:
-        assert await service.ready(20), lab.logs
+        assert await service.ready(PATIENCE), lab.logs
         producing = asyncio.create_task(lab.produce(numbers(20_000)))
         await until(lambda: ended(service) > 2_000)
         os.kill(service.supervisor.pids[0], signal.SIGKILL)
@@ -92,7 +93,7 @@ async def test_a_stop_finishes_what_runs(devbroker_process: str, tmp_path: Path)
     lab = Lab(devbroker_process, tmp_path, BLOCK)
     await lab.prepare(1)
     async with Gate() as gate, lab.service(1) as service:
-        assert await service.ready(20), lab.logs
+        assert await service.ready(PATIENCE), lab.logs
         assert (await get(f"{service.url}/readyz"))[0] == 200
         await lab.produce([gate.record])
         await gate.knocked.wait()
@@ -112,7 +113,7 @@ async def test_a_second_stop_does_not_wait(devbroker_process: str, tmp_path: Pat
     lab = Lab(devbroker_process, tmp_path, BLOCK)
     await lab.prepare(1)
     async with Gate() as gate, lab.service(1) as service:
-        assert await service.ready(20), lab.logs
+        assert await service.ready(PATIENCE), lab.logs
         await lab.produce([gate.record])
         await gate.knocked.wait()
         service.stop()
@@ -128,7 +129,7 @@ async def test_executions_that_do_not_end_are_replayed(devbroker_process: str, t
     await lab.prepare(1)
     async with Gate() as gate:
         async with lab.service(1, "workers.drain=100ms") as service:
-            assert await service.ready(20), lab.logs
+            assert await service.ready(PATIENCE), lab.logs
             await lab.produce([gate.record])
             await gate.knocked.wait()
         assert (await lab.count()).found == 0
@@ -186,7 +187,7 @@ async def test_hopeless_workers_are_not_started_again(
     other = tmp_path / "unregistered.asl.json"
     other.write_text((tmp_path / "machine.asl.json").read_text().replace('"double"', '"dubble"'))
     async with lab.service(2, setting.format(folder=tmp_path)) as service:
-        assert not await service.ready(20)
+        assert not await service.ready(PATIENCE)
 
     assert lab.exit_code == code
     assert any(said in line for line in lab.logs)

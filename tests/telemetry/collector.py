@@ -10,6 +10,8 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.patience import PATIENCE
+
 
 class Collector:
     """An OTLP receiver over HTTP: what it has decoded, and how it answers."""
@@ -27,7 +29,7 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 assert self.headers["Content-Type"] == "application/x-protobuf"
-                collector.gate.wait(10)
+                collector.gate.wait(PATIENCE)
                 collector.take(gzip.decompress(body), dict(self.headers))
                 self.send_response(collector.status)
                 self.send_header("Content-Length", "0")

@@ -91,7 +91,7 @@ async def test_a_missing_input_topic_is_named(address: str) -> None:
     """At once, not when a client has lost its patience; the one that is there is not."""
     there, missing = await new_topic(address), [unique("nowhere-a"), unique("nowhere-b")]
     source = KafkaSource([*missing, there], unique("g"), {"bootstrap_servers": address})
-    async with asyncio.timeout(20):  # aiokafka waits for 40
+    async with asyncio.timeout(35):  # aiokafka waits for 40
         with pytest.raises(SourceError, match=f"there is no topic {', '.join(missing)}$"):
             await source.start(None)  # type: ignore[arg-type]  # nobody is told anything
     await source.stop()

@@ -16,6 +16,7 @@ from express.kafka.limits import Limits
 from express.values import dumps
 from tests.kafka.clients import new_topic, producer
 from tests.kafka.wire import Wire, codes
+from tests.patience import PATIENCE
 from tests.runtime.rig import header
 from tests.runtime.test_delivery import PARTITIONS, Flow, flow, once
 
@@ -137,7 +138,7 @@ async def test_a_dead_letter_that_no_cut_helps_stops_the_pipeline(address: str, 
     async with strict(address, promise, dead={"max.message.bytes": "300"}) as f:
         await f.put(*[{"n": n} for n in range(90)], b"poison", *[{"n": n} for n in range(90)])
         worker = f.worker()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await worker.task
 
         processor = worker.processor
@@ -189,7 +190,7 @@ async def test_a_clock_that_is_ahead_stops_the_pipeline(address: str, promise: s
         clock = worker.processor._clock
         wall = clock.wall
         clock.wall = lambda: wall() + 7_200  # type: ignore[method-assign]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await worker.task
 
         for part in (f.output, f"{f.input} ", "at offset 0", "INVALID_TIMESTAMP", "clock of this host"):
