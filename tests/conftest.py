@@ -1,4 +1,7 @@
-"""Fixtures and hooks for everybody: a Kafka broker, the development one or the real one."""
+"""Fixtures and hooks for everybody: Kafka brokers, the development one or a real one; and how the tests are run.
+
+Every test pays for what is imported here: nothing but what pytest itself needs.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ from tests.kafka.fixtures import (
     kafka_jars,
     pytest_collection_finish,
     pytest_collection_modifyitems,
-    pytest_terminal_summary,
 )
 
 __all__ = [
@@ -26,11 +28,35 @@ __all__ = [
     "each_kafka",
     "kafka",
     "kafka_jars",
+    "pytest_cmdline_main",
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
+    "pytest_configure",
     "pytest_sessionfinish",
-    "pytest_terminal_summary",
 ]
+
+
+PROCESSES = 2
+"""For a run of everything."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spread a run of everything over processes, file by file; tests that are named run in this process."""
+    option = config.option
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if everything and option.numprocesses is None and not (option.usepdb or option.collectonly):
+        option.numprocesses = PROCESSES
+    if option.numprocesses and option.dist == "no":
+        option.dist, option.loadscopereorder = "loadfile", False
+
+
+def pytest_configure() -> None:
+    """Let no property fail because a machine is busy: hypothesis has a deadline for each example by default."""
+    from hypothesis import settings
+
+    settings.register_profile("express", deadline=None)
+    settings.load_profile("express")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -117,7 +117,7 @@ async def survives(*sent: bytes) -> None:
 
 
 @given(st.lists(st.binary(max_size=300), max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_are_survived(sent: list[bytes]) -> None:
     """No sequence of bytes ends the broker or makes it log an error."""
     with no_errors():
@@ -125,7 +125,7 @@ def test_any_bytes_are_survived(sent: list[bytes]) -> None:
 
 
 @given(st.sampled_from(APIS), st.binary(max_size=120), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_body_is_survived(api: object, body: bytes, pick: st.DataObject) -> None:
     """Nor does any body under a sound header."""
     chosen = next(one for one in APIS if one is api)
@@ -135,7 +135,7 @@ def test_any_body_is_survived(api: object, body: bytes, pick: st.DataObject) -> 
 
 
 @given(st.sampled_from(APIS), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_flipped_byte_is_survived(api: object, pick: st.DataObject) -> None:
     """Nor a sound request with some of its bytes changed."""
     chosen = next(one for one in APIS if one is api)

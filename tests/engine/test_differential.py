@@ -29,7 +29,7 @@ def test_generated_machines(language: str, part: int) -> None:
 
 
 @given(example=examples())
-@settings(max_examples=count(200), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=count(200), suppress_health_check=list(HealthCheck))
 def test_machines_that_shrink(example: Example) -> None:
     """The same over machines that hypothesis makes: other ones every day, and small ones where they fail."""
     verdict = compare(example)

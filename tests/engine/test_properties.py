@@ -44,7 +44,7 @@ def test_late_and_double_events_change_nothing(language: str) -> None:
 
 
 @given(example=examples())
-@settings(max_examples=count(150), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=count(150), suppress_health_check=list(HealthCheck))
 def test_nothing_given_is_changed(example: Example) -> None:
     """Input, task results and the definition are the same after a run, to the byte."""
     before = json.dumps([example.definition, example.input, example.tasks])

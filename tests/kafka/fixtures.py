@@ -1,7 +1,7 @@
 """The fixtures `devbroker` and `kafka`: addresses of a development broker and of a real Apache Kafka.
 
 The real one is started once per run, when the first test asks for it; `EXPRESS_TEST_KAFKA=host:port` names one that
-runs already. Where it can't be started, the tests that want it are skipped and one line says what to install.
+runs already. Where it can't be started, the tests that want it are skipped, and pytest says what to install.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from express.devbroker import Broker
 from tests.kafka.jars import DEFAULT_VERSION, OLDEST_VERSION, Missing, fetch
-from tests.kafka.real import RealKafka
+
+if TYPE_CHECKING:
+    from tests.kafka.real import RealKafka  # which imports a client, as the broker does: not for every test
 
 RUNNING = os.environ.get("EXPRESS_TEST_KAFKA")
 WHY_NOT = pytest.StashKey[str]()
@@ -27,6 +29,8 @@ SKIPPED = "real Kafka: its tests were skipped; "
 @pytest.fixture
 async def devbroker() -> AsyncIterator[str]:
     """The address of a fresh development broker on this test's event loop."""
+    from express.devbroker import Broker
+
     async with Broker() as broker:
         yield broker.address
 
@@ -51,6 +55,8 @@ def address(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
     """The bootstrap address of a real Kafka; tests share it, so they name their topics and groups apart."""
+    from tests.kafka.real import RealKafka
+
     need_kafka(request)
     if RUNNING:
         yield RUNNING
@@ -62,6 +68,8 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="module", params=[OLDEST_VERSION, DEFAULT_VERSION])
 def each_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """A broker of the oldest version that is supported, and one of the newest."""
+    from tests.kafka.real import RealKafka
+
     need_kafka(request)
     with RealKafka(version=request.param) as started:
         yield started
@@ -103,15 +111,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             fetch(OLDEST_VERSION)
     except Missing as missing:
         session.config.stash[WHY_NOT] = str(missing)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The one line that says why tests against a real Kafka did not run, in whichever process that was."""
-    reports = terminalreporter.stats.get("skipped", [])
-    reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in reports if isinstance(report.longrepr, tuple)}
-    for reason in sorted(reasons):
-        if reason.startswith(SKIPPED):
-            terminalreporter.write_line(reason, yellow=True)
 
 
 def _wants_kafka(item: pytest.Item) -> bool:

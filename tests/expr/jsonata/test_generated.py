@@ -34,7 +34,7 @@ from .support import CONTEXT, NAMES, SHARED, documents, evaluate, expressions, i
 NOT_FINITE = [("NaN", None), ("Infinity", "D1001"), ("-Infinity", "D1001")]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(expressions, inputs, documents, documents)
 def test_fast_and_exact_agree(text: str, data: Any, result: Any, variable: Any) -> None:
     """Where the fast form gives a value the complete evaluator gives the same, and neither changes its data."""
@@ -60,7 +60,7 @@ def test_fast_and_exact_agree(text: str, data: Any, result: Any, variable: Any) 
     assert states == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3), documents)
 def test_paths_over_arrays_agree(names: list[str], data: Any) -> None:
     """Following names in Python gives what the complete evaluator gives, nothing included."""
@@ -111,7 +111,7 @@ HOSTILE = [
 hostile = st.sampled_from(HOSTILE) | st.text(max_size=20)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(hostile, hostile, hostile)
 def test_hostile_strings_are_only_data(key: str, name: str, text: str) -> None:
     """Keys, names, literals and data of any kind come out as they went in, whatever Python would make of them."""
@@ -123,7 +123,7 @@ def test_hostile_strings_are_only_data(key: str, name: str, text: str) -> None:
     assert value({"input": {ticked: text}}, Constants()) == wanted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(hostile, hostile)
 def test_generated_text_is_one_expression(name: str, text: str) -> None:
     """The text is a single expression whose only names are ours."""
@@ -147,7 +147,7 @@ def _literal(text: str) -> str:
     return f'"{"".join(escaped)}"'
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="$abx1.[](){}'\"`/*+-=:;,?@#%^|&~! ", max_size=24))
 def test_any_expression_compiles_or_is_refused(text: str) -> None:
     """Nothing but a syntax error comes out of compiling."""

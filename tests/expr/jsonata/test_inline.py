@@ -35,7 +35,7 @@ numbers = st.sampled_from([1, 2.0, 0.5, 2**52, -(2**53), 2**63, 1e300, 5.0, 0]) 
 inputs = st.fixed_dictionaries({"n": numbers | documents, "name": st.text(max_size=3) | documents, "o": documents})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(templates, texts), min_size=1, max_size=4), inputs, documents | numbers)
 @example([({"n": "{% $states.input.n + 1 %}"}, "{% $states.input.n + 1 %}")] * 3, {"n": 2**52 - 1}, 0)
 @example([({"n": "{% $states.input.n %}"}, "{% $states.input.n %}")] * 2, {"n": 2.0}, 0)

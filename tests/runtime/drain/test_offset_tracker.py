@@ -220,4 +220,4 @@ class Tracking(RuleBasedStateMachine):
 
 
 TestTracking = Tracking.TestCase
-TestTracking.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestTracking.settings = settings(max_examples=150, stateful_step_count=60)
