@@ -19,8 +19,8 @@ from express.runtime.counters import Counters
 from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.drain.pipeline import Pipeline, Workflow
 from express.runtime.executor.executor import Executor
+from express.runtime.records.dispatcher import Dispatcher
 from express.runtime.records.terminal_record import Naming
-from express.runtime.routed import dispatcher_kind
 from express.values import JSON
 
 PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "Parameters": {"x.$": "$"}, "End": True}}}
@@ -74,13 +74,13 @@ def measure(records: int, headers: Headers, settings: dict[str, Any]) -> float:
     pipeline = Pipeline(name="p", workflow=workflow, output="o", dead_letters="d", ordering="none", **settings)
     clock, counters = SystemClock(), Counters()
     sink: Any = Void()
-    dispatcher = dispatcher_kind(pipeline)(pipeline, Executor(clock, Nobody()), sink, clock, counters, lambda: None)
-    lane = AssignedPartition(AT, Naming(workflow.execution_prefix, AT), Position(0), 1024)
+    dispatcher = Dispatcher(pipeline, Executor(clock, Nobody()), sink, clock, counters, lambda: None)
+    assigned = AssignedPartition(AT, Naming(workflow.execution_prefix, AT), Position(0), 1024)
     made = [Record("in", 0, n, 1_700_000_000_000, b"k", VALUE, tuple(headers)) for n in range(records)]
     began = time.process_time()
     for record in made:
-        lane.tracker.track(record.offset)
-        dispatcher.take(lane, record)
+        assigned.tracker.track(record.offset)
+        dispatcher.take(assigned, record)
     spent = time.process_time() - began
     if counters.poison or counters.oversize or sum(machine.started for machine in _machines(dispatcher)) != records:
         raise RuntimeError("not every record was run")
@@ -88,7 +88,7 @@ def measure(records: int, headers: Headers, settings: dict[str, Any]) -> float:
 
 
 def _machines(dispatcher: Any) -> list[Counters]:
-    return [machine.counters for machine in dispatcher.router.machines]
+    return [dispatcher._counters, *dispatcher.machines.values()]
 
 
 def main() -> None:

@@ -53,6 +53,17 @@ def billed_memory_mb(used_bytes: int) -> int:
     return max(-(-used_bytes // _STEP_BYTES), 1) * MEMORY_STEP_MB
 
 
+def billed(seconds: float, definition_bytes: int, data_bytes: int, holders: int = 1) -> tuple[int, int]:
+    """Return the milliseconds and MB that one execution is charged.
+
+    `data_bytes`: its input and its result; `holders`: how many steps hold them at the same time, at most.
+
+    >>> billed(0.25, 2_000, 1_000)
+    (300, 64)
+    """
+    return billed_duration_ms(seconds), billed_memory_mb(used_memory(definition_bytes, data_bytes * holders))
+
+
 def gb_seconds(ms: int, mb: int) -> float:
     """Billed milliseconds at billed MB as GB-seconds.
 

@@ -240,6 +240,26 @@ class Clock(Protocol):
         """Seconds since 1970."""
 
 
+class Identity(Protocol):
+    """What a task may know of the execution that calls it."""
+
+    @property
+    def execution_arn(self) -> str:
+        """The execution's ARN."""
+
+    @property
+    def state_machine_name(self) -> str:
+        """The machine's name."""
+
+    @property
+    def trace(self) -> tuple[str, str] | None:
+        """W3C traceparent and tracestate of what caused the execution."""
+
+    @property
+    def account(self) -> int:
+        """What `Outbox` and `Machines` of its host know its record by; 0: none."""
+
+
 class TaskContext(msgspec.Struct, frozen=True, gc=False):
     """What an integration may know of the execution that calls it, besides the StartTask effect."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from express.api.executions import Started
-from express.metering import billed_duration_ms, billed_memory_mb, used_memory
+from express.metering import billed
 from express.values import JSON
 
 
@@ -35,11 +35,8 @@ def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:
 
 def _billing(started: Started) -> dict[str, JSON]:
     payload = len(started.request.text) + len(started.output or "")
-    used = used_memory(started.program.size, payload * started.program.width.holders)
-    return {
-        "billedDurationInMilliseconds": billed_duration_ms(started.seconds),
-        "billedMemoryUsedInMB": billed_memory_mb(used),
-    }
+    ms, mb = billed(started.seconds, started.program.size, payload, started.program.width.holders)
+    return {"billedDurationInMilliseconds": ms, "billedMemoryUsedInMB": mb}
 
 
 def milliseconds(seconds: float) -> float:

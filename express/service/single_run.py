@@ -16,7 +16,7 @@ from express.engine.effects import Finish
 from express.engine.segments import Ended
 from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.integrations.mocks import MockedTasks, TestCase
-from express.metering import billed_duration_ms, billed_memory_mb, used_memory
+from express.metering import billed
 from express.ports import Integration
 from express.runtime.clock import SystemClock
 from express.runtime.drain.pipeline import Workflow
@@ -112,5 +112,4 @@ def _topics(config: Config) -> LazyQueue | None:
 
 def _billed(program: Program, payload: bytes, finish: Finish, seconds: float) -> tuple[int, int]:
     output = len(dumps(finish.output)) if finish.status == "SUCCEEDED" else 0
-    used = used_memory(program.size, (len(payload) + output) * program.width.holders)
-    return billed_duration_ms(seconds), billed_memory_mb(used)
+    return billed(seconds, program.size, len(payload) + output, program.width.holders)

@@ -23,7 +23,7 @@ from express.errors import ConfigError, DefinitionError, StatesError
 from express.integrations import CircuitBreakers, ExternalIntegrations, Integrations, LocalFunctions, table
 from express.integrations.local.functions import LocalFunction
 from express.integrations.mocks import TestCase, load_case
-from express.metering import billed_duration_ms, billed_memory_mb, used_memory
+from express.metering import billed
 from express.ports import TaskContext
 from express.runtime.drain.pipeline import Workflow
 from express.runtime.executor.executor import Executor
@@ -255,7 +255,7 @@ class _Wanted(msgspec.Struct, kw_only=True):
 
     def _result(self, finish: Finish, history: History, mocks: Mocks, seconds: float, transitions: int) -> Result:
         output = len(dumps(finish.output)) if finish.status == "SUCCEEDED" else 0
-        used = used_memory(self.program.size, (len(self.payload) + output) * self.program.width.holders)
+        bill = billed(seconds, self.program.size, len(self.payload) + output, self.program.width.holders)
         return Result(
             name=self.workflow.name,
             status=finish.status,
@@ -266,7 +266,7 @@ class _Wanted(msgspec.Struct, kw_only=True):
             calls=mocks.calls,
             seconds=seconds,
             transitions=transitions,
-            billed=(billed_duration_ms(seconds), billed_memory_mb(used)),
+            billed=bill,
             history=history,
         )
 

@@ -20,7 +20,7 @@ from aiokafka.conn import AIOKafkaConnection
 from express.kafka import repair_connections
 from express.runtime.drain.offset_tracker import OffsetTracker
 from express.runtime.drain.processor import Processor
-from express.runtime.records.dispatcher import Dispatcher
+from express.runtime.records.terminal_writer import TerminalWriter
 
 VARIABLE = "EXPRESS_CRASH_AT"
 
@@ -89,7 +89,7 @@ def arm(folder: Path) -> Points:
     points = Points(folder)
     repair_connections()
     _after(OffsetTracker, "track", points, "tracked")
-    _after(Dispatcher, "_dead_letter", points, "dead-letter")
+    _after(TerminalWriter, "_dead_letter", points, "dead-letter")
     _around(Processor, "assigned", points, before="", after="assigned")
     _around(Processor, "revoked", points, before="revoked", after="")
     _around(Processor, "_settle", points, before="drain", after="settled")

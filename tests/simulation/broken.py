@@ -160,7 +160,7 @@ class FenceBeforeDrain(Variant):
         return replace(draw, gentle=True, faults=faults, odds={}, drain_seconds=20.0, rebalance_seconds=40.0)
 
     class processor(Processor):  # noqa: N801 - the attribute it stands for
-        async def _settle(self, lanes: Collection[AssignedPartition], seconds: float) -> None:
+        async def _settle(self, owned: Collection[AssignedPartition], seconds: float) -> None:
             if running(assignment):
                 self._drop(assignment)
 
@@ -253,12 +253,12 @@ class PoisonSkipped(Variant):
 
     def settle(self, worker: Worker) -> None:
         """Drop dead letters."""
-        dispatcher: Any = worker.processor._dispatcher
+        writer: Any = worker.processor._dispatcher._writer
 
-        def skip(lane: AssignedPartition, record: Record, *why: str) -> None:
-            dispatcher._finished(lane, record.offset, record.timestamp)
+        def skip(assigned: AssignedPartition, record: Record, *why: Any, **more: Any) -> None:
+            writer._finished(assigned, record.offset, record.timestamp)
 
-        dispatcher._dead_letter = skip
+        writer._dead_letter = skip
 
 
 BROKEN: tuple[type[Variant], ...] = (

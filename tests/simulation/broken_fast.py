@@ -132,7 +132,7 @@ class Overtaking(Variant):
 
     name = "overtaking"
 
-    patches = (("express.runtime.records.fast_path:Through", "_is_special", lambda self, lane, record: False),)
+    patches = (("express.runtime.records.fast_path:FastPath", "_is_special", lambda self, assigned, record: False),)
 
     def shape(self, draw: Draw) -> Draw:
         """Few keys."""

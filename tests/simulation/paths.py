@@ -54,9 +54,9 @@ def counting(paths: Paths) -> type[FastPath]:
     """A `FastPath` that counts, and does nothing else than `FastPath` does."""
 
     class Counted(FastPath):
-        def _enter(self, lane: Any, done: Any, left: int) -> None:
+        def _enter(self, assigned: Any, done: Any, left: int) -> None:
             paths.fast += len(done.stamps)
             paths.begun += left
-            super()._enter(lane, done, left)
+            super()._enter(assigned, done, left)
 
     return Counted

@@ -77,7 +77,7 @@ def test_the_simulation_runs_what_production_runs(monkeypatch: pytest.MonkeyPatc
         for seed in range(20):
             run_seed(seed, mode)
 
-        assert set(called) == {"Through.run", "WireBatch.extend", "WireBatch._build", "CheckedRecords._read_batch"}
+        assert set(called) == {"FastPath.run", "WireBatch.extend", "WireBatch._build", "CheckedRecords._read_batch"}
         assert min(called.values()) > 100
 
 
@@ -91,7 +91,7 @@ def test_a_set_of_seeds_that_leaves_the_fast_path_out_fails(
         simulation.main()
     assert (good.value.code, "on the fast path" in capsys.readouterr().out) == (0, True)
 
-    monkeypatch.setattr(FastPath, "run", lambda self, lane, until: None)
+    monkeypatch.setattr(FastPath, "run", lambda self, assigned, until: None)
     with pytest.raises(SystemExit) as bad:
         simulation.main()
     assert (bad.value.code, "proves too little" in capsys.readouterr().out) == (1, True)

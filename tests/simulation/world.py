@@ -344,7 +344,7 @@ def _simulated(world: World) -> Iterator[None]:
     """Put the stand-ins where the client library meets the host."""
     patches: list[Patch] = [
         ("express.runtime.drain.processor", "POLL_SECONDS", world.draw.poll_seconds),
-        ("express.runtime.records.dispatcher", "Through", counting(world.paths)),
+        ("express.runtime.records.dispatcher", "FastPath", counting(world.paths)),
         *world.variant.patches,
     ]
     loggers = [logging.getLogger(name) for name in ("express", "aiokafka")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import NamedTuple
 
 from express.ports import ConsumedRecord, Partition, Position
 from express.runtime.drain.offset_tracker import OffsetTracker
@@ -25,23 +24,11 @@ ORDER_KEYS: dict[Ordering, OrderKey] = {
 """What records must not overtake each other in: those of one answer; None is free."""
 
 
-class InFlight(NamedTuple):
-    """What is remembered of a record whose execution waits. `order` is what it holds back others of."""
-
-    lane: AssignedPartition
-    offset: int
-    timestamp: int
-    key: bytes | None
-    size: int
-    heap: int
-    order: bytes | None
-
-
 class AssignedPartition:
     """What belongs to one partition while it is ours.
 
-    A new assignment makes a new lane, and what a lane still runs is dropped with it: the object itself is the
-    epoch, and a result that comes late finds its lane gone.
+    A new assignment makes a new object, and what the old one still runs is dropped with it: the object itself is the
+    epoch, and a result that comes late finds it gone.
     """
 
     __slots__ = (
@@ -77,6 +64,6 @@ class AssignedPartition:
         """Behind an execution in flight with the same order key, which is there as long as that runs; since when."""
 
 
-def running(lanes: Collection[AssignedPartition]) -> int:
-    """Executions in flight over `lanes`."""
-    return sum(len(lane.runs) for lane in lanes)
+def running(owned: Collection[AssignedPartition]) -> int:
+    """Count the executions in flight over `owned`."""
+    return sum(len(assigned.runs) for assigned in owned)

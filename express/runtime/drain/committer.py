@@ -19,14 +19,14 @@ from express.runtime.drain.pipeline import Pipeline
 
 
 class Committer:
-    """Writes terminal records and commits positions for the lanes of one pipeline."""
+    """Writes terminal records and commits positions for the partitions of one pipeline."""
 
     def __init__(
         self,
         pipeline: Pipeline,
         source: Source,
         sink: Sink,
-        lanes: Mapping[Partition, AssignedPartition],
+        owned: Mapping[Partition, AssignedPartition],
         take_stamps: Callable[[], list[int]],
         clock: Clock,
         counters: Counters,
@@ -36,7 +36,7 @@ class Committer:
         self._pipeline = pipeline
         self._source = source
         self._sink = sink
-        self._lanes = lanes
+        self._owned = owned
         self._take_stamps = take_stamps
         self._clock = clock
         self._counters = counters
@@ -53,7 +53,7 @@ class Committer:
         """Since when there has been something to commit, whatever failed meanwhile."""
 
     def begin(self) -> None:
-        """The sink has begun anew, and every lane with it."""
+        """The sink has begun anew, and every partition with it."""
         self._unsure = False
 
     def wake(self) -> None:
@@ -99,20 +99,20 @@ class Committer:
         self._note_debt(stamps or positions, due=due)
         if not stamps and not positions:
             return
-        lanes = {partition: self._lanes[partition] for partition in positions}
+        owned = {partition: self._owned[partition] for partition in positions}
         self._unsure = True
         await self._sink.flush(positions)
         self._unsure = False
         self._flushed.set()
         self._counters.flushes += 1
         self._observe(stamps)
-        positions = {partition: at for partition, at in positions.items() if lanes[partition].live}
+        positions = {partition: at for partition, at in positions.items() if owned[partition].live}
         if not positions:
             return
         if not self._sink.transactional:
             await self._source.commit(positions)
         for partition, position in positions.items():
-            lanes[partition].committed = position
+            owned[partition].committed = position
         self._counters.commits += 1
         self._uncommitted = 0
         self.committed_at = self._clock.monotonic()
@@ -134,11 +134,11 @@ class Committer:
     def _positions(self) -> dict[Partition, Position]:
         """Where each partition stands that has moved since its last commit, or whose last one is in doubt."""
         moved, doubtful = {}, self._sink.doubtful
-        for partition, lane in self._lanes.items():
-            if lane.dispatching and not lane.held:  # all that was polled is entered in the tracker
-                lane.tracker.reach(self._source.position(partition))
-            position = lane.tracker.position()
-            if position != lane.committed or partition in doubtful:
+        for partition, assigned in self._owned.items():
+            if assigned.dispatching and not assigned.held:  # all that was polled is entered in the tracker
+                assigned.tracker.reach(self._source.position(partition))
+            position = assigned.tracker.position()
+            if position != assigned.committed or partition in doubtful:
                 moved[partition] = position
         return moved
 

@@ -20,56 +20,56 @@ class Intake:
 
     def __init__(
         self,
-        lanes: Mapping[Partition, AssignedPartition],
+        owned: Mapping[Partition, AssignedPartition],
         dispatcher: Dispatcher,
         clock: Clock,
         renew: Callable[[AssignedPartition, int], AssignedPartition],
     ) -> None:
-        """`renew(lane, offset)` makes a new lane for a partition whose offsets went back to `offset`."""
-        self._lanes = lanes
+        """`renew(assigned, offset)` begins anew with a partition whose offsets went back to `offset`."""
+        self._owned = owned
         self._dispatcher = dispatcher
         self._clock = clock
         self._renew = renew
 
     def add(self, polled: Iterable[tuple[Partition, Sequence[ConsumedRecord]]]) -> int:
-        """Take a poll's records; how many. Those of partitions without a lane come again after its seek."""
+        """Take a poll's records; how many. Those of partitions that are not assigned come again after their seek."""
         count, now = 0, self._clock.monotonic()
         for partition, records in polled:
-            lane = self._lanes.get(partition)
-            if lane is not None and lane.dispatching:
-                lane.held.extend(records)
-                lane.polled = now
+            assigned = self._owned.get(partition)
+            if assigned is not None and assigned.dispatching:
+                assigned.held.extend(records)
+                assigned.polled = now
                 count += len(records)
         return count
 
     def wanted(self) -> list[Partition] | None:
         """The partitions to be polled: those whose last records are all started. None: all."""
-        free = [partition for partition, lane in self._lanes.items() if not lane.held]
-        return None if len(free) == len(self._lanes) else free
+        free = [partition for partition, assigned in self._owned.items() if not assigned.held]
+        return None if len(free) == len(self._owned) else free
 
     def work(self) -> bool:
         """Start held records for one slice of time; whether there are some left that could be started."""
         until = self._clock.monotonic() + SLICE_SECONDS
         room = self._dispatcher.room
         more = False
-        for lane in list(self._lanes.values()):
-            if lane.held and not room.closed:
-                more |= self._work_lane(lane, until) and not room.closed
+        for assigned in list(self._owned.values()):
+            if assigned.held and not room.closed:
+                more |= self._work_partition(assigned, until) and not room.closed
         return more
 
-    def _work_lane(self, lane: AssignedPartition, until: float) -> bool:
-        """Start records of one lane; whether the time was up with something left."""
-        if lane.held[0].offset < lane.tracker.next:
-            lane = self._renew(lane, lane.held[0].offset)
-        held, tracker = lane.held, lane.tracker
+    def _work_partition(self, assigned: AssignedPartition, until: float) -> bool:
+        """Start records of one partition; return whether the time was up with something left."""
+        if assigned.held[0].offset < assigned.tracker.next:
+            assigned = self._renew(assigned, assigned.held[0].offset)
+        held, tracker = assigned.held, assigned.tracker
         take, room, monotonic = self._dispatcher.take, self._dispatcher.room, self._clock.monotonic
-        through = self._dispatcher.through
+        fast_path = self._dispatcher.fast_path
         all_fit = tracker.fits(held[-1].offset, len(held))
         while held:
             if room.closed or monotonic() >= until:
                 return True
-            if all_fit and through is not None:
-                through.run(lane, until)
+            if all_fit and fast_path is not None:
+                fast_path.run(assigned, until)
                 if not held or room.closed:
                     continue
             record = held[0]
@@ -78,8 +78,8 @@ class Intake:
                 return False
             held.popleft()
             if tracker.track(offset):
-                take(lane, record)
+                take(assigned, record)
             else:
                 self._dispatcher.skip()
-        self._dispatcher.waited(lane.polled)
+        self._dispatcher.waited(assigned.polled)
         return False

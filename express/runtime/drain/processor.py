@@ -23,9 +23,9 @@ from express.runtime.drain.committer import Committer
 from express.runtime.drain.intake import SLICE_RECORDS, Intake
 from express.runtime.drain.pipeline import Pipeline
 from express.runtime.executor.executor import Executor
+from express.runtime.records.dispatcher import Dispatcher
 from express.runtime.records.refusals import Refusals
 from express.runtime.records.terminal_record import Naming
-from express.runtime.routed import dispatcher_kind
 
 POLL_SECONDS = 0.1
 """How long a poll waits for the first record, and the longest that a stopped intake sleeps."""
@@ -70,14 +70,13 @@ class Processor:
         self._source = source
         self._sink = sink
         self._clock = clock or SystemClock()
-        self._lanes: dict[Partition, AssignedPartition] = {}
+        self._owned: dict[Partition, AssignedPartition] = {}
         self._changed = asyncio.Event()
-        new = dispatcher_kind(pipeline)
-        self._dispatcher = new(pipeline, executor, sink, self._clock, self.counters, self._wake)
+        self._dispatcher = Dispatcher(pipeline, executor, sink, self._clock, self.counters, self._wake)
         self._flusher = Committer(
-            pipeline, source, sink, self._lanes, self._dispatcher.take_stamps, self._clock, self.counters, self._changed
+            pipeline, source, sink, self._owned, self._dispatcher.take_stamps, self._clock, self.counters, self._changed
         )
-        self._intake = Intake(self._lanes, self._dispatcher, self._clock, self._renew)
+        self._intake = Intake(self._owned, self._dispatcher, self._clock, self._renew)
         self._assigning = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
@@ -171,21 +170,21 @@ class Processor:
     @property
     def owing_since(self) -> float | None:
         """Since when there has been something to commit (monotonic seconds); None where there is nothing."""
-        return self._flusher.owing_since if self._lanes else None
+        return self._flusher.owing_since if self._owned else None
 
     @property
     def partitions(self) -> Collection[Partition]:
         """The partitions that are ours."""
-        return self._lanes.keys()
+        return self._owned.keys()
 
     @property
     def committed(self) -> dict[Partition, Position]:
         """What was committed last of each partition that is ours."""
-        return {partition: lane.committed for partition, lane in self._lanes.items()}
+        return {partition: assigned.committed for partition, assigned in self._owned.items()}
 
     def lag(self) -> dict[Partition, int]:
         """Records of each of our partitions that are not polled yet, as far as known."""
-        return {partition: lag for partition, lag in self._source.lag().items() if partition in self._lanes}
+        return {partition: lag for partition, lag in self._source.lag().items() if partition in self._owned}
 
     # A session --------------------------------------------------------------------------------------
 
@@ -198,7 +197,7 @@ class Processor:
             if drain.done():
                 drain.result()
             await _cancel(drain)
-            await self._settle(list(self._lanes.values()), self.pipeline.drain_seconds)
+            await self._settle(list(self._owned.values()), self.pipeline.drain_seconds)
         finally:
             self._joined = False
             await _cancel(drain, stopped)
@@ -211,7 +210,7 @@ class Processor:
     def _let_go(self) -> None:
         """Hold no partition any more."""
         self._joined = False
-        self._drop(list(self._lanes.values()))
+        self._drop(list(self._owned.values()))
         self._assigned.clear()
 
     async def _drain(self) -> None:
@@ -290,7 +289,7 @@ class Processor:
         """It is unknown what the sink has written: begin anew from what is committed, within the group."""
         async with self._assigning:
             await self._stop_flushing()
-            self._drop(list(self._lanes.values()))
+            self._drop(list(self._owned.values()))
             await self._sink.start()
             self._start_flushing()
             await self._open(self._assigned)
@@ -309,9 +308,9 @@ class Processor:
         """Finish and commit what runs of partitions that go to others; what does not finish in time is dropped."""
         self.counters.rebalances += 1
         async with self._assigning:
-            lanes = [self._lanes[partition] for partition in partitions if partition in self._lanes]
-            await self._settle(lanes, self.pipeline.rebalance_drain_seconds)
-            self._drop(lanes)
+            owned = [self._owned[partition] for partition in partitions if partition in self._owned]
+            await self._settle(owned, self.pipeline.rebalance_drain_seconds)
+            self._drop(owned)
             self._assigned.difference_update(partitions)
             await self._sink.close(partitions)
 
@@ -329,7 +328,7 @@ class Processor:
             limit = self.pipeline.concurrency_per_partition
             self._source.seek(partition, max(first, position.offset))
             # A partition without a commit gets one at once: whoever scales by the lag would never see it at 0.
-            self._lanes[partition] = AssignedPartition(
+            self._owned[partition] = AssignedPartition(
                 partition, naming, position, limit, NEVER if stored is None else None
             )
 
@@ -347,26 +346,26 @@ class Processor:
             self.counters.foreign_metadata += 1
         return committed
 
-    def _renew(self, lane: AssignedPartition, offset: int) -> AssignedPartition:
+    def _renew(self, assigned: AssignedPartition, offset: int) -> AssignedPartition:
         """The offsets of a partition went backwards: its topic was made anew. All of it is new, then."""
-        log.warning("%s went back to offset %d: begins anew", lane.partition, offset)
+        log.warning("%s went back to offset %d: begins anew", assigned.partition, offset)
         self.counters.rewinds += 1
         limit = self.pipeline.concurrency_per_partition
-        fresh = AssignedPartition(lane.partition, lane.naming, Position(offset), limit)
-        fresh.committed = lane.committed
-        fresh.held.extend(lane.held)
-        self._dispatcher.drop(lane)
-        self._lanes[lane.partition] = fresh
+        fresh = AssignedPartition(assigned.partition, assigned.naming, Position(offset), limit)
+        fresh.committed = assigned.committed
+        fresh.held.extend(assigned.held)
+        self._dispatcher.drop(assigned)
+        self._owned[assigned.partition] = fresh
         return fresh
 
-    async def _settle(self, lanes: Collection[AssignedPartition], seconds: float) -> None:
-        """Start nothing more in `lanes`; commit what is finished, wait for what runs, commit that as well."""
-        for lane in lanes:
-            self._dispatcher.forget_waiting(lane)
+    async def _settle(self, owned: Collection[AssignedPartition], seconds: float) -> None:
+        """Start nothing more in `owned`; commit what is finished, wait for what runs, commit that as well."""
+        for assigned in owned:
+            self._dispatcher.forget_waiting(assigned)
         began = self._clock.monotonic()
-        if not lanes or not await self._commit(seconds):
+        if not owned or not await self._commit(seconds):
             return
-        while running(lanes) and (left := began + seconds - self._clock.monotonic()) > 0:
+        while running(owned) and (left := began + seconds - self._clock.monotonic()) > 0:
             self._changed.clear()
             await self._change(left)
         await self._commit(max(began + seconds - self._clock.monotonic(), LAST_COMMIT_SECONDS))
@@ -387,11 +386,11 @@ class Processor:
             return False
         return True
 
-    def _drop(self, lanes: Collection[AssignedPartition]) -> None:
-        for lane in lanes:
-            self._dispatcher.drop(lane)
-            if self._lanes.get(lane.partition) is lane:
-                del self._lanes[lane.partition]
+    def _drop(self, owned: Collection[AssignedPartition]) -> None:
+        for assigned in owned:
+            self._dispatcher.drop(assigned)
+            if self._owned.get(assigned.partition) is assigned:
+                del self._owned[assigned.partition]
 
 
 class _Identical:

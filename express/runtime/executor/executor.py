@@ -22,7 +22,7 @@ from express.engine.history import History
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
 from express.engine.segments import PENDING, Ended, Point, begin, ended
-from express.ports import Direct
+from express.ports import Direct, Identity
 from express.runtime.executor.eager_task import EagerTask
 from express.runtime.executor.effects import fail
 from express.runtime.executor.run import Done, Run, around
@@ -199,7 +199,7 @@ class Executor(SuspendedRuns):
         is_over = self._settle(run, point, call) is not None
         return run.x, None if is_over else run
 
-    def caller(self, about: About, deadline: float | None) -> TaskCaller:
+    def caller(self, about: Identity, deadline: float | None) -> TaskCaller:
         """Calls the tasks of one execution for its segments."""
         return TaskCaller(self._calls, about, deadline)
 

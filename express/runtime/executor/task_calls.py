@@ -20,7 +20,7 @@ from express.engine.execution import Prepare
 from express.engine.program import Program, Row
 from express.engine.segments import PENDING, Point, attempts, step_key
 from express.errors import RUNTIME, StatesError, Unsendable
-from express.ports import Clock, Direct, Integration, TaskContext
+from express.ports import Clock, Direct, Identity, Integration, TaskContext
 from express.runtime.executor.eager_task import EagerTask, EagerTasks
 from express.values import JSON
 
@@ -30,7 +30,7 @@ STEPPED = frozenset({"lambda", "other"})
 """Kinds of resources whose coroutines are begun at once and stepped: handlers. What talks to the network on our own
 account has a task, which begins when the execution has its place."""
 
-Site: TypeAlias = tuple[Row, int, About, float | None]
+Site: TypeAlias = tuple[Row, int, Identity, float | None]
 """Where a call on the short way stands: row, counts, execution, deadline."""
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class ResourceCalls:
             raise StatesError(failed.error, failed.cause) from bug
 
     def start(
-        self, task: StartTask, about: About, deadline: float | None, *, fresh: bool = False
+        self, task: StartTask, about: Identity, deadline: float | None, *, fresh: bool = False
     ) -> JSON | Awaitable[JSON]:
         """What the integration answers; raises StatesError, also for a bug of the integration.
 
@@ -108,7 +108,7 @@ class TaskCaller(msgspec.Struct, gc=False):
     """
 
     calls: ResourceCalls
-    about: About
+    about: Identity
     deadline: float | None
     late: Awaitable[JSON] | EagerTask | None = None
     since: float | None = None
@@ -170,7 +170,7 @@ def described(payload: JSON, site: Site) -> tuple[StartTask, TaskContext]:
     return task, context_of(about, deadline)
 
 
-def context_of(about: About, deadline: float | None) -> TaskContext:
+def context_of(about: Identity, deadline: float | None) -> TaskContext:
     """What an integration may know of an execution."""
     name, until = about.state_machine_name, deadline or float("inf")
     return TaskContext(about.execution_arn, name, until, about.trace, about.account)

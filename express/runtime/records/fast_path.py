@@ -1,44 +1,47 @@
-"""The short way of a record: from its bytes to its result in one loop, as long as nothing is in the way.
+"""The fast path of a record: from its bytes to its result in one loop, as long as nothing is in the way.
 
-It is for executions on the generated segments that succeed without waiting, of records whose value is the input.
-Whatever is different ends the loop: before anything was done for the record, or handed to the dispatcher at the point
-where it stands. So everything else has one way only. What the loop counts is entered when it ends; nobody can have
-looked in between, for it does not give way.
+It is for executions on the optimized tier that succeed without waiting, of records whose value is the input. Whatever
+is different ends the loop: before anything was done for the record, or with a `Handover` to the dispatcher, at the
+point where the execution stands. So everything else has one way only. What the loop counts is entered when it ends;
+nobody can have looked in between, for it does not give way to the event loop.
 """
 
 from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import msgspec
 
 from express.engine import About, Program
 from express.engine.program import END, Row
 from express.engine.segments import FIRST, NOTHING, Call, Point, drive, transitions
-from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
+from express.metering import DURATION_STEP_MS
 from express.ports import GOLDEN, MASK, QUICK_SECONDS, Clock, ConsumedRecord, Direct, Sink, Tracing, Unreadable
-from express.runtime.counters import Counters
 from express.runtime.drain.assignment import AssignedPartition, OrderKey
 from express.runtime.executor.executor import Executor
 from express.runtime.executor.task_calls import JSON_TYPES, TaskCaller
+from express.runtime.meter import Meter
 from express.runtime.records.headers import NOTHING as NOTHING_CARRIED
 from express.runtime.records.headers import Carrier, Trace
 from express.runtime.records.json_input import Rejected, admit
-from express.runtime.records.result_batch import BILLED, writer
+from express.runtime.records.result_batch import writer
 from express.runtime.records.terminal_record import Naming
 from express.values import JSON, dumps
 
 STEP_SECONDS = DURATION_STEP_MS / 1000
-STEP_BYTES = MEMORY_STEP_MB * 1_000_000
 
 KEY_LIMIT = 1_024
-"""Records with longer keys take the long way, where the size of a result is looked at more closely."""
+"""Records with longer keys leave the fast path: the size of their results has to be looked at more closely."""
+
+PAUSE = 15
+"""How many records go to the dispatcher, which begins faster, once the loop has ended twice at its first: where every
+execution waits for a handler there is nothing for the loop to do."""
 
 
 class LazyAbout(msgspec.Struct, gc=False):
-    """Who an execution is, told only when somebody asks: an `About` that is mostly never made."""
+    """Identity of an execution: what tasks may know of it is built on access, an `About` only when one is needed."""
 
     naming: Naming
     offset: int
@@ -58,61 +61,64 @@ class LazyAbout(msgspec.Struct, gc=False):
 
     @property
     def account(self) -> int:
-        """Nobody's: attached executions take the long way."""
+        """None: executions that start others do not take the fast path."""
         return self.machine.account
 
     def whole(self) -> About:
-        """All there is to be told."""
+        """Build the `About` of the execution."""
         arn, name = self.naming.arn(self.offset), self.naming.name(self.offset)
         return msgspec.structs.replace(
             self.machine, execution_arn=arn, name=name, started=self.started, trace=self.trace
         )
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.whole(), name)
 
-
-class PipelineConstants(NamedTuple):
-    """What is the same for all executions of a pipeline. `about` is what they have in common."""
+class PipelineConstants(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for all records of a pipeline."""
 
     program: Program
     about: About
-    memory: int
-    holders: int
+    """What the identities of its executions have in common."""
+    meter: Meter
     seconds: float | None
+    """The longest that an execution may take."""
     payload_limit: int
     headers_room: int
+    """Bytes that the headers of a result take at most."""
     topic: str
+    """Where results go."""
+    order: OrderKey
+    carry: Carrier
+    """What goes on of a record's headers."""
+    tracer: Tracing | None
+    """Executions that it samples, and the slowest, leave the fast path."""
 
 
-PAUSE = 15
-"""How many records take the long way, which begins faster, once the loop has ended twice at its first: where every
-execution waits for a handler there is nothing for it to do."""
+class Handover(NamedTuple):
+    """An execution that the fast path has begun and does not end: what the dispatcher goes on with."""
+
+    record: ConsumedRecord
+    data: JSON
+    about: About
+    began: float
+    point: Point
+    call: TaskCaller
 
 
 class Takeover(Protocol):
-    """Who does everything else: the dispatcher."""
+    """What goes on where the fast path ends: the dispatcher."""
 
-    stamps: list[int]
-
-    def take_over(
-        self,
-        lane: AssignedPartition,
-        record: ConsumedRecord,
-        data: JSON,
-        about: About,
-        began: float,
-        point: Point,
-        call: TaskCaller,
-    ) -> None:
+    def take_over(self, assigned: AssignedPartition, left: Handover) -> None:
         """Go on with an execution from where its segments have left it."""
+
+    def passed(self, stamps: list[int]) -> None:
+        """Note that records with these timestamps are finished."""
 
 
 class CurrentRecord:
     """The record that the loop is at, and the calls of its execution.
 
-    `caller` makes those that are not straightforward, and is who goes on with the execution later; None as long as
-    there was none.
+    `caller` makes those that are not answered at once, and goes on with the execution later; None as long as there
+    was none.
     """
 
     __slots__ = ("_about", "_executor", "_seconds", "began", "call", "caller", "naming", "offset", "shift", "trace")
@@ -131,15 +137,15 @@ class CurrentRecord:
         self._seconds = seconds
         self.call = self._calling()
 
-    def seat(self) -> LazyAbout:
-        """Who the execution is."""
+    def identity(self) -> LazyAbout:
+        """The identity of the execution."""
         return LazyAbout(self.naming, self.offset, self.began + self.shift, self._about, self.trace)
 
     def calling(self) -> TaskCaller:
         """The `caller`, now needed."""
         if self.caller is None:
             deadline = None if self._seconds is None else self.began + self._seconds
-            self.caller = self._executor.caller(cast(About, self.seat()), deadline)
+            self.caller = self._executor.caller(self.identity(), deadline)
         return self.caller
 
     def _calling(self) -> Call:
@@ -154,9 +160,9 @@ class CurrentRecord:
             if direct is None or tries:
                 return self.calling()(row, payload, counts, tries)
             began = self.began
-            seat = LazyAbout(self.naming, self.offset, began + self.shift, about, self.trace)
+            identity = LazyAbout(self.naming, self.offset, began + self.shift, about, self.trace)
             try:
-                output = direct(payload, (row, counts, seat, None if seconds is None else began + seconds))
+                output = direct(payload, (row, counts, identity, None if seconds is None else began + seconds))
             except (Exception, SystemExit, CancelledError) as error:
                 return self.calling().raised(error, row, payload, counts)
             if type(output) in JSON_TYPES:
@@ -189,76 +195,56 @@ class FastPath:
     """The loop of one pipeline."""
 
     def __init__(
-        self,
-        rest: Takeover,
-        fixed: PipelineConstants,
-        executor: Executor,
-        sink: Sink,
-        clock: Clock,
-        counters: Counters,
-        order: OrderKey,
-        carry: Carrier,
-        tracer: Tracing | None = None,
+        self, rest: Takeover, constants: PipelineConstants, executor: Executor, sink: Sink, clock: Clock
     ) -> None:
-        """`carry` says what goes on of a record's headers.
-
-        `tracer`: executions that it samples, and the slowest, are not for the short way.
-        """
         self._rest = rest
-        self._tracer = tracer
-        self._fixed = fixed
+        self._constants = constants
         self._sink = sink
         self._clock = clock
-        self._counters = counters
-        self._order = order
-        self._carry = carry
         self._misses = self._pause = 0
-        self._turn = CurrentRecord(executor, fixed.about, fixed.seconds)
-        self._allowed = (STEP_BYTES - fixed.memory) // fixed.holders
-        """Bytes of input and result that still make an execution of the least memory that is billed."""
+        self._current = CurrentRecord(executor, constants.about, constants.seconds)
 
-    def run(self, lane: AssignedPartition, until: float) -> None:
-        """Finish held records of a lane until there are none, time is up, or one is not straightforward."""
+    def run(self, assigned: AssignedPartition, until: float) -> None:
+        """Finish held records of a partition until there are none, time is up, or one has a surprise."""
         if self._pause:
             self._pause -= 1
             return
-        if lane.tracker.resuming:
+        if assigned.tracker.resuming:
             return
         done = LoopTally()
-        left: tuple[Any, ...] | None = None
+        left: Handover | None = None
         try:
-            left = self._loop(lane, until, done)
+            left = self._loop(assigned, until, done)
         finally:
-            self._enter(lane, done, 0 if left is None else 1)
+            self._enter(assigned, done, 0 if left is None else 1)
         if done.stamps:
             self._misses = 0
         elif left is not None:
             self._misses += 1
             self._pause = PAUSE if self._misses > 1 else 0
         if left is not None:
-            self._rest.take_over(lane, *left)
+            self._rest.take_over(assigned, left)
 
-    def _loop(self, lane: AssignedPartition, until: float, done: LoopTally) -> tuple[Any, ...] | None:
-        """The loop; an execution that it could not bring to its end."""
-        fixed = self._fixed
-        program, payload_limit = fixed.program, fixed.payload_limit
+    def _loop(self, assigned: AssignedPartition, until: float, done: LoopTally) -> Handover | None:
+        """Run the loop; return an execution that it could not bring to its end."""
+        fixed, current, monotonic = self._constants, self._current, self._clock.monotonic
+        program, payload_limit, allowed = fixed.program, fixed.payload_limit, fixed.meter.shortcut_bytes
         result_limit = min(payload_limit, self._sink.limit_of(fixed.topic) - fixed.headers_room)
-        turn, call, monotonic, allowed = self._turn, self._turn.call, self._clock.monotonic, self._allowed
-        waiting, carry, tracer = lane.waiting, self._carry, self._tracer
+        call, waiting, carry, tracer = current.call, assigned.waiting, fixed.carry, fixed.tracer
         segments = program.segments
         enter = segments.enter[program.scope.start]
         sampled, slow = (0, STEP_SECONDS) if tracer is None else (tracer.threshold, min(tracer.slow, STEP_SECONDS))
         done.began = done.ended = now = monotonic()
-        shift = turn.shift = self._clock.wall() - now
-        turn.naming = lane.naming
-        put, done.close = writer(lane, fixed.topic, self._sink, int((now + shift) * 1000))
+        shift = current.shift = self._clock.wall() - now
+        current.naming = assigned.naming
+        put, done.close = writer(assigned, fixed.topic, self._sink, int((now + shift) * 1000))
         note, count, move, write = (row.append for row in (done.stamps, done.packs, done.moved, done.written))
-        for record in lane.held:
+        for record in assigned.held:
             if now >= until:
                 break
             key, value, offset = record.key, record.value, record.offset
             headers = record.headers
-            if (headers or waiting or (key and len(key) > KEY_LIMIT)) and self._is_special(lane, record):
+            if (headers or waiting or (key and len(key) > KEY_LIMIT)) and self._is_special(assigned, record):
                 break
             if sampled and offset * GOLDEN & MASK < sampled:
                 break
@@ -268,7 +254,7 @@ class FastPath:
                 break
             size = len(value)  # type: ignore[arg-type]  # what has none is not admitted
             trace, more = carry(headers) if headers else NOTHING_CARRIED
-            turn.offset, turn.began, turn.trace, turn.caller = offset, now, trace, None
+            current.offset, current.began, current.trace, current.caller = offset, now, trace, None
             point = enter(data, FIRST, NOTHING, 5 * size, call)
             if point[0] != END:
                 point = drive(program, segments, point, call)
@@ -279,7 +265,7 @@ class FastPath:
             end = monotonic()
             size += len(text)
             if not 0 < len(text) <= result_limit or end - now > slow or size > allowed:
-                return record, data, turn.seat().whole(), now, point, turn.calling()
+                return Handover(record, data, current.identity().whole(), now, point, current.calling())
             put(offset, key, text, int((end + shift) * 1000), more)
             note(record.timestamp)
             count(point[2])
@@ -290,27 +276,23 @@ class FastPath:
             done.ended = now = end
         return None
 
-    def _is_special(self, lane: AssignedPartition, record: ConsumedRecord) -> bool:
+    def _is_special(self, assigned: AssignedPartition, record: ConsumedRecord) -> bool:
         """Whether a record can't be read, has a long key, or waits behind another."""
         long = len(record.key or b"") > KEY_LIMIT
-        return long or type(record) is Unreadable or self._order(record) in lane.waiting
+        return long or type(record) is Unreadable or self._constants.order(record) in assigned.waiting
 
-    def _enter(self, lane: AssignedPartition, done: LoopTally, left: int) -> None:
-        """Take what was finished off the lane, count it and note its offsets; `left`: one more is taken off."""
+    def _enter(self, assigned: AssignedPartition, done: LoopTally, left: int) -> None:
+        """Take what was finished off the partition, count it and note its offsets; `left`: one more is taken off."""
         done.close()
-        held, count, counters, fixed = lane.held, len(done.stamps), self._counters, self._fixed
+        held, count = assigned.held, len(done.stamps)
         if count:
             for _ in range(count - 1):
                 held.popleft()
-            lane.tracker.passed(held.popleft().offset)
-            counters.started += count
-            counters.succeeded += count
-            counters.memory_used_bytes += count * fixed.memory + sum(done.moved) * fixed.holders
-            counters.output_bytes += sum(done.written)
-            counters.execution_ms.add_quick(count - len(done.slow), (done.ended - done.began - sum(done.slow)) * 1000)
-            for seconds in done.slow:
-                counters.execution_ms.add(seconds * 1000)
-            counters.totals.add_many(count, *BILLED, transitions((END, None, sum(done.packs))))
-            self._rest.stamps += done.stamps
+            assigned.tracker.passed(held.popleft().offset)
+            meter = self._constants.meter
+            meter.counters.output_bytes += sum(done.written)
+            made = transitions((END, None, sum(done.packs)))
+            meter.ended_at_once(count, sum(done.moved), done.ended - done.began, done.slow, made)
+            self._rest.passed(done.stamps)
         for _ in range(left):
             held.popleft()

@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from express.metering import DURATION_STEP_MS, MEMORY_STEP_MB
 from express.ports import Block, Partition, Sink
 from express.record_format import NULL, SMALL, VARINTS, HeaderBlock, encode_headers, read_varint, varint
 from express.runtime.drain.assignment import AssignedPartition
+from express.runtime.meter import LEAST_BILLED
 from express.runtime.records.terminal_record import HEX, HEX_BITS, PLAIN
-
-BILLED = DURATION_STEP_MS, MEMORY_STEP_MB
-"""What each of these executions is billed: the least there is."""
 
 Put: TypeAlias = Callable[[int, bytes | None, bytes, int, Sequence[tuple[str, bytes]]], None]
 """(offset, key, value, when it ended in milliseconds since 1970, further headers): append a result."""
@@ -25,12 +22,12 @@ Put: TypeAlias = Callable[[int, bytes | None, bytes, int, Sequence[tuple[str, by
 _HEX_MASK = (1 << HEX_BITS) - 1
 
 
-def writer(lane: AssignedPartition, topic: str, sink: Sink, now_ms: int) -> tuple[Put, Callable[[], None]]:
-    """What appends the results of `lane` in the order of their ends, and what hands them to the sink at the end.
+def writer(assigned: AssignedPartition, topic: str, sink: Sink, now_ms: int) -> tuple[Put, Callable[[], None]]:
+    """What appends the results of `assigned` in the order of their ends, and what hands them to the sink at the end.
 
     The first execution begins at `now_ms`, each of the others when the one before has ended.
     """
-    partition, opened = lane.partition, getattr(sink, "block", _no_block)
+    partition, opened = assigned.partition, getattr(sink, "block", _no_block)
     parts: list[bytes] = []
     add = parts.append
     started_ms, shared_ms, ceiling = now_ms, -1, -1
@@ -52,7 +49,7 @@ def writer(lane: AssignedPartition, topic: str, sink: Sink, now_ms: int) -> tupl
     def share(offset: int, stopped_ms: int) -> None:
         """Encode what results that end at `stopped_ms` have in common."""
         nonlocal digits, front, middle, back, ceiling, shared_ms, stamp
-        digits, front, middle, back, ceiling = lane.naming.succeeded(offset, started_ms, stopped_ms, BILLED)
+        digits, front, middle, back, ceiling = assigned.naming.succeeded(offset, started_ms, stopped_ms, LEAST_BILLED)
         shared_ms = stopped_ms if started_ms == stopped_ms else -1
         stamp = b"\0" + varint(0 if block is None else stopped_ms - block.since)
 

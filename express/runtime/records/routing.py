@@ -12,6 +12,7 @@ from express.errors import RUNTIME
 from express.ports import Headers, Partition
 from express.runtime.counters import Counters
 from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.meter import Meter
 from express.runtime.records.json_input import POISON, Rejected
 from express.runtime.records.terminal_record import Naming
 
@@ -22,7 +23,7 @@ SHOWN = 80
 class Machine:
     """One workflow of a pipeline: the names of its executions, and what they count."""
 
-    __slots__ = ("_namings", "arn", "counters", "memory", "name", "program", "role_arn", "workflow")
+    __slots__ = ("_namings", "arn", "counters", "meter", "name", "program", "role_arn", "workflow")
 
     def __init__(self, workflow: Workflow, counters: Counters) -> None:
         self.workflow = workflow
@@ -30,8 +31,8 @@ class Machine:
         self.name = workflow.name
         self.arn = workflow.arn
         self.role_arn = workflow.role_arn
-        self.memory = workflow.memory
         self.counters = counters
+        self.meter = Meter(workflow, counters)
         self._namings: dict[Partition, Naming] = {}
 
     def naming(self, partition: Partition) -> Naming:

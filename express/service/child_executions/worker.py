@@ -19,7 +19,8 @@ from express.runtime.counters import Counters
 from express.runtime.dependents import Attachments
 from express.runtime.drain.pipeline import Workflow
 from express.runtime.executor.executor import Executor, Run
-from express.runtime.records.dispatcher import bill, result_of
+from express.runtime.meter import Meter
+from express.runtime.records.terminal_writer import result_of
 from express.service.workflows import Callables, compile_callable, read_definition
 from express.service.workflows import machine_name as workflow_name
 from express.values import PAYLOAD_LIMIT
@@ -192,13 +193,7 @@ class WorkerMachines:
         assert isinstance(x, Execution | Ended)
         finish, value = result_of(x, PAYLOAD_LIMIT)
         elapsed = self._clock.monotonic() - x.started
-        used = workflow.memory + (size + len(value)) * workflow.program.width.holders
-        ms, mb = bill(elapsed, used, counters)
-        counters.totals.add(ms, mb, x.transitions)
-        counters.memory_used_bytes += used
-        counters.execution_ms.add(elapsed * 1000)
-        status = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timed_out"}.get(finish.status, "aborted")
-        setattr(counters, status, getattr(counters, status) + 1)
+        ms, mb = Meter(workflow, counters).ended(finish.status, size + len(value), elapsed, x.transitions)
         return ChildEnd(
             status=finish.status,
             stopped=x.about.started + elapsed,

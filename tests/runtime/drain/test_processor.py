@@ -468,7 +468,7 @@ def test_the_counters_balance_at_every_moment() -> None:
         worker = rig.worker()
         counters = worker.counters
         for _ in range(300):
-            assert counters.in_flight == sum(len(lane.runs) for lane in worker.processor._lanes.values())
+            assert counters.in_flight == sum(len(assigned.runs) for assigned in worker.processor._owned.values())
             await asyncio.sleep(0.01)
         await rig.stop()
 

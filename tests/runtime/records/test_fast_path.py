@@ -71,7 +71,7 @@ def drained(
             more = list(headers) if n % 2 else []
             rig.put(event, key=b"k%d" % (n % 4) if n % 5 else None, headers=more)
         worker = rig.worker()
-        assert (worker.processor._dispatcher.through is not None) == segments
+        assert (worker.processor._dispatcher.fast_path is not None) == segments
         await until(lambda: len(rig.results) + len(rig.dead) == 3 * len(EVENTS))
         await rig.stop()
         counted = msgspec.to_builtins(worker.counters)
@@ -108,7 +108,7 @@ def test_where_all_executions_wait_the_loop_is_left_alone() -> None:
         for n in range(200):
             rig.put({"later": n < 100, "n": n})
         worker = rig.worker()
-        through = worker.processor._dispatcher.through
+        through = worker.processor._dispatcher.fast_path
         assert through is not None
         loop, turns = through._loop, []
         through._loop = lambda *some: turns.append(None) or loop(*some)  # type: ignore[func-returns-value,method-assign]
@@ -188,10 +188,10 @@ def test_a_run_appends_what_a_record_at_a_time_does(
         block = None
 
     naming = Naming("arn:aws:states:us-east-1:123456789012:express:m:", Partition("in", 0))
-    lane = AssignedPartition(Partition("in", 0), naming, Position(0), 100)
+    assigned = AssignedPartition(Partition("in", 0), naming, Position(0), 100)
     short, long = _Sink(limit), Long(limit)
     started = now = 1_700_000_000_000
-    put, close = writer(lane, "out", short, now)
+    put, close = writer(assigned, "out", short, now)
     for n, (key, size, took) in enumerate(records):
         offset, value = first + 3 * n, b"v" * (size * 40)
         started, now = now, now + took
@@ -199,7 +199,7 @@ def test_a_run_appends_what_a_record_at_a_time_does(
         put(offset, key, value, now, more)
         headers = naming.result_headers(offset, naming.arn(offset), Finish("SUCCEEDED"), started, now, (100, 64))
         headers += more
-        long.append("out", lane.partition, now, key, value, headers)
+        long.append("out", assigned.partition, now, key, value, headers)
     close()
 
     assert short.written() == long.written()

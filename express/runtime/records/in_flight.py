@@ -1,0 +1,33 @@
+"""A record while its execution runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from express.runtime.records.headers import Carried
+
+if TYPE_CHECKING:
+    from express.runtime.drain.assignment import AssignedPartition
+    from express.runtime.records.routing import Machine
+    from express.runtime.records.terminal_record import Naming
+
+
+class InFlight(msgspec.Struct, eq=False):
+    """What the terminal record of an execution needs to know of its input record."""
+
+    assigned: AssignedPartition
+    offset: int
+    timestamp: int
+    key: bytes | None
+    size: int
+    """Bytes of the input."""
+    machine: Machine
+    naming: Naming
+    carried: Carried
+    """What goes on of the record's headers."""
+    order: bytes | None
+    """The order key that this record holds back others of; None: none."""
+    heap: int = 0
+    """Bytes that the execution is estimated to hold while it waits."""
