@@ -43,6 +43,8 @@ PROCESSES = 2
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Spread a run of everything over processes, file by file; tests that are named run in this process."""
+    if hasattr(config, "workerinput"):
+        return  # this is one of those processes
     option = config.option
     everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if everything and option.numprocesses is None and not (option.usepdb or option.collectonly):

@@ -40,6 +40,15 @@ def test_only_a_run_of_everything_starts_processes(
     assert (option.numprocesses, option.dist) == (processes, distribution)
 
 
+def test_a_process_of_a_run_starts_no_more_of_them() -> None:
+    """The processes of pytest-xdist run the same hook."""
+    option = SimpleNamespace(numprocesses=None, dist="no", usepdb=False, collectonly=False, loadscopereorder=True)
+    found: Any = SimpleNamespace(args_source=pytest.Config.ArgsSource.TESTPATHS, option=option, workerinput={})
+    pytest_cmdline_main(found)
+
+    assert (option.numprocesses, option.dist) == (None, "no")
+
+
 def test_no_property_has_a_deadline() -> None:
     """An example may take as long as a busy machine lets it take; pytest's own limit ends what hangs."""
     assert settings.default is not None
