@@ -233,7 +233,7 @@ async def test_a_token_through_a_queue(host: Host) -> None:
         received = await do(host.aws, "aws-sdk:sqs:receiveMessage", {"QueueUrl": queue})
         message = next(iter(received.get("Messages", [])), None)
     sent = loads(message["Body"])
-    callbacks = host.executor._callbacks
+    callbacks = host.executor.callbacks
     assert callbacks is not None
     callbacks.succeed(sent["token"], {"approved": sent["order"]})
 

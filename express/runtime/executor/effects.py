@@ -1,40 +1,29 @@
-"""What an executor does for executions on the table: effects performed in order, answers and timers handed back.
-
-The run queue is here too: whoever comes due waits for its turn in it.
-"""
+"""What an executor does for executions on the interpreter: effects performed in order, answers handed back."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import logging
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, cast
 
-from express.engine import advance, deliver
+from express import engine
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded
-from express.engine.execution import Entropy, Execution
+from express.engine.execution import Execution
 from express.errors import RUNTIME, StatesError
-from express.ports import Clock, Integration, Submitted
-from express.runtime.clock import SystemEntropy
-from express.runtime.executor.callbacks import Callbacks
+from express.ports import Submitted
 from express.runtime.executor.eager_task import EagerTask
 from express.runtime.executor.run import Run
-from express.runtime.executor.task_calls import JSON_TYPES, ResourceCalls, failed
-from express.runtime.executor.timer_wheel import TICKS, TimerWheel
+from express.runtime.executor.run_queue import RunQueue
+from express.runtime.executor.state import ExecutorState
+from express.runtime.executor.task_calls import JSON_TYPES, failed
 from express.values import JSON
 
 if TYPE_CHECKING:
     from express.runtime.executor.executor import Executor
-
-TURN_SECONDS = 0.005
-"""What the run queue may take of one turn of the loop, whatever the number of executions in it."""
-
-AGAIN_SECONDS = 0.002
-"""The same for those who have used up a turn before: whoever comes due meanwhile waits for two of these."""
 
 INLINE_ANSWERS = 64
 """Answers given at once that one execution may take in a row before others have their turn."""
@@ -42,102 +31,33 @@ INLINE_ANSWERS = 64
 log = logging.getLogger(__name__)
 
 
-class EffectPerformer(ABC):
-    """The part of an `Executor` that performs."""
+class EffectPerformer:
+    """Performs effects for the executions of one executor. `step` hands an event to an execution, in its turn."""
 
     def __init__(
-        self,
-        clock: Clock,
-        integration: Integration,
-        entropy: Entropy | None = None,
-        callbacks: Callbacks | None = None,
-        *,
-        ticks: int = TICKS,
+        self, state: ExecutorState, queue: RunQueue, step: Callable[[Run, Event | None], None], owner: Executor
     ) -> None:
-        """`integration` performs the tasks: the table of all of them, or a single one.
+        self._state = state
+        self._clock = state.clock
+        self._calls = state.calls
+        self._callbacks = state.callbacks
+        self._wheel = state.wheel
+        self._tasks = state.tasks
+        self._queue = queue
+        self._step = step
+        self._owner = owner
 
-        `callbacks` is where tasks of STANDARD machines wait for theirs; its entropy makes their tokens. Timers are
-        due with the next of so many `ticks` a second.
-        """
-        self._clock = clock
-        self._calls = ResourceCalls(integration, clock, self._handler_ended)
-        self._callbacks = callbacks
-        self._entropy = entropy or (SystemEntropy() if callbacks is None else callbacks.entropy)
-        self._ready: deque[tuple[Run, Event | None]] = deque()
-        self._again: deque[tuple[Run, Event | None]] = deque()
-        self._turning = False
-        self._wheel = TimerWheel[Run](clock, self._fired, ticks)
-        self._tasks: set[asyncio.Task[None] | EagerTask] = set()
-        """Calls that are awaited, but for handlers that an execution is parked behind."""
-        self.running = 0
-        """Executions that were submitted and have not ended."""
+    # Events in --------------------------------------------------------------------------------------
 
-    @abstractmethod
-    def _fired(self, run: Run, seq: int) -> None:
-        """A timer came due."""
-
-    @abstractmethod
-    def _wake(self, run: Run, event: Event | None) -> Finish | None:
-        """What a parked execution waited for has come; the end, if it leads there."""
-
-    @abstractmethod
-    def _unpark(self, run: Run) -> None:
-        """Take back the timer of a parked execution."""
-
-    @abstractmethod
-    def _handler_ended(self, stepped: EagerTask) -> None:
-        """A handler that is stepped has ended."""
-
-    # The run queue ----------------------------------------------------------------------------------
-
-    def _queue(self, queue: deque[tuple[Run, Event | None]], run: Run, event: Event | None) -> None:
-        queue.append((run, event))
-        if not self._turning:
-            self._turning = True
-            asyncio.get_running_loop().call_soon(self._turn)
-
-    def _turn(self) -> None:
-        """Let queued executions go on for one budget, then let the loop have its turn.
-
-        Timers that came due go first. Who has used up a turn goes on in what is left, one at least: a thousand
-        endless loops would hold up a timer for half a second if it stood in line behind them.
-        """
-        ready, again, monotonic = self._ready, self._again, self._clock.monotonic
-        began = monotonic()
-        until = began + TURN_SECONDS
-        while ready:
-            self._step(*ready.popleft())
-            if monotonic() >= until:
-                break
-        until = began + AGAIN_SECONDS
-        for _ in range(len(again)):  # each once: the clock may be a virtual one, which stands still meanwhile
-            self._step(*again.popleft())
-            if monotonic() >= until:
-                break
-        if ready or again:
-            asyncio.get_running_loop().call_soon(self._turn)
-        else:
-            self._turning = False
-
-    def _step(self, run: Run, event: Event | None) -> None:
-        x = run.x
-        if x.finished is not None:
-            return
-        if event is None:
-            run.owning().queued = False
-        finish = self._wake(run, event) if x is run else self._perform(run, self._deliver(x, event))
-        if finish is not None:
-            run.done(run, finish)
-
-    def _deliver(self, x: Execution, event: Event | None) -> list[Effect]:
+    def deliver(self, x: Execution, event: Event | None) -> list[Effect]:
         """What the engine answers to an event, or to its next turn. A bug ends the execution, not the process."""
         now = self._clock.monotonic()
         try:
-            return advance(x, now) if event is None else deliver(x, event, now)
+            return engine.advance(x, now) if event is None else engine.deliver(x, event, now)
         except Exception as bug:
             return [fail(x, bug)]
 
-    def _answered(self, run: Run, task: StartTask, answer: JSON | TaskFailed) -> None:
+    def answered(self, run: Run, task: StartTask, answer: JSON | TaskFailed) -> None:
         """Deliver an answer to an execution on the table, unless nobody wants it any more."""
         owned = run.owned
         if owned is not None and owned.tasks.pop(task.seq, None) is not None:
@@ -145,7 +65,7 @@ class EffectPerformer(ABC):
 
     # Effects out ------------------------------------------------------------------------------------
 
-    def _perform(self, run: Run, effects: list[Effect], patience: int = INLINE_ANSWERS) -> Finish | None:
+    def perform(self, run: Run, effects: list[Effect], patience: int = INLINE_ANSWERS) -> Finish | None:
         """Perform effects in order, then those of the answers that came at once; the end, if they lead there.
 
         Timers are started last: an execution whose tasks all answer at once never touches the wheel.
@@ -155,13 +75,13 @@ class EffectPerformer(ABC):
         while True:
             finish = self._apply(run, effects, answers, timers)
             if finish is not None:
-                return self._end(run, finish)
+                return self.end(run, finish)
             if not answers or not patience:
                 break
             patience -= 1
-            effects = self._deliver(run.x, answers.popleft())
+            effects = self.deliver(run.x, answers.popleft())
         for answer in answers:
-            self._queue(self._again, run, answer)
+            self._queue.again(run, answer)
         if timers:
             slots = run.owning().timers
             for seq, at in timers.items():
@@ -187,24 +107,24 @@ class EffectPerformer(ABC):
                     self._cancel(run, seq)
             elif kind is Yield and not run.owning().queued:
                 run.owning().queued = True
-                self._queue(self._again, run, None)
+                self._queue.again(run, None)
         return None
 
     def _call(self, run: Run, task: StartTask) -> Event | None:
         """Start one call; its answer if that came at once."""
         x = run.x
         if task.token is not None and self._callbacks is not None:
-            self._callbacks.expect(cast("Executor", self), run, task)
+            self._callbacks.expect(self._owner, run, task)
         try:
             output = self._calls.start(task, x.about, x.deadline)
         except StatesError as error:
             return TaskFailed(task.seq, error.error, error.cause)
         if type(output) in JSON_TYPES:
             return TaskSucceeded(task.seq, output)
-        self._await(run, task, output)
+        self.wait_for(run, task, output)
         return None
 
-    def _await(self, run: Run, task: StartTask, output: Awaitable[JSON] | EagerTask) -> None:
+    def wait_for(self, run: Run, task: StartTask, output: Awaitable[JSON] | EagerTask) -> None:
         """Wait for an answer: of a handler that is being stepped, or in a task of its own."""
         if type(output) is EagerTask:
             self._tasks.add(output)
@@ -245,7 +165,7 @@ class EffectPerformer(ABC):
             answer = failed(task, error)
         finally:
             self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-        self._answered(run, task, answer)
+        self.answered(run, task, answer)
 
     def _cancel(self, run: Run, seq: int) -> None:
         owned = run.owning()
@@ -259,15 +179,15 @@ class EffectPerformer(ABC):
         if call is not None:
             self._give_up(*call)
 
-    def _end(self, run: Run, finish: Finish) -> Finish:
-        self._report(run.x)
-        self._release(run)
+    def end(self, run: Run, finish: Finish) -> Finish:
+        report(run.x)
+        self.release(run)
         return finish
 
-    def _release(self, run: Run) -> None:
+    def release(self, run: Run) -> None:
         """Take back all that a run still owns."""
-        self.running -= 1
-        self._unpark(run)
+        self._state.running -= 1
+        self._state.take_timer(run)
         if self._callbacks is not None:
             self._callbacks.ended(run)
         if run.call is not None:
@@ -282,10 +202,11 @@ class EffectPerformer(ABC):
         for call in owned.tasks.values():
             self._give_up(*call)
 
-    @staticmethod
-    def _report(x: Execution | Run) -> None:
-        if x.bug is not None:
-            log.error("internal error in %s", x.about.execution_arn, exc_info=x.bug)
+
+def report(x: Execution | Run) -> None:
+    """Log a bug of ours that has ended an execution."""
+    if x.bug is not None:
+        log.error("internal error in %s", x.about.execution_arn, exc_info=x.bug)
 
 
 def fail(x: Execution, bug: Exception) -> Finish:

@@ -4,8 +4,8 @@ One executor per event loop, shared by all pipelines of a worker, so that there 
 budget. What ends without waiting never becomes a `Run`; what waits owns its place in the timer wheel, or a handler's
 coroutine that is stepped, or one asyncio task per other call that is really awaited, and nothing else.
 
-Its parts: how calls are made (`calls`), what the table asks for (`performing`), waiting between two segments
-(`parking`), and here starting and stopping.
+Its parts: `RunQueue` (whose turn it is), `EffectPerformer` (what the interpreter asks for), `SuspendedRuns` (waiting
+between two segments), `ResourceCalls` (how tasks are called), `TimerWheel`; here starting and stopping.
 """
 
 from __future__ import annotations
@@ -17,17 +17,21 @@ from typing import Any, TypeAlias, cast, overload
 from express.engine import About, start
 from express.engine.effects import Effect, Finish, StartTask
 from express.engine.events import Event, Stopped
-from express.engine.execution import Execution
+from express.engine.execution import Entropy, Execution
 from express.engine.history import History
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
 from express.engine.recorded import start_recorded
 from express.engine.segments import PENDING, Ended, Point, begin, ended
-from express.ports import Direct, Identity
+from express.ports import Clock, Direct, Identity, Integration
+from express.runtime.executor.callbacks import Callbacks
 from express.runtime.executor.eager_task import EagerTask
-from express.runtime.executor.effects import fail
+from express.runtime.executor.effects import EffectPerformer, fail, report
 from express.runtime.executor.run import Done, Run, around
+from express.runtime.executor.run_queue import RunQueue
+from express.runtime.executor.state import ExecutorState
 from express.runtime.executor.suspended import TOO_LATE, SuspendedRuns
 from express.runtime.executor.task_calls import TaskCaller, described
+from express.runtime.executor.timer_wheel import TICKS
 from express.values import JSON, dumps
 
 __all__ = ["Done", "Executor", "Run", "TaskCaller"]
@@ -36,8 +40,50 @@ Late: TypeAlias = list[tuple[StartTask, Awaitable[JSON] | EagerTask]]
 """Calls that were not answered at once, and what is awaited."""
 
 
-class Executor(SuspendedRuns):
+class Executor:
     """Runs executions on the current loop."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        integration: Integration,
+        entropy: Entropy | None = None,
+        callbacks: Callbacks | None = None,
+        *,
+        ticks: int = TICKS,
+    ) -> None:
+        """`integration` performs the tasks: the table of all of them, or a single one.
+
+        `callbacks` is where tasks of STANDARD machines wait for theirs; its entropy makes their tokens. Timers are
+        due with the next of so many `ticks` a second.
+        """
+        self._clock = clock
+        self._state = ExecutorState(clock, integration, entropy, callbacks, self._handler_ended, self._fired, ticks)
+        self._calls = self._state.calls
+        queue = RunQueue(clock, self._step)
+        self._performer = EffectPerformer(self._state, queue, self._step, self)
+        self._suspended = SuspendedRuns(self._state, self._performer, queue)
+        self._hold = self._suspended.hold
+
+    @property
+    def running(self) -> int:
+        """Executions that were submitted and have not ended."""
+        return self._state.running
+
+    @property
+    def timers(self) -> int:
+        """Timers that are not due yet."""
+        return len(self._state.wheel)
+
+    @property
+    def calls(self) -> int:
+        """Calls that are not answered yet."""
+        return len(self._under_way())
+
+    @property
+    def callbacks(self) -> Callbacks | None:
+        """Where tasks wait for their callbacks; None: there are none."""
+        return self._state.callbacks
 
     @overload
     def submit(
@@ -88,10 +134,10 @@ class Executor(SuspendedRuns):
         point = begin(program, segments, data, size or len(dumps(data)), call)
         if point[0] == END:
             x = ended(about, now, point)
-            if program.resources and self._too_late(call.deadline):
+            if program.resources and self._state.is_late(call.deadline):
                 x.finished = TOO_LATE
             return x, None
-        self.running += 1
+        self._state.running += 1
         run = Run(about, now, 0, None, program, data, limit, None, point, done, item)
         return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
 
@@ -112,16 +158,16 @@ class Executor(SuspendedRuns):
         try:
             x, effects = self._begin(program, data, about, now, limit, size, history, late)
         except Exception as bug:
-            x, effects = Execution(program, data, now, about, self._entropy, history, None), []
+            x, effects = Execution(program, data, now, about, self._state.entropy, history, None), []
             fail(x, bug)
         if x.finished is not None and not late:
-            self._report(x)
+            report(x)
             return x, None
         run = around(x, done, item)
-        self.running += 1
+        self._state.running += 1
         for task, output in late:
-            self._await(run, task, output)
-        if self._perform(run, effects) is None:
+            self._performer.wait_for(run, task, output)
+        if self._performer.perform(run, effects) is None:
             return x, run
         return x, None
 
@@ -144,7 +190,7 @@ class Executor(SuspendedRuns):
                 data,
                 now,
                 about=about,
-                entropy=self._entropy,
+                entropy=self._state.entropy,
                 history=history,
                 limit=limit,
                 size=size,
@@ -163,7 +209,7 @@ class Executor(SuspendedRuns):
             return PENDING if deadline is not None and now >= deadline else answer  # which comes too late
 
         size = size or len(dumps(data))
-        entropy = self._entropy
+        entropy = self._state.entropy
         return start_recorded(
             program,
             segments,
@@ -191,12 +237,12 @@ class Executor(SuspendedRuns):
         item: Any = None,
     ) -> tuple[Execution | Ended, Run | None]:
         """Take over an execution from where its segments have left it, which called `call`; else as `submit`."""
-        self.running += 1
+        self._state.running += 1
         run = Run(about, began, 0, None, program, data, limit, None, point, done, item)
         return (run, run) if self._hold(run, point, call) else self._go_on(run, point, call)
 
     def _go_on(self, run: Run, point: Point, call: TaskCaller) -> tuple[Execution | Ended, Run | None]:
-        is_over = self._settle(run, point, call) is not None
+        is_over = self._suspended.settle(run, point, call) is not None
         return run.x, None if is_over else run
 
     def caller(self, about: Identity, deadline: float | None) -> TaskCaller:
@@ -206,6 +252,28 @@ class Executor(SuspendedRuns):
     def direct(self, row: Row) -> Direct | None:
         """The short way to what a Task calls, for its first try; None where there is none."""
         return self._calls.direct(row)
+
+    # Events -----------------------------------------------------------------------------------------
+
+    def _step(self, run: Run, event: Event | None) -> None:
+        """Hand an event, or its next turn, to an execution; `done` is called if it ends."""
+        x = run.x
+        if x.finished is not None:
+            return
+        if event is None:
+            run.owning().queued = False
+        if x is run:
+            finish = self._suspended.wake(run, event)
+        else:
+            finish = self._performer.perform(run, self._performer.deliver(x, event))
+        if finish is not None:
+            run.done(run, finish)
+
+    def _handler_ended(self, handler: EagerTask) -> None:
+        self._suspended.handler_ended(handler)
+
+    def _fired(self, run: Run, seq: int) -> None:
+        self._suspended.fired(run, seq)
 
     def tell(self, run: Run, event: Event) -> None:
         """Hand an event from outside to an execution: an answer by task token, a heartbeat."""
@@ -219,7 +287,7 @@ class Executor(SuspendedRuns):
         """Give an execution up without an end: its calls are cancelled and nobody is told."""
         if run.x.finished is None:
             run.x.finished = Finish("ABORTED")
-            self._release(run)
+            self._performer.release(run)
             run.data = run.held = None
             run.site = ()  # the wheel may hold it until it would have been due
 
@@ -234,4 +302,4 @@ class Executor(SuspendedRuns):
 
     def _under_way(self) -> list[asyncio.Task[None] | EagerTask]:
         """The calls that still run."""
-        return [*self._tasks, *(cast(EagerTask, run.call) for run in self._wheel.among_others())]
+        return [*self._state.tasks, *(cast(EagerTask, run.call) for run in self._state.wheel.among_others())]

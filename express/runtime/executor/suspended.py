@@ -1,4 +1,4 @@
-"""Executions that wait between two segments: in a Wait, before a retry, or for one answer, with one timer at most."""
+"""Executions that are suspended between two segments: in a Wait, before a retry, or for one answer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from express.errors import TIMEOUT
 from express.runtime.executor.eager_task import EagerTask
 from express.runtime.executor.effects import INLINE_ANSWERS, EffectPerformer
 from express.runtime.executor.run import Run
+from express.runtime.executor.run_queue import RunQueue
+from express.runtime.executor.state import ExecutorState
 from express.runtime.executor.task_calls import TaskCaller, failed
 
 _OVER = TimerFired(0)
@@ -21,45 +23,51 @@ TOO_LATE = Finish("TIMED_OUT", error=TIMEOUT)
 """The end of an execution whose last answer came after its deadline."""
 
 
-class SuspendedRuns(EffectPerformer):
-    """The part of an `Executor` that leaves executions where their segments have left them, and wakes them."""
+class SuspendedRuns:
+    """Suspends executions where their segments have left them, and wakes them."""
 
-    def _settle(self, run: Run, point: Point, call: TaskCaller) -> Finish | None:
+    def __init__(self, state: ExecutorState, performer: EffectPerformer, queue: RunQueue) -> None:
+        self._state = state
+        self._clock = state.clock
+        self._calls = state.calls
+        self._callbacks = state.callbacks
+        self._wheel = state.wheel
+        self._tasks = state.tasks
+        self._performer = performer
+        self._queue = queue
+
+    def settle(self, run: Run, point: Point, call: TaskCaller) -> Finish | None:
         """Leave an execution where its segments have left it: ended, parked, or on the table. The end, if it ended."""
         if point[0] == END:
-            late = self._too_late(call.deadline)
-            return self._end(run, run.end(point, TOO_LATE if late else Finish("SUCCEEDED", point[1])))
+            late = self._state.is_late(call.deadline)
+            return self._performer.end(run, run.end(point, TOO_LATE if late else Finish("SUCCEEDED", point[1])))
         if point[0] >= 0:
             row = run.program.scope.rows[point[0]]
             if row.kind == "Wait" or len(point) == 8 or not row.plan.timed:
-                self._park(run, point, call)
+                self._suspend(run, point, call)
                 return None
-        return self._perform(run, self._inflate(run, point, call), INLINE_ANSWERS // 8)
+        return self._performer.perform(run, self._inflate(run, point, call), INLINE_ANSWERS // 8)
 
-    def _too_late(self, deadline: float | None) -> bool:
-        """Tell whether a deadline has passed: whoever holds up the loop holds up its timers, too."""
-        return deadline is not None and self._clock.monotonic() >= deadline
-
-    def _park(self, run: Run, point: Point, call: TaskCaller) -> None:
+    def _suspend(self, run: Run, point: Point, call: TaskCaller) -> None:
         """Wait for the one thing that comes next: the end of a Wait or an answer, or else the deadline."""
         run.rest(point)
-        if self._hold(run, point, call):
+        if self.hold(run, point, call):
             return
         late = call.late
         at = run.deadline
         if late is not None:
             call.late = None
-            self._await(run, call.asked(run.program, point), late)
+            self._performer.wait_for(run, call.asked(run.program, point), late)
             if at is not None:
                 run.slot = self._wheel.add(run, 0, at)
             return
         seconds = point[5] if len(point) == 7 else point[7]
         if seconds < 0:
-            seconds = -seconds * self._entropy.random()
+            seconds = -seconds * self._state.entropy.random()
         due: float = self._clock.monotonic() + seconds
         run.slot = self._wheel.leave(run, due if at is None else min(at, due))
 
-    def _hold(self, run: Run, point: Point, call: TaskCaller) -> bool:
+    def hold(self, run: Run, point: Point, call: TaskCaller) -> bool:
         """Park an execution behind a handler that is stepped, if that is all it waits for. Its `site` is `point`."""
         stepped = call.late
         if type(stepped) is not EagerTask or point[0] < 0:
@@ -74,7 +82,7 @@ class SuspendedRuns(EffectPerformer):
         among.add(run)
         return True
 
-    def _handler_ended(self, stepped: EagerTask) -> None:
+    def handler_ended(self, stepped: EagerTask) -> None:
         """A handler has ended that an execution waits for between two segments, unless nobody wants it any more.
 
         Where nothing else is to be done, as nearly always, this is all that its end takes.
@@ -86,24 +94,28 @@ class SuspendedRuns(EffectPerformer):
         program, site, slot = run.program, run.site, run.slot
         segments = program.segments
         stepped.run = None
-        if type(slot) is not set and self._too_late(call.deadline):  # a deadline that is near has a timer of its own
+        if type(slot) is not set and self._state.is_late(
+            call.deadline
+        ):  # a deadline that is near has a timer of its own
             self._tasks.discard(stepped)
             run.call = None
-            run.done(run, self._end(run, run.end(run.point, TOO_LATE)))
+            run.done(run, self._performer.end(run, run.end(run.point, TOO_LATE)))
             return
         point = answered(
             segments, site, stepped.value if error is None else failed(call.asked(program, site), error), call
         )
-        late = len(program.resources) > 1 and self._too_late(call.deadline)  # a task after it may have held up the loop
+        late = len(program.resources) > 1 and self._state.is_late(
+            call.deadline
+        )  # a task after it may have held up the loop
         if point[0] == END and type(slot) is set and self._callbacks is None and run.owned is None and not late:
             slot.discard(run)
-            self.running -= 1
+            self._state.running -= 1
             finish: Finish | None = run.end(point, Finish("SUCCEEDED", point[1]))
         else:
             self._tasks.discard(stepped)
-            self._unpark(run)
+            self._state.take_timer(run)
             run.call = None
-            finish = self._settle(run, drive(program, segments, point, call), call)
+            finish = self.settle(run, drive(program, segments, point, call), call)
         if finish is not None:
             run.done(run, finish)
 
@@ -112,7 +124,7 @@ class SuspendedRuns(EffectPerformer):
         self._tasks.discard(stepped)
         task, error = stepped.task, stepped.error
         if run.owned is not None and task.seq in run.owned.tasks:
-            self._answered(run, task, stepped.value if error is None else failed(task, error))
+            self._performer.answered(run, task, stepped.value if error is None else failed(task, error))
 
     def _inflate(self, run: Run, point: Point, call: TaskCaller) -> list[Effect]:
         """Go on on the table; the effects that has."""
@@ -123,7 +135,7 @@ class SuspendedRuns(EffectPerformer):
             run.data,
             now,
             run.about,
-            self._entropy,
+            self._state.entropy,
             run.deadline,
             run.started,
             prepare=self._calls.prepare,
@@ -133,21 +145,21 @@ class SuspendedRuns(EffectPerformer):
         late = call.late
         if late is not None:
             call.late = None
-            self._await(run, call.asked(run.program, point), late)
+            self._performer.wait_for(run, call.asked(run.program, point), late)
         return effects
 
-    def _wake(self, run: Run, event: Event | None) -> Finish | None:
+    def wake(self, run: Run, event: Event | None) -> Finish | None:
         """What a parked execution waited for has come; the end, if it leads there."""
         point, segments, deadline = run.point, run.program.segments, run.deadline
         kind = type(event)
-        if self._too_late(deadline) and kind is not Stopped:
-            return self._end(run, run.end(point, TOO_LATE))
-        self._unpark(run)
+        if self._state.is_late(deadline) and kind is not Stopped:
+            return self._performer.end(run, run.end(point, TOO_LATE))
+        self._state.take_timer(run)
         call = TaskCaller(self._calls, run.about, deadline)
         if kind not in (TimerFired, TaskSucceeded, TaskFailed):
             call.late, run.call = run.call, None
-            finish = self._perform(run, self._inflate(run, point, call))
-            return finish if finish is not None else self._perform(run, self._deliver(run.x, event))
+            finish = self._performer.perform(run, self._inflate(run, point, call))
+            return finish if finish is not None else self._performer.perform(run, self._performer.deliver(run.x, event))
         if len(point) == 8:
             point = again(run.program, segments, point, call)
         else:
@@ -155,26 +167,16 @@ class SuspendedRuns(EffectPerformer):
             point = answered(segments, point, event if kind is TaskFailed else answer, call)
             if point[0] != END:
                 point = drive(run.program, segments, point, call)
-        return self._settle(run, point, call)
+        return self.settle(run, point, call)
 
-    def _unpark(self, run: Run) -> None:
-        slot = run.slot
-        if slot is None:
-            return
-        run.slot = None
-        if type(slot) is set:
-            slot.discard(run)
-        else:
-            self._wheel.remove(run, 0, cast(int, slot))  # which does nothing to one that was left there
-
-    def _fired(self, run: Run, seq: int) -> None:
+    def fired(self, run: Run, seq: int) -> None:
         """A timer came due. It waits its turn, since thousands may come due together."""
         if seq > 0:
             del run.owning().timers[seq]
-            self._queue(self._ready, run, TimerFired(seq))
+            self._queue.due(run, TimerFired(seq))
         elif type(run.slot) is set:
             run.slot = self._wheel.add(run, 0, cast(float, run.deadline))
             self._tasks.add(cast(EagerTask, run.call))
         elif seq == 0 or run.slot == -seq:
             run.slot = None
-            self._queue(self._ready, run, _OVER)
+            self._queue.due(run, _OVER)

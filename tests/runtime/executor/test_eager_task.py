@@ -321,7 +321,7 @@ def test_what_a_handler_raises_fails_the_task(waits: bool, raised: BaseException
     async def main() -> None:
         executor = Executor(clock(), Call(lambda _: handler()))
         assert await finished(executor, program(task())) == Finish("FAILED", error=error, cause=cause)
-        assert (len(executor._under_way()), executor.running) == (0, 0)
+        assert (executor.calls, executor.running) == (0, 0)
 
     run_virtual(main())
 
@@ -345,7 +345,7 @@ def test_the_cap_ends_an_execution_whose_handler_waits() -> None:
             assert limit <= clock().monotonic() - began <= limit + 0.02
             await asyncio.sleep(0)
         assert len(cancelled) == 3
-        assert (len(executor._under_way()), executor.running) == (0, 0)
+        assert (executor.calls, executor.running) == (0, 0)
 
     run_virtual(main())
 

@@ -82,7 +82,7 @@ def test_an_answer_at_once_needs_no_task_and_no_timer() -> None:
         x, run = executor.submit(program(task(), task()), 1, About(), unexpected)
 
         assert (run, x.finished) == (None, Finish("SUCCEEDED", {"got": {"got": 1}}))
-        assert len(executor._wheel) == 0
+        assert executor.timers == 0
         assert len(asyncio.all_tasks()) == 1
 
     run_virtual(main())
@@ -104,7 +104,7 @@ def test_a_wait_owns_a_place_in_the_wheel_and_no_task() -> None:
 
         assert len(ends) == 1000
         assert all(5 <= at - started <= 5.02 for at in ends)
-        assert (executor.running, len(executor._wheel)) == (0, 0)
+        assert (executor.running, executor.timers) == (0, 0)
 
     run_virtual(main())
 
@@ -122,11 +122,11 @@ def test_an_awaitable_becomes_one_task() -> None:
         end = asyncio.create_task(finished(executor, program(task()), 7))
         await asyncio.sleep(0.5)
 
-        assert len(executor._under_way()) == 1
+        assert executor.calls == 1
         assert await end == Finish("SUCCEEDED", {"slow": 7})
         assert integration.contexts[0].deadline == 1_300.0
         await asyncio.sleep(0)
-        assert len(executor._under_way()) == 0
+        assert executor.calls == 0
 
     run_virtual(main())
 
@@ -191,7 +191,7 @@ def test_a_timeout_cancels_the_call() -> None:
 
         assert (finish.status, finish.error) == ("FAILED", "States.Timeout")
         assert cancelled == ["S0"]
-        assert (len(executor._wheel), executor.running) == (0, 0)
+        assert (executor.timers, executor.running) == (0, 0)
 
     run_virtual(main())
 
@@ -207,7 +207,7 @@ def test_a_dropped_execution_tells_nobody() -> None:
         executor.drop(run)
         await asyncio.sleep(10)
 
-        assert (len(executor._wheel), len(executor._under_way()), executor.running) == (0, 0, 0)
+        assert (executor.timers, executor.calls, executor.running) == (0, 0, 0)
 
     run_virtual(main())
 
