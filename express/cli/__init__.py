@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,16 +18,21 @@ from click.exceptions import NoSuchCommand
 
 from express import __version__
 from express.errors import ConfigError, ExpressError
+from express.standard_streams import failed_output, keep_messages, watch_results
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 """Findings, or an execution that failed."""
 EXIT_USAGE = 2
+EXIT_IO = 74
+"""The output can't be written, or a file can't be read or written."""
 EXIT_THRESHOLD = 99
 EXIT_CONFIG = 104
 EXIT_INTERRUPTED = 105
 EXIT_HANDLER = 107
 """A handler module that crashes while it is imported."""
+EXIT_BROKEN_PIPE = 141
+"""Nobody reads the output any more: what a shell says of a command that ended by SIGPIPE."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("express.cli.bench.command:command", "Load on a workflow by schedule, and what AWS would charge."),
@@ -76,6 +82,21 @@ class LazyGroup(rich_click.RichGroup):
             return super().resolve_command(ctx, args)
         raise NoSuchCommand(args[0], possibilities=list(COMMANDS), ctx=ctx)
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a process: a result that can't be written is one sentence and an exit code of its own."""
+        keep_messages()
+        watch_results()
+        try:
+            return super().main(*args, **extra)
+        except (SystemExit, OSError):
+            failure = failed_output()
+            if failure is None:
+                raise
+        if isinstance(failure, BrokenPipeError):
+            sys.exit(EXIT_BROKEN_PIPE)
+        click.echo(f"express: the output can't be written: {failure.strerror}", err=True)
+        sys.exit(EXIT_IO)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; our own errors become one sentence on stderr and the documented exit code."""
         try:
@@ -86,6 +107,10 @@ class LazyGroup(rich_click.RichGroup):
             _fail(ctx, error, EXIT_CONFIG)
         except ExpressError as error:
             _fail(ctx, error, EXIT_FINDINGS)
+        except OSError as error:
+            if failed_output() is not None:
+                raise
+            _fail(ctx, error, EXIT_IO)
 
 
 def _full_name(text: str) -> str | None:
@@ -102,9 +127,11 @@ def _load(target: str) -> click.Command:
     return command
 
 
-def _fail(ctx: click.Context, error: ExpressError, code: int) -> NoReturn:
+def _fail(ctx: click.Context, error: ExpressError | OSError, code: int) -> NoReturn:
     if ctx.params.get("debug"):
         raise error
+    if isinstance(error, OSError) and error.strerror:
+        error = ExpressError(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     click.echo(f"express: {error}", err=True)
     ctx.exit(code)
 
@@ -123,8 +150,9 @@ def _fail(ctx: click.Context, error: ExpressError, code: int) -> NoReturn:
 def main(debug: bool, env_files: tuple[str, ...]) -> None:
     """Run, test and measure AWS Step Functions Express workflows on your own machines and Kafka.
 
-    Exit codes: 0 fine; 1 findings or a failed run; 2 wrong usage; 99 threshold failed; 104 bad configuration;
-    105 interrupted; 107 a handler crashed at import.
+    Exit codes: 0 fine; 1 findings or a failed run; 2 wrong usage; 74 output or a file can't be written;
+    99 threshold failed; 104 bad configuration; 105 interrupted; 107 a handler crashed at import; 141 nobody
+    reads the output.
     """
     _read_env_files(env_files)
 

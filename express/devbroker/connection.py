@@ -88,10 +88,18 @@ class Connection(asyncio.Protocol):
         except MalformedError as error:
             log.debug("hanging up on %s: %s", self._host, error)
             self.close()
-        except Exception:
-            log.exception("a request failed; hanging up on %s", self._host)
-            self.close()
+        except Exception as error:
+            self._fail(error)
         self._regulate()
+
+    def _fail(self, error: Exception) -> None:
+        """Hang up: the client may try again. A disk that takes no more is told once until it has answered again."""
+        if not isinstance(error, OSError):
+            log.exception("a request failed; hanging up on %s", self._host)
+        elif self._node.trouble != str(error):
+            self._node.trouble = str(error)
+            log.error("the data folder can't be written; hanging up on %s: %s", self._host, error)
+        self.close()
 
     def _next_frame(self) -> bytes | None:
         if len(self._buffer) < SIZE:
@@ -138,9 +146,8 @@ class Connection(asyncio.Protocol):
     async def _answer_later(self, api: Api, version: int, correlation: int, answer: Any) -> None:
         try:
             self._send(await answer, version, correlation, version >= api.flexible)
-        except Exception:
-            log.exception("a request failed; hanging up on %s", self._host)
-            self.close()
+        except Exception as error:
+            self._fail(error)
         self._waiting = None
         self._work()
 

@@ -17,7 +17,7 @@ import msgspec
 
 from express.devbroker.journal import AnyEvent
 from express.devbroker.log import Blobs
-from express.devbroker.storage import FileBlobs, OpenFiles
+from express.devbroker.storage import FileBlobs, OpenFiles, write_whole
 from express.errors import StoreError
 
 COMPACT_BYTES = 4 << 20
@@ -69,7 +69,7 @@ class Folder:
             return
         if self._written > self._compact_at:
             self._compact()
-        self._append(self._journal, event)
+        self._written = _append(self._journal, event, self._written)
 
     def keep_topics(self, uids: set[int]) -> None:
         """Remove the folders of topics that are gone."""
@@ -88,16 +88,23 @@ class Folder:
         """Replace the journal by the events that lead to the present state."""
         fresh = self._path / "journal.new"
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-        self._written = 0
-        for event in self._state():
-            self._append(fd, event)
-        os.fsync(fd)
-        fresh.replace(self._path / "journal")
+        written = 0
+        try:
+            for event in self._state():
+                written = _append(fd, event, written)
+            os.fsync(fd)
+            fresh.replace(self._path / "journal")
+        except OSError:
+            os.close(fd)
+            raise
         if self._journal >= 0:
             os.close(self._journal)
-        self._journal = fd
-        self._compact_at = COMPACT_BYTES + 2 * self._written
+        self._journal, self._written = fd, written
+        self._compact_at = COMPACT_BYTES + 2 * written
 
-    def _append(self, fd: int, event: AnyEvent) -> None:
-        line = _ENCODER.encode(event) + b"\n"
-        self._written += os.write(fd, line)
+
+def _append(fd: int, event: AnyEvent, end: int) -> int:
+    """Add a line to a journal of `end` bytes; how many it has then."""
+    line = _ENCODER.encode(event) + b"\n"
+    write_whole(fd, line, end)
+    return end + len(line)

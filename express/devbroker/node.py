@@ -52,6 +52,8 @@ class Node:
         journal = journal if journal is not None else NoJournal()
         self.clock = clock
         self.settings = settings
+        self.trouble = ""
+        """The last error of the data folder, empty once a record could be written again."""
         self.host = ""
         self.port = 0
         self.topics = Topics(journal, make_blobs, settings.retention_bytes)

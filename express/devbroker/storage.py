@@ -51,6 +51,17 @@ class OpenFiles:
             self.close(path)
 
 
+def write_whole(fd: int, data: bytes, end: int) -> None:
+    """Add `data` to a file of `end` bytes. Where that fails, on a full disk for instance, nothing of it is there."""
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    except OSError:
+        os.ftruncate(fd, end)
+        raise
+
+
 class FileBlobs:
     """The batches of one partition in its folder."""
 
@@ -81,10 +92,7 @@ class FileBlobs:
         """Add a batch."""
         if not self._segments or self._end - self._starts[-1] >= self._segment_bytes:
             self._add_segment(self._folder / f"{read_header(data).base_offset:020}.log")
-        fd = self._files.get(self._segments[-1])
-        written = os.write(fd, data)
-        while written < len(data):
-            written += os.write(fd, data[written:])
+        write_whole(self._files.get(self._segments[-1]), data, self._end - self._starts[-1])
         self._end += len(data)
 
     def read(self, first: int, last: int, edges: array[int]) -> list[bytes]:

@@ -228,9 +228,14 @@ class Supervisor:
     async def _take_log(self, process: Process) -> None:
         if process.stderr is None or self._on_log is None:
             return
-        with contextlib.suppress(ValueError):  # a line without an end
-            while line := await process.stderr.readline():
-                self._on_log(line.decode("utf-8", "replace").rstrip("\n"))
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # a line without an end: what there was of it is dropped
+                continue
+            if not line:
+                return
+            self._on_log(line.decode("utf-8", "replace").rstrip("\n"))
 
     # The end ----------------------------------------------------------------------------------------
 

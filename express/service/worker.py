@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 import uvloop
@@ -25,9 +26,11 @@ from express.runtime.drain.processor import Processor
 from express.service.job import Job
 from express.service.worker_metrics import LoopWatch, resident_bytes, settle_garbage
 from express.service.worker_parts import WorkerParts, build
+from express.standard_streams import keep_output
 from express.telemetry.process_log import log_to_stderr
 from express.telemetry.worker_report import NESTED, PipelineReport, Report
 
+EXIT_OK = 0
 EXIT_CONFIG = 104
 EXIT_HANDLER = 107
 EXIT_BUG = 70
@@ -42,16 +45,52 @@ SILENT_SECONDS = 60.0
 OWING_SECONDS = 600.0
 """So does a commit that fails or hangs for so long: longer than the longest execution, so that no restart cuts any."""
 
+UNREAD_BYTES = 4 << 20
+"""Reports that wait for a parent that does not read; no more are made meanwhile."""
+
 log = logging.getLogger(__name__)
+
+
+class ReportPipe(asyncio.Protocol):
+    """Reports on their way to the parent, which may be gone, or may not read."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+        """Set once nobody is going to read any more."""
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is one in all but its base class
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End; what is sent from now on goes nowhere."""
+        self._transport = None
+        self.gone.set()
+
+    @property
+    def takes(self) -> bool:
+        """Whether a report would be on its way, and not wait behind others that nobody reads."""
+        return self._transport is not None and self._transport.get_write_buffer_size() < UNREAD_BYTES
+
+    def send(self, report: bytes) -> None:
+        """Send a report."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(report)
+
+    def close(self) -> None:
+        """Send what there is, then end."""
+        if self._transport is not None:
+            self._transport.close()
 
 
 class Worker:
     """The pipelines of one process while they run."""
 
-    def __init__(self, job: Job, built: WorkerParts, send: Callable[[bytes], None]) -> None:
+    def __init__(self, job: Job, built: WorkerParts, pipe: ReportPipe) -> None:
         self._job = job
         self._built = built
-        self._send = send
+        self._pipe = pipe
         self._watch = LoopWatch()
         self._stopping = False
         self._told = asyncio.Event()
@@ -67,7 +106,7 @@ class Worker:
         for task in (watch, reports):
             task.cancel()
         await self._built.close()
-        self._send(self._encode())
+        self._pipe.send(self._encode())
 
     async def _run_pipeline(self, processor: Processor) -> None:
         """Run one pipeline. A bug in it stops the whole worker: nobody knows what state it is in."""
@@ -114,8 +153,8 @@ class Worker:
         while True:
             ready = self._ready()
             self._tell_troubles()
-            if ready != was_ready or time.monotonic() >= due:
-                self._send(self._encode())
+            if (ready != was_ready or time.monotonic() >= due) and self._pipe.takes:
+                self._pipe.send(self._encode())
                 was_ready, due = ready, time.monotonic() + self._job.config.metrics.interval
             await asyncio.sleep(min(0.1, self._job.config.metrics.interval))
 
@@ -196,14 +235,15 @@ def _further_reports(processor: Processor) -> Iterator[PipelineReport]:
 async def serve(job: Job, reports: int) -> int:
     """Work until told to stop; the exit code."""
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(reports, "wb"))
-    worker = Worker(job, build(job), transport.write)
+    _, pipe = await loop.connect_write_pipe(ReportPipe, os.fdopen(reports, "wb"))
+    worker = Worker(job, build(job), pipe)
     loop.add_signal_handler(signal.SIGTERM, worker.stop)
-    parent = asyncio.create_task(_watch_parent(worker))
+    parent = [asyncio.create_task(watch) for watch in (_watch_parent(worker), _watch_reports(worker, pipe))]
     settle_garbage()
     await worker.run()
-    parent.cancel()
-    transport.close()
+    for task in parent:
+        task.cancel()
+    pipe.close()
     return worker.exit_code
 
 
@@ -217,10 +257,20 @@ async def _watch_parent(worker: Worker) -> None:
         worker.orphaned()
 
 
+async def _watch_reports(worker: Worker, pipe: ReportPipe) -> None:
+    """The pipe breaks when the parent ends, too; and one that does not read can't know how we are."""
+    await pipe.gone.wait()
+    worker.orphaned()
+
+
 def main(reports: int) -> int:
     """Read the job and do it; the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and says what to do
-    job = Job.decode(_first_line())
+    keep_output()  # where a handler prints, nobody may read
+    line = _first_line()
+    if not line.endswith(b"\n"):
+        return EXIT_OK  # the parent has gone before it said what to do: nothing was begun
+    job = Job.decode(line)
     log_to_stderr(job.config.log.level, job.config.log.format, f"worker-{job.worker}")
     sys.path[:0] = job.path
     try:
@@ -231,6 +281,9 @@ def main(reports: int) -> int:
     except (ConfigError, DefinitionError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
+    except OSError as error:
+        log.error("the worker can't go on: %s", error)
+        return EXIT_BUG
 
 
 def _first_line() -> bytes:

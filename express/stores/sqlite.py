@@ -131,7 +131,8 @@ class SqliteStore:
                     self._connection.execute(statement, values)
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has rolled it back already
+                    self._connection.execute("ROLLBACK")
                 raise
 
         await self._run(write)

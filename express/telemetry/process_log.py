@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 import orjson
 
+from express.standard_streams import keep_messages, lost_lines
+
 LONGEST = 1_024
 QUIET = {
     "aiokafka": logging.CRITICAL,
@@ -78,8 +80,14 @@ def _message(record: logging.LogRecord) -> str:
 
 def log_to_stderr(level: str, form: str, process: str) -> None:
     """Set up the logging of this process."""
+    formatter = JsonFormatter(process) if form == "json" else TextFormatter(process)
+    keep_messages(lambda count, reason: formatter.format(_warning(lost_lines(count, reason))))
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(process) if form == "json" else TextFormatter(process))
+    handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name, quiet in QUIET.items():
         logging.getLogger(name).setLevel(logging.INFO if level == "debug" else quiet)
+
+
+def _warning(text: str) -> logging.LogRecord:
+    return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)

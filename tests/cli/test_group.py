@@ -78,7 +78,7 @@ def test_help_imports_no_command() -> None:
         "print([m for m in sys.modules if m.startswith(('express.', 'aiokafka', 'aiohttp', 'uvloop'))])"
     )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert out.splitlines()[-1] == "['express.errors', 'express.cli']"
+    assert out.splitlines()[-1] == "['express.errors', 'express.standard_streams', 'express.cli']"
 
 
 def test_it_runs_as_a_module() -> None:

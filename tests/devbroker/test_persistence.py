@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from express.devbroker import Broker
 from express.devbroker.codes import Code
+from express.devbroker.messages.admin import CreateTopicsRequest, NewTopic
 from express.devbroker.messages.records import (
     DeleteRecordsPartition,
     DeleteRecordsRequest,
@@ -52,6 +55,12 @@ class Killable:
         address = self._process.stdout.readline().strip()
         self._port = address.rpartition(":")[2]
         return address
+
+    def limit(self, size: int | None) -> None:
+        """Let no file of the broker's be larger than `size`, as if the disk were full; None: any."""
+        assert self._process is not None
+        limit = resource.RLIM_INFINITY if size is None else size
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     def stop(self, number: int = signal.SIGKILL) -> int:
         """Send a signal and wait for the end; the exit code."""
@@ -94,6 +103,36 @@ async def test_records_and_positions_survive_sigkill(broker: Killable) -> None:
         assert (await client.send_and_wait(topic, b"next", partition=1)).offset == 2000
 
     assert records == [b"%d" % number for number in range(2000)]
+
+
+async def until_refused(address: str) -> None:
+    """Create topics until the journal takes no more: the broker hangs up."""
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        async with Wire(address) as wire:
+            for number in range(1_000):
+                name = f"{number}-{'x' * 200}"
+                topic = NewTopic(name=name, partitions=1, replication_factor=1, assignments=[], configs=[])
+                await wire.call(CreateTopicsRequest(topics=[topic], timeout_ms=1_000, validate_only=False))
+        raise AssertionError("no limit was met")
+
+
+async def test_a_full_disk_leaves_whole_batches(broker: Killable) -> None:
+    """What is not acknowledged is not half there: with room again all goes on, also after SIGKILL."""
+    address = broker.start()
+    topic = await new_topic(address)
+    async with producer(address) as client:
+        await client.send_and_wait(topic, b"0" * 3_000)
+        broker.limit(5_000)
+        waiting = asyncio.create_task(client.send_and_wait(topic, b"1" * 3_000))
+        await until_refused(address)
+        broker.limit(None)
+        await waiting
+    broker.restart()
+    async with producer(address) as client:
+        await client.send_and_wait(topic, b"2" * 3_000)
+
+    assert [record.value[:1] for record in await read_all(address, topic, 3)] == [b"0", b"1", b"2"]
+    assert await end_offset(address, topic) == 3
 
 
 async def test_a_consumer_group_goes_on_after_sigkill(broker: Killable) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from express.errors import ConfigError
 from express.service.prepare import BrokenWorkflow, prepare
 from express.service.service import Service
+from express.service.worker import UNREAD_BYTES, ReportPipe
 from tests.patience import PATIENCE
 from tests.service.kit import BLOCK, DOUBLE, Gate, Lab, get, until
 
@@ -163,6 +166,83 @@ async def test_a_worker_dies_with_its_parent(devbroker_process: str, tmp_path: P
     assert await process.wait() == 0
     assert b"parent process is gone" in await process.stderr.read()
     reports.close()
+
+
+def worker_of(lab: Lab, error: int) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """A worker as the supervisor starts it, and the end of its reports."""
+    read, write = os.pipe()
+    command = [sys.executable, "-m", "express.service.worker", str(write)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=error, pass_fds=[write])
+    os.close(write)
+    return process, os.fdopen(read, "rb")
+
+
+@pytest.mark.parametrize("gone", ["reports", "both"])
+async def test_a_worker_whose_reports_nobody_reads_says_one_sentence(
+    devbroker_process: str, tmp_path: Path, gone: str
+) -> None:
+    """The parent was killed: both pipes break, in any order. It drains, ends with 0 and prints no traceback."""
+    lab = Lab(devbroker_process, tmp_path, DOUBLE)
+    await lab.prepare(1)
+    process, reports = worker_of(lab, subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(prepare(lab.config()).encode())
+    process.stdin.flush()
+    await asyncio.to_thread(reports.readline)
+    reports.close()
+    if gone == "both":
+        process.stdin.close()
+        process.stdin = None
+    _, told = await asyncio.to_thread(process.communicate)
+
+    assert [line.partition(b": ")[2] for line in told.splitlines()] == [b"the parent process is gone; draining"]
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("order", [b"", b"{"])
+def test_a_worker_that_is_told_nothing_ends(devbroker_process: str, tmp_path: Path, order: bytes) -> None:
+    """The parent was killed before it had said all of what to do: nothing was begun, so nothing is said."""
+    process, reports = worker_of(Lab(devbroker_process, tmp_path, DOUBLE), subprocess.PIPE)
+    with reports:
+        _, told = process.communicate(order)
+
+    assert (process.returncode, told) == (0, b"")
+
+
+async def test_a_worker_whose_log_is_full_ends_as_always(devbroker_process: str, tmp_path: Path) -> None:
+    """stderr takes nothing from the first line on: the exit code is that of what it did."""
+    lab = Lab(devbroker_process, tmp_path, DOUBLE)
+    await lab.prepare(1)
+    full = os.open("/dev/full", os.O_WRONLY)
+    process, reports = worker_of(lab, full)
+    os.close(full)
+    assert process.stdin is not None
+    process.stdin.write(prepare(lab.config()).encode())
+    process.stdin.flush()
+    await asyncio.to_thread(reports.readline)
+    process.stdin.close()
+    with reports:
+        await asyncio.to_thread(reports.read)
+    assert await asyncio.to_thread(process.wait) == 0
+
+
+async def test_a_parent_that_does_not_read_costs_a_bounded_pile() -> None:
+    """One that is stopped, not killed: reports are left out once so many bytes wait, and come again when it reads."""
+    read, write = os.pipe()
+    loop = asyncio.get_running_loop()
+    _, pipe = await loop.connect_write_pipe(ReportPipe, os.fdopen(write, "wb"))
+    piled = 0
+    while pipe.takes:
+        pipe.send(b"x" * 65_536)
+        piled += 65_536
+    assert UNREAD_BYTES <= piled < UNREAD_BYTES + 65_536 + (1 << 20)  # what the pipe itself holds
+    with os.fdopen(read, "rb") as reader:
+        await asyncio.to_thread(reader.read, piled)
+    await until(lambda: pipe.takes)
+    pipe.send(b"to nobody")
+    await pipe.gone.wait()
+    pipe.send(b"to nobody")
+    assert not pipe.takes
 
 
 @pytest.mark.parametrize(

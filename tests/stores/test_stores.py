@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from express.errors import StoreError
@@ -163,6 +164,24 @@ async def test_a_failed_write_changes_nothing(tmp_path: Path) -> None:
 
     assert (await store.revision(ARN, "INITIAL")) == REVISION
     await store.put_activity(ACTIVITY)
+    await store.close()
+
+
+async def test_a_full_disk_is_named_and_can_be_cleared(tmp_path: Path) -> None:
+    """The error is the disk's and not that of what was tried after it; with room again the store works on."""
+    store = SqliteStore(tmp_path / "s.db")
+    await store.open()
+    await store.put_machine(MACHINE, REVISION)
+    pages = (await store._run(lambda: store._connection.execute("PRAGMA page_count").fetchone()))[0]
+    await store._run(lambda: store._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    large = msgspec.structs.replace(REVISION, id="r2", definition="x" * 100_000)
+
+    with pytest.raises(StoreError, match="disk is full"):
+        await store.put_machine(MACHINE, large)
+
+    await store._run(lambda: store._connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+    await store.put_machine(MACHINE, large)
+    assert await store.revision(ARN, "r2") == large
     await store.close()
 
 

@@ -64,6 +64,7 @@ def _append(node: Node, name: str, batch: ProducePartition) -> ProducedPartition
     if header.is_transactional:
         node.transactions.check_write(header, (name, batch.index))
     base_offset = partition.append(header, batch.records)
+    node.trouble = ""
     node.topics.retain(name, batch.index)
     return ProducedPartition(index=batch.index, base_offset=base_offset, log_start_offset=partition.log.start_offset)
 

@@ -6,6 +6,7 @@ Run as `python -m express.integrations.local.child FD module:function`; ends whe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import socket
 import sys
@@ -17,13 +18,17 @@ import orjson
 from express.integrations.local.functions import Handler, load_handler
 from express.integrations.local.marshal import failure, marshalled
 from express.integrations.local.process import LENGTH
+from express.standard_streams import keep_messages, keep_output
 from express.values import JSON
 
 
 def main(descriptor: int, target: str) -> None:
     """Serve until the socket is closed."""
     handler = load_handler(target)
-    with socket.socket(fileno=descriptor) as connection, connection.makefile("rb") as incoming:
+    keep_output()
+    keep_messages()
+    connection = socket.socket(fileno=descriptor)
+    with contextlib.suppress(OSError), connection, connection.makefile("rb") as incoming:  # whoever asked may be gone
         while length := incoming.read(LENGTH):
             request = orjson.loads(incoming.read(int.from_bytes(length, "big")))
             answer = orjson.dumps(answer_to(handler, request))

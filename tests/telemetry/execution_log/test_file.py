@@ -71,3 +71,46 @@ def test_stdout_gets_the_lines() -> None:
     program = "from express.telemetry.execution_log.file import LogFile; s = LogFile('-'); s.write(b'x\\n'); s.close()"
 
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"x\n"
+
+
+FILLED = """
+import logging, resource, sys
+from express.telemetry.execution_log.file import LogFile
+logging.basicConfig(format="%(message)s")
+sink = LogFile(sys.argv[1])
+def write(lines):
+    sink.write(lines)
+    while not sink._queue.empty() or sink._room != 16 << 20: pass
+write(b"1" * 50 + b"\\n")
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+write(b"2" * 60 + b"\\n" + b"3" * 60 + b"\\n")
+write(b"4" * 60 + b"\\n")
+resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+write(b"5" * 60 + b"\\n")
+sink.close()
+print(sink.dropped)
+"""
+
+
+def test_a_full_disk_costs_whole_lines_and_is_told_twice(tmp_path: Path) -> None:
+    """A sentence when it begins and one when it is over; no half line stays, and what is lost is counted."""
+    log = tmp_path / "log"
+    ended = subprocess.run([sys.executable, "-c", FILLED, str(log)], capture_output=True, check=True)
+
+    assert log.read_bytes() == b"1" * 50 + b"\n" + b"5" * 60 + b"\n"
+    assert ended.stderr.decode().splitlines() == [
+        f"the execution log {log} can't be written: [Errno 27] File too large",
+        f"the execution log {log} is written again; 3 events of it are lost",
+    ]
+    assert ended.stdout == b"3\n"
+
+
+def test_a_full_stdout_costs_the_log_only() -> None:
+    """One sentence, exit code 0, and nothing at the end of the process."""
+    program = "from express.telemetry.execution_log.file import LogFile as L; s = L('-'); s.write(b'x\\n'); s.close()"
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert ended.stderr == b"the execution log stdout can't be written: [Errno 28] No space left on device\n"
+    assert ended.returncode == 0
