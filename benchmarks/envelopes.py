@@ -13,7 +13,7 @@ from typing import Any
 
 from express.compiler import compile_definition
 from express.engine.effects import StartTask
-from express.ports import Headers, Partition, Position, Record, TaskContext
+from express.ports import Headers, Integration, Partition, Position, Record, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
 from express.runtime.drain.assignment import AssignedPartition
@@ -60,7 +60,7 @@ class Void:
         """Forget it."""
 
 
-class Nobody:
+class Nobody(Integration):
     """An integration that is never asked."""
 
     def start(self, task: StartTask, context: TaskContext) -> JSON:

@@ -27,7 +27,7 @@ from benchmarks import hand
 from express.compiler import compile_definition
 from express.engine import About, Program
 from express.engine.effects import StartTask
-from express.ports import Describe, Direct, Tally, TaskContext
+from express.ports import Describe, Direct, Integration, Tally, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.executor.executor import Executor
 from express.service.worker_metrics import resident_bytes, settle_garbage
@@ -53,7 +53,7 @@ class Skewed:
         return self.monotonic()
 
 
-class Tasks:
+class Tasks(Integration):
     """An integration of coroutine functions, by the name of the resource."""
 
     def __init__(self, **functions: Callable[[JSON], Awaitable[JSON]]) -> None:

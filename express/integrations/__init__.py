@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol, cast
 
 import msgspec
 
@@ -14,7 +13,7 @@ from express.integrations.circuit_breaker import CircuitBreakers
 from express.integrations.local import LocalFunctions
 from express.integrations.registry import ExternalIntegrations, InProcess
 from express.integrations.task_token import TOKEN, by_token, plain
-from express.ports import Binding, Describe, Direct, Integration, Tally, TaskContext
+from express.ports import Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON
 
 
@@ -42,14 +41,7 @@ Raises Unsendable where no request can be made of them; any other error is for t
 """
 
 
-class Particular(Protocol):
-    """An integration that performs some resources of its kind and not others."""
-
-    def refusal(self, resource: Resource) -> str | None:
-        """Why a resource cannot be called here; None if it can."""
-
-
-class Integrations:
+class Integrations(Integration):
     """The `Integration` a runtime is given: hands each task to the one that its resource needs."""
 
     def __init__(self, rows: Mapping[str, Integration], gates: CircuitBreakers | None = None) -> None:
@@ -78,7 +70,8 @@ class Integrations:
         """
         resource = task.resource
         if resource.arn not in self._preparing:
-            self._preparing[resource.arn] = getattr(self._rows.get(resource_key(resource)), "prepare", None)
+            performer = self._rows.get(resource_key(resource))
+            self._preparing[resource.arn] = None if performer is None else performer.prepare
         prepare = self._preparing[resource.arn]
         if prepare is None:
             return task
@@ -97,16 +90,11 @@ class Integrations:
         if resource.pattern:
             return None
         performer = self._rows.get(resource_key(resource))
-        if not hasattr(performer, "bind"):
+        if performer is None:
             return None
-        binding = cast(Binding, performer)
         if self._gates is not None:
-            return self._gates.bound(binding, resource, describe, tally)
-        return binding.bind(resource, describe, tally)
-
-    def unsupported(self, resources: Iterable[Resource]) -> list[str]:
-        """The ARNs that no row of the table performs."""
-        return sorted({resource.arn for resource in resources if resource_key(resource) not in self._rows})
+            return self._gates.bound(performer, resource, describe, tally)
+        return performer.bind(resource, describe, tally)
 
     def refusals(self, resources: Iterable[Resource]) -> list[str]:
         """A line for each resource that cannot be called here: its ARN, and what would have to change."""
@@ -119,8 +107,8 @@ class Integrations:
 
     def request_refusal(self, resource: Resource, request: dict[str, JSON]) -> str | None:
         """A line that says why the constant part of a request can't be performed; None if nothing speaks against it."""
-        ask = getattr(self._rows.get(resource_key(resource)), "request_refusal", None)
-        why = None if ask is None else ask(resource, request)
+        performer = self._rows.get(resource_key(resource))
+        why = None if performer is None else performer.request_refusal(resource, request)
         return None if why is None else f"nothing here performs {resource.arn}: {why}"
 
     def _refusal(self, resource: Resource) -> str | None:
@@ -128,8 +116,7 @@ class Integrations:
         if performer is None:
             return ""
         resource = plain(resource) if resource.pattern == TOKEN else resource
-        ask = getattr(performer, "refusal", None)
-        return None if ask is None else cast(Particular, performer).refusal(resource)
+        return performer.refusal(resource)
 
     def _find(self, resource: Resource) -> Integration:
         key = resource_key(resource)

@@ -27,7 +27,7 @@ from express.integrations.aws.optimized import parsed
 from express.integrations.bounds import MOST_HEADER_BYTES, MOST_QUERY_BYTES, Bounded
 from express.integrations.idempotency import idempotency_key
 from express.integrations.masking import masked, masked_json
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.values import JSON, PAYLOAD_LIMIT, dumps
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Sent(msgspec.Struct, frozen=True):
     signed: bool
 
 
-class ApiGateway:
+class ApiGateway(Integration):
     """The `Integration` for `apigateway:invoke`."""
 
     def __init__(self, settings: Aws, aws: AwsCalls) -> None:

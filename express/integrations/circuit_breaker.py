@@ -22,7 +22,7 @@ from express.config import Limit
 from express.engine.effects import StartTask
 from express.errors import TIMEOUT, StatesError
 from express.integrations.queue_time import begin
-from express.ports import Binding, Describe, Direct, Integration, Tally, TaskContext
+from express.ports import Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON
 
 BREAKER_OPEN = "Express.BreakerOpen"
@@ -248,7 +248,7 @@ class CircuitBreakers:
 
         return guarded
 
-    def bound(self, performer: Binding, resource: Any, describe: Describe, tally: Tally | None) -> Direct | None:
+    def bound(self, performer: Integration, resource: Any, describe: Describe, tally: Tally | None) -> Direct | None:
         """The short way to a resource: through its gate, where it has an endpoint."""
         named = hasattr(performer, "endpoint") and resource.kind in ("lambda", "other")  # the ARN says it all
         name = cast(Bounded, performer).endpoint(StartTask(1, resource, None, "", "")) if named else None

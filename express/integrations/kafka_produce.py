@@ -24,7 +24,7 @@ from express.errors import SinkError, StatesError
 from express.integrations.aws import shapes
 from express.integrations.idempotency import idempotency_key
 from express.integrations.tracing import trace_headers
-from express.ports import Outbox, Outgoing, TaskContext, Topics
+from express.ports import Integration, Outbox, Outgoing, TaskContext, Topics
 from express.values import JSON, dumps
 
 PRODUCE = "produce"
@@ -39,7 +39,7 @@ MOST_HEADERS = 64
 HEADER_BYTES = 32_768
 
 
-class KafkaProduce:
+class KafkaProduce(Integration):
     """The `Integration` for Kafka as a target."""
 
     def __init__(self, allowed: Collection[str], topics: Topics | None, outbox: Outbox | None) -> None:

@@ -23,7 +23,7 @@ from express.integrations.aws.optimized import metadata, parsed
 from express.integrations.idempotency import idempotency_key
 from express.integrations.local import LocalFunctions, candidates
 from express.integrations.tracing import trace_headers
-from express.ports import Describe, Direct, Tally, TaskContext
+from express.ports import Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON, PAYLOAD_LIMIT, dumps, text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 AT_AWS = "aws"
 
 
-class Functions:
+class Functions(Integration):
     """The `Integration` for Lambda functions: a local one first, then where the configuration says."""
 
     def __init__(self, local: LocalFunctions, settings: Aws, calls: AwsCalls) -> None:

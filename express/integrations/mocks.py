@@ -159,7 +159,7 @@ class Invocations:
         return counts[state] - 1
 
 
-class MockedTasks:
+class MockedTasks(Integration):
     """An `Integration` around another: what the test case names is answered from it."""
 
     def __init__(self, inner: Integration, case: TestCase) -> None:
@@ -185,7 +185,7 @@ class MockedTasks:
         return prepared
 
 
-class MockedExecutions:
+class MockedExecutions(Integration):
     """An `Integration` around another for a server: each execution may have been started with a test case."""
 
     def __init__(self, inner: Integration, file: str) -> None:
@@ -212,9 +212,8 @@ class MockedExecutions:
 
     def prepare(self, task: StartTask, context: TaskContext) -> StartTask:
         """Return the task with what its parameters make, where it is called for real; raises Unsendable."""
-        performer: Any = self._running.get(context.execution_arn) or self._inner
-        prepare = getattr(performer, "prepare", None)
-        return task if prepare is None else prepare(task, context)
+        performer = self._running.get(context.execution_arn) or self._inner
+        return performer.prepare(task, context)
 
 
 def load_case(place: str, machine: str, seed: int = 1) -> TestCase:

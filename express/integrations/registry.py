@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from express.integrations.http import HttpTasks
 
 
-class HttpDisabled:
+class HttpDisabled(Integration):
     """HTTP tasks where no connection may reach anything: refused when a definition names them."""
 
     def refusal(self, resource: Resource) -> str:

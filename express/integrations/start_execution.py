@@ -43,7 +43,7 @@ Link = tuple[str, str]
 """A machine and the text of its input: one execution of a chain."""
 
 
-class NestedExecutions:
+class NestedExecutions(Integration):
     """The `Integration` in front of the one for AWS: takes what leads to a machine of this process."""
 
     def __init__(self, inner: Integration, machines: Machines, settings: Settings) -> None:
@@ -57,14 +57,14 @@ class NestedExecutions:
         """Why a resource cannot be called here; None if it can. Machines are looked at by `request_refusal`."""
         if f"{resource.service}:{resource.action}" in STARTS:
             return None
-        return _ask(self._inner, resource)
+        return self._inner.refusal(resource)
 
     def request_refusal(self, resource: Resource, request: dict[str, JSON]) -> str | None:
         """Why this request, as far as it is constant, can't be performed; None if nothing speaks against it."""
         arn = request.get("StateMachineArn")
         if f"{resource.service}:{resource.action}" not in STARTS or type(arn) is not str or arn.startswith("{%"):
             return None
-        elsewhere = None if self._machines.knows(arn) else _ask(self._inner, resource)
+        elsewhere = None if self._machines.knows(arn) else self._inner.refusal(resource)
         if elsewhere is None:
             return None
         near = self._machines.nearest(arn)
@@ -92,7 +92,7 @@ class NestedExecutions:
             return True
         arn = task.input.get("StateMachineArn") if type(task.input) is dict else None
         here = type(arn) is str and self._machines.knows(arn)
-        return not here and _ask(self._inner, resource) is None
+        return not here and self._inner.refusal(resource) is None
 
     def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         """Start the machine that the task names, here or at AWS."""
@@ -177,11 +177,6 @@ def machine_name(arn: str) -> str:
     """
     parts = arn.split(":")
     return parts[6] if len(parts) > 6 and parts[5] == "stateMachine" else arn
-
-
-def _ask(integration: Integration, resource: Resource) -> str | None:
-    ask: Any = getattr(integration, "refusal", None)
-    return None if ask is None else cast("str | None", ask(resource))
 
 
 def _path(chain: tuple[Link, ...]) -> str:

@@ -17,7 +17,7 @@ from express.errors import TIMEOUT, StatesError
 from express.integrations import Integrations
 from express.integrations.circuit_breaker import BREAKER_OPEN, QUEUE_FULL
 from express.integrations.queue_time import SCHEDULE, QueueTime
-from express.ports import Describe, Direct, TaskContext
+from express.ports import Describe, Direct, Integration, Tally, TaskContext
 from express.runtime.counters import Histogram
 from express.values import JSON
 
@@ -100,7 +100,7 @@ class MeasuredTally:
         return _measured(answer, self._counts, began, None)
 
 
-class MeasuredIntegrations:
+class MeasuredIntegrations(Integration):
     """An `Integration` around the table of all: counts calls and how long they take."""
 
     def __init__(self, inner: Integrations) -> None:
@@ -136,12 +136,12 @@ class MeasuredIntegrations:
         """The task with what its parameters make; raises Unsendable where they make no request."""
         return self._inner.prepare(task, context)
 
-    def bind(self, resource: Resource, describe: Describe) -> Direct | None:
-        """The short way to a resource, counted as well."""
-        tally = MeasuredTally(self._counts(resource))
-        direct = self._inner.bind(resource, describe, tally)
+    def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
+        """Return what calls a resource directly and counts its calls here."""
+        measured = MeasuredTally(self._counts(resource))
+        direct = self._inner.bind(resource, describe, measured)
         if direct is not None:
-            self._tallies.append(tally)
+            self._tallies.append(measured)
         return direct
 
     def _counts(self, resource: Resource) -> TaskCounts:

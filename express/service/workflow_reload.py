@@ -17,7 +17,7 @@ from express.config import Config, Function
 from express.engine.effects import StartTask
 from express.errors import ApiError, ConfigError, DefinitionError, Diagnostic
 from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.service.workflows import machine_name, read_definition, unperformed
 from express.values import JSON
 
@@ -69,7 +69,7 @@ async def deploy_file(api: Api, file: str) -> tuple[str, bool]:
     return arn, True
 
 
-class SwappableIntegration:
+class SwappableIntegration(Integration):
     """An `Integration` that can be exchanged: calls that run stay with the one they began with."""
 
     def __init__(

@@ -17,7 +17,7 @@ from express.engine.effects import StartTask
 from express.errors import RUNTIME, StatesError
 from express.integrations.local.marshal import copied, failure, marshalled
 from express.integrations.mocks import Invocations, TestCase
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.values import JSON, dumps, parsed_bytes
 
 
@@ -76,7 +76,7 @@ Prepare: TypeAlias = Callable[[StartTask, TaskContext], StartTask]
 Real: TypeAlias = Callable[[StartTask, TaskContext], JSON | Awaitable[JSON]]
 
 
-class Mocks:
+class Mocks(Integration):
     """The `Integration` of a test: what is mocked, by state name or by resource, and what is called for real."""
 
     def __init__(

@@ -22,7 +22,7 @@ from express.api.teststate import STATE
 from express.api.tokens import Pages
 from express.engine.effects import StartTask
 from express.errors import StatesError
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.executor.callbacks import Callbacks
 from express.runtime.executor.executor import Executor
@@ -39,7 +39,7 @@ AREAS = ("express", "sfn_api", "sfn_api_express")
 CASES = [case for case in load([FOLDER]) if case.kind in KINDS or (case.area in AREAS and case.kind == "execution")]
 
 
-class Scripted:
+class Scripted(Integration):
     """An integration that answers as the case says, and a sink for the log lines."""
 
     def __init__(self, case: Case) -> None:

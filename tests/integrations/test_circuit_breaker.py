@@ -15,7 +15,7 @@ from express.errors import StatesError
 from express.integrations import CircuitBreakers, ExternalIntegrations, Integrations, LocalFunctions, table
 from express.integrations.circuit_breaker import BREAKER_OPEN, QUEUE_FULL
 from express.integrations.circuit_breaker import Breaker as Machine
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.service.worker_metrics import MeasuredIntegrations, label
 from express.telemetry.worker_report import Report, Totals
 from express.values import JSON
@@ -115,7 +115,7 @@ def test_zero_failures_never_open() -> None:
 # Calls through gates ----------------------------------------------------------------------------------
 
 
-class Endpoint:
+class Endpoint(Integration):
     """An integration with one endpoint; `answer` is what calls do."""
 
     def __init__(self, answer: Callable[[], Awaitable[JSON]]) -> None:
@@ -407,7 +407,7 @@ async def test_calls_are_counted_by_service_and_action() -> None:
     """Scheduled, succeeded, failed, timed out, refused; what nothing here performs is `other`."""
     errors = iter([None, "Boom", "States.Timeout"])
 
-    class Quick:
+    class Quick(Integration):
         def start(self, task: StartTask, context: TaskContext) -> JSON:
             error = next(errors)
             if error is not None:
@@ -432,7 +432,7 @@ async def test_calls_are_counted_by_service_and_action() -> None:
 async def test_labels_are_bounded() -> None:
     """However many resources a server has seen, there are MOST_LABELS labels and `other`."""
 
-    class Quick:
+    class Quick(Integration):
         def start(self, task: StartTask, context: TaskContext) -> JSON:
             return 1
 

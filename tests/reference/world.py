@@ -17,7 +17,7 @@ from express.engine.effects import Effect, StartTask
 from express.engine.events import Event, Heartbeat, TaskFailed, TaskSucceeded
 from express.engine.segments import Point, transitions
 from express.errors import StatesError
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.runtime.executor.executor import Executor
 from express.runtime.executor.run import Run
 from express.runtime.executor.task_calls import TaskCaller
@@ -150,7 +150,7 @@ class Called(msgspec.Struct, frozen=True):
     deadline: float
 
 
-class Tasks:
+class Tasks(Integration):
     """The integration: answers by the name of the state, attempt by attempt.
 
     Which answer is the first hangs on the call alone: the order of those of one instant is nobody's promise.

@@ -10,7 +10,7 @@ import msgspec
 
 from express.engine import Program
 from express.engine.effects import StartTask
-from express.ports import Partition, Record, TaskContext
+from express.ports import Integration, Partition, Record, TaskContext
 from express.runtime.drain.pipeline import Pipeline, Workflow
 from express.runtime.drain.processor import Processor
 from express.runtime.executor.executor import Executor
@@ -22,7 +22,7 @@ from tests.runtime.virtual import clock
 PASS = {"Type": "Pass"}
 
 
-class Function:
+class Function(Integration):
     """An integration: calls `handler` with the input; keeps count of starts, ends and what runs at once."""
 
     def __init__(self, handler: Callable[[Any], JSON | Awaitable[JSON]] | None = None) -> None:

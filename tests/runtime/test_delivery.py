@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from express.engine import Program
 from express.engine.effects import StartTask
-from express.ports import Partition, Position, TaskContext
+from express.ports import Integration, Partition, Position, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.drain.commit_metadata import decode
 from express.runtime.drain.pipeline import Pipeline, Workflow
@@ -143,7 +143,7 @@ class Flow:
             await asyncio.sleep(0.01)
 
 
-class Worker:
+class Worker(Integration):
     """One processor with its own clients, on this loop."""
 
     def __init__(self, flow: Flow, sink: Any) -> None:

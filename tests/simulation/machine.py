@@ -12,7 +12,7 @@ from express.compiler import compile_definition
 from express.engine import Program
 from express.engine.effects import StartTask
 from express.errors import StatesError
-from express.ports import Describe, Direct, TaskContext
+from express.ports import Describe, Direct, Integration, TaskContext
 from express.values import JSON
 
 TIMEOUT_SECONDS = 3
@@ -81,7 +81,7 @@ class Chance:
         return 0.0
 
 
-class Work:
+class Work(Integration):
     """The functions `work` and `quick`: their input says how they end.
 
     | `end` | |

@@ -27,7 +27,7 @@ from express.integrations.aws.watching import Jobs
 from express.integrations.idempotency import identifier
 from express.integrations.masking import hideable, masked
 from express.integrations.task_token import plain
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.values import JSON, PAYLOAD_LIMIT
 
 __all__ = ["AwsCalls", "read_streams"]
@@ -38,7 +38,7 @@ JOB = ("sync", "sync:2")
 _INVOKE = parse_resource("arn:aws:states:::lambda:invoke")
 
 
-class AwsCalls:
+class AwsCalls(Integration):
     """The `Integration` for AWS services."""
 
     def __init__(self, settings: Aws) -> None:

@@ -17,7 +17,7 @@ from express.integrations.aws import shapes
 from express.integrations.aws.calls import Call, Unsupported, other
 from express.integrations.aws.jobs import JOBS, Job, Request, outcome
 from express.integrations.task_token import plain
-from express.ports import Submitted, TaskContext
+from express.ports import Integration, Submitted, TaskContext
 from express.values import JSON
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _PASSING = ("SdkClientException", "Throttl", "TooManyRequests", "ServiceUnavaila
 log = logging.getLogger(__name__)
 
 
-class Jobs:
+class Jobs(Integration):
     """Performs `.sync` tasks over a service's request-response calls."""
 
     def __init__(self, calls: AwsCalls) -> None:

@@ -21,7 +21,7 @@ from express.integrations.http.requests import Request, build, malformed
 from express.integrations.idempotency import idempotency_key
 from express.integrations.masking import masked, masked_json
 from express.integrations.tracing import trace_headers
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.values import JSON, loads_exactly
 
 SOCKET = "States.Http.Socket"
@@ -29,7 +29,7 @@ BINARY = ("application/octet-stream", "image/", "video/", "audio/")
 _CHUNK = 16_384
 
 
-class HttpTasks:
+class HttpTasks(Integration):
     """The `Integration` for `http:invoke`."""
 
     def __init__(self, settings: Http, connections: Mapping[str, Connection], region: str = "us-east-1") -> None:

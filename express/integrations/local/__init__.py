@@ -20,7 +20,7 @@ from express.engine.effects import StartTask
 from express.errors import StatesError, Unsendable
 from express.integrations.local.context import TaskCall, request_id
 from express.integrations.local.functions import Handler, HandlerError, LocalFunction, load_functions, load_handler
-from express.ports import Describe, Direct, Tally, TaskContext
+from express.ports import Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON, text
 
 NOT_FOUND = "Lambda.ResourceNotFoundException"
@@ -35,7 +35,7 @@ MOST_EVENTS = 10_000
 __all__ = ["Handler", "HandlerError", "LocalFunctions", "load_handler"]
 
 
-class LocalFunctions:
+class LocalFunctions(Integration):
     """The registry: an `Integration` for Lambda functions and for names that are no ARN."""
 
     def __init__(self, table: Mapping[str, Function], *, threads: int = 32) -> None:

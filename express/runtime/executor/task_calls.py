@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from types import CoroutineType
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -44,8 +44,7 @@ class ResourceCalls:
         self.clock = clock
         self._integration = integration
         self._told = told
-        self._preparing = getattr(integration, "prepare", None)
-        self.prepare: Prepare | None = None if self._preparing is None else self._prepared
+        self.prepare: Prepare = self._prepared
         self._stepper: EagerTasks | None = None
         self.directs: dict[str, Direct | None] = {}
 
@@ -59,8 +58,7 @@ class ResourceCalls:
     def _prepared(self, task: StartTask, about: About, deadline: float | None) -> StartTask:
         """A call with what its integration makes of the parameters; raises StatesError, also for a bug of it."""
         try:
-            prepared: StartTask = cast(Any, self._preparing)(task, context_of(about, deadline))
-            return prepared
+            return self._integration.prepare(task, context_of(about, deadline))
         except StatesError:
             raise
         except Exception as bug:
@@ -76,8 +74,8 @@ class ResourceCalls:
         """
         context = context_of(about, deadline)
         try:
-            if fresh and self._preparing is not None:
-                task = self._preparing(task, context)
+            if fresh:
+                task = self._integration.prepare(task, context)
             return self._integration.start(task, context)
         except StatesError:
             raise
@@ -94,9 +92,7 @@ class ResourceCalls:
 
     def bind(self, resource: Any) -> Direct | None:
         """The short way to a resource, if its integration has one."""
-        bind = getattr(self._integration, "bind", None)
-        direct: Direct | None = None if bind is None else bind(resource, described)
-        self.directs[resource.arn] = direct
+        direct = self.directs[resource.arn] = self._integration.bind(resource, described)
         return direct
 
 

@@ -13,7 +13,7 @@ from express.engine import About, History, Program
 from express.engine.effects import Finish, StartTask
 from express.errors import ApiError, DefinitionError, StatesError
 from express.integrations.task_token import by_token
-from express.ports import Submitted, TaskContext
+from express.ports import Integration, Submitted, TaskContext
 from express.runtime.executor.callbacks import Callbacks
 from express.runtime.executor.executor import Executor, Run
 from express.values import JSON
@@ -33,7 +33,7 @@ def standard(*states: dict[str, Any]) -> Program:
     return compile_definition({"StartAt": "S0", "States": named}, type="STANDARD")
 
 
-class Host:
+class Host(Integration):
     """An executor whose queue keeps the tokens that it was sent."""
 
     def __init__(self, answer: Callable[[StartTask], JSON | Awaitable[JSON]] | None = None, **more: Any) -> None:
@@ -41,10 +41,14 @@ class Host:
         self.sent: list[StartTask] = []
         self.callbacks = Callbacks.of(clock(), **more)
         self._answer = answer
-        self.start = by_token(self._send)
+        self._start = by_token(self._send)
         self.executor = Executor(clock(), self, callbacks=self.callbacks)
         self.history = History()
         self.ended: asyncio.Future[Finish] = asyncio.get_running_loop().create_future()
+
+    def start(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
+        """Send the token, and answer by it."""
+        return self._start(task, context)
 
     def _send(self, task: StartTask, context: TaskContext) -> JSON | Awaitable[JSON]:
         self.sent.append(task)
@@ -268,7 +272,7 @@ def test_jobs_are_waited_for_and_given_up() -> None:
             cancelled.append(True)
             raise
 
-    class Jobs:
+    class Jobs(Integration):
         def __init__(self, then: Callable[[], Awaitable[JSON]]) -> None:
             self._then = then
 

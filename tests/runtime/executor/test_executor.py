@@ -12,7 +12,7 @@ from express.compiler import compile_definition
 from express.engine import About, Program
 from express.engine.effects import Finish, StartTask
 from express.errors import StatesError
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.runtime.executor.executor import Executor, Run
 from tests.engine.scripts import program, task
 from tests.runtime.virtual import clock, run_virtual
@@ -33,7 +33,7 @@ LOOP = compile_definition(
 )
 
 
-class Call:
+class Call(Integration):
     """An integration that answers with what `answer` makes of the task."""
 
     def __init__(self, answer: Callable[[StartTask], Any]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from express.engine import About
 from express.engine.effects import StartTask
-from express.ports import TaskContext
+from express.ports import Integration, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.executor.executor import Executor
 from express.runtime.records.json_input import OVERSIZE, POISON, Rejected, admit, heap_bytes
@@ -25,7 +25,7 @@ from tests.engine.scripts import program, task
 TASK = task()
 
 
-class Sleeper:
+class Sleeper(Integration):
     """An integration that never answers."""
 
     def start(self, task: StartTask, context: TaskContext) -> Awaitable[JSON]:
