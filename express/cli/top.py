@@ -57,10 +57,11 @@ def _table(client: Client, minutes: float, width: int) -> Table:
     since = time.time() - 60 * minutes
     machines = sorted(client.machines(), key=lambda m: str(m["name"]))
     rows = [(str(machine["name"]), *figures(_executions(client, machine), since)) for machine in machines]
-    return fitting(lambda hidden: _grid(rows, hidden), DROPPABLE, width)
+    return fitting(lambda hidden: grid(rows, hidden), DROPPABLE, width)
 
 
-def _grid(rows: list[tuple[str, ...]], hidden: frozenset[str]) -> Table:
+def grid(rows: list[tuple[str, ...]], hidden: frozenset[str]) -> Table:
+    """Lay rows out under the heads, without the columns that are hidden."""
     from rich.table import Table
 
     shown = [index for index, name in enumerate(HEAD) if name not in hidden]

@@ -68,7 +68,7 @@ class Stack:
             return node.holding([item for item in map(self.resolve, node.items) if item is not NOTHING])
         if len(node.members or ()) == 1:
             ((name, argument),) = node.fields.items()
-            work = _FUNCTIONS.get(name)
+            work = FUNCTIONS.get(name)
             if work is not None:
                 return work(self, node, argument)
             if name.startswith("Fn::") and not name.startswith("Fn::ForEach"):
@@ -314,7 +314,7 @@ class Stack:
         return self.unknown(node, self.text(argument).text or "")
 
 
-_FUNCTIONS: dict[str, Callable[[Stack, Node, Node], Node]] = {
+FUNCTIONS: dict[str, Callable[[Stack, Node, Node], Node]] = {
     "Ref": Stack.ref,
     "Fn::GetAtt": Stack.attribute,
     "Fn::Sub": Stack.sub,

@@ -33,9 +33,8 @@ DEFINITION = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End":
 
 
 def test_every_action_of_the_model_is_answered() -> None:
-    """All 37, and no other."""
+    """All of AWS's, and no other."""
     assert set(ACTIONS) == set(request_shapes.REQUESTS) == set(OPERATIONS)
-    assert len(OPERATIONS) == 37
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

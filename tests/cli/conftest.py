@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from express.cli import main
 
 Run = Callable[..., Result]
+
+
+def load(name: str) -> click.Command:
+    """Import a command of the command line, as running it does."""
+    _, command, _ = main.resolve_command(click.Context(main), [name])
+    assert command is not None
+    return command
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from express.bench.events import Sample
 from express.bench.generator import Generator
 from express.bench.protocol import GeneratorPlan
 from express.bench.result import Result, schema
-from express.cli.bench.plan import _input
+from express.cli.bench.plan import input_of
 from express.docs.samples import shipped
 from express.errors import ConfigError
 from tests.patience import PATIENCE
@@ -76,16 +76,16 @@ def test_failures_are_99_unless_they_are_expected(tmp_path: Path, conditions: tu
     assert ("--threshold 'failed.rate<5%' allows it" in done.stderr) == (not conditions)
 
 
-def test_a_workflow_of_ones_own_needs_an_input(tmp_path: Path) -> None:
+def test_a_workflow_of_ones_own_needs_aninput_of(tmp_path: Path) -> None:
     """The events of a sample workflow are for it alone; a sample workflow gets its own without being asked."""
     own = bench(tmp_path, "--rate", "200", events=None)
 
     assert own.returncode == 104
     assert "--input says what events machine gets" in own.stderr
-    assert _input(None, str(SAMPLE)) == "iot"
+    assert input_of(None, str(SAMPLE)) == "iot"
     (tmp_path / SAMPLE.name).write_bytes(SAMPLE.read_bytes() + b" ")
     with pytest.raises(ConfigError, match="--input says what events iot-routing gets"):
-        _input(None, str(tmp_path / SAMPLE.name))
+        input_of(None, str(tmp_path / SAMPLE.name))
 
 
 class Taken:

@@ -9,7 +9,7 @@ import pytest
 
 from express.cli import main
 
-from .conftest import Run
+from .conftest import Run, load
 
 MACHINE = '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'
 
@@ -21,10 +21,10 @@ def numeric() -> list[tuple[str, str]]:
     """Command and option of every number that a command line has."""
     import click
 
-    from express.cli import COMMANDS, _load
+    from express.cli import COMMANDS
 
     found = []
-    stack: list[tuple[str, click.Command]] = [(name, _load(target)) for name, (target, _) in COMMANDS.items()]
+    stack: list[tuple[str, click.Command]] = [(name, load(name)) for name in COMMANDS]
     while stack:
         name, command = stack.pop()
         if isinstance(command, click.Group):

@@ -9,10 +9,10 @@ import click
 import pytest
 
 from express import __version__
-from express.cli import COMMANDS, EXIT_CONFIG, EXIT_FINDINGS, EXIT_INTERRUPTED, _load
+from express.cli import COMMANDS, EXIT_CONFIG, EXIT_FINDINGS, EXIT_INTERRUPTED
 from express.errors import ConfigError, ExpressError, SourceError
 
-from .conftest import Run
+from .conftest import Run, load
 
 
 def test_help_lists_every_command(run: Run) -> None:
@@ -30,8 +30,7 @@ def test_the_version(run: Run) -> None:
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_row_is_a_command(name: str) -> None:
     """The table names commands that are there, and each has a help text of its own."""
-    command = _load(COMMANDS[name][0])
-    assert command.help
+    assert load(name).help
 
 
 def test_a_unique_prefix_is_enough(run: Run) -> None:

@@ -111,8 +111,8 @@ def test_tables_of_bench_and_top_fit_the_terminal(width: int) -> None:
     rows = [tuple(figures.get(name, "123,456") for name in names)]
     shop = [("a-workflow-of-ours", "1,000", "1,234,567", "12,345", "300000", "300000", "12:00:00")]
     for grid, droppable in (
-        (lambda hidden: bench_live._grid(names, rows, hidden), bench_live.DROPPABLE),
-        (lambda hidden: top._grid(shop, hidden), top.DROPPABLE),
+        (lambda hidden: bench_live.grid(names, rows, hidden), bench_live.DROPPABLE),
+        (lambda hidden: top.grid(shop, hidden), top.DROPPABLE),
     ):
         console = Console(record=True, width=width, file=io.StringIO())
         made = fitting(grid, droppable, width)

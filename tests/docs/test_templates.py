@@ -8,7 +8,7 @@ from pathlib import Path
 
 from express.cli.diagnosis import Options, diagnose
 from express.deploy import nodes
-from express.deploy.cloudformation import _FUNCTIONS
+from express.deploy.cloudformation import FUNCTIONS
 from express.deploy.resource_kinds import KINDS
 from express.deploy.templates import read_templates
 
@@ -37,6 +37,6 @@ def test_the_tables() -> None:
     assert sorted(re.findall(r"^\| `(AWS::\w+::\w+)` \|", PAGE, re.MULTILINE)) == sorted(KINDS)
     refs = dict(re.findall(r"^\| `(AWS::\w+::\w+)` \| [^|]+ \| (\w+) \|", PAGE, re.MULTILINE))
     assert {kind: word.lower() for kind, word in refs.items()} == {name: kind.ref for name, kind in KINDS.items()}
-    assert all(f"`{name}`" in PAGE for name in _FUNCTIONS)
+    assert all(f"`{name}`" in PAGE for name in FUNCTIONS)
     for most in (nodes.MOST_NODES, nodes.MOST_CHARACTERS, nodes.DEEPEST):
         assert f"| {most:,} |" in PAGE

@@ -204,10 +204,8 @@ def test_ten_calls_deep_is_allowed() -> None:
 
 
 def test_the_functions_of_fail_are_known() -> None:
-    """ErrorPath and CausePath may call seven functions, all of the table."""
-    assert len(FUNCTIONS) == 18
+    """ErrorPath and CausePath may call some functions of the table, and none of those that make no text."""
     assert set(FUNCTIONS) > FAIL_FUNCTIONS
-    assert len(FAIL_FUNCTIONS) == 7
     with pytest.raises(ExpressionError):
         compile_call("States.Array()", allowed=FAIL_FUNCTIONS)
 

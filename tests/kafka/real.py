@@ -103,7 +103,7 @@ class RealKafka:
             for node in self._nodes:
                 self._format(node)
             for node in self._nodes:
-                self._run(node)
+                self.launch(node)
             self.wait_ready()
         except BaseException:
             self.stop()
@@ -140,9 +140,20 @@ class RealKafka:
         """SIGCONT: undo `suspend`."""
         self._running[node].send_signal(signal.SIGCONT)
 
+    def launch(self, node: int = 1) -> None:
+        """Start a node's process; `wait_ready` waits until it serves."""
+        with (self._folder / f"{node}.log").open("ab") as log:
+            self._running[node] = subprocess.Popen(
+                [*self._java, "kafka.Kafka", str(self._properties(node))],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,
+            )
+
     def restart(self, node: int = 1) -> None:
         """Start a node again that was stopped, on its ports and data, and wait until it serves."""
-        self._run(node)
+        self.launch(node)
         self.wait_ready()
 
     def wait_ready(self) -> None:
@@ -160,8 +171,7 @@ class RealKafka:
 
     def dropped_markers(self) -> int:
         """How many transaction markers the coordinators have not written, by their logs (KAFKA-20734)."""
-        told = [found for node in self._nodes for found in _DROPPED.findall(self.log(node))]
-        return sum(len(_PARTITION.findall(partitions)) for partitions in told)
+        return sum(dropped(self.log(node)) for node in self._nodes)
 
     def _is_ready(self) -> bool:
         """Whether every node that runs answers, and knows all the others."""
@@ -174,16 +184,6 @@ class RealKafka:
             except KafkaException:
                 return False
         return True
-
-    def _run(self, node: int) -> None:
-        with (self._folder / f"{node}.log").open("ab") as log:
-            self._running[node] = subprocess.Popen(
-                [*self._java, "kafka.Kafka", str(self._properties(node))],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
-            )
 
     def _format(self, node: int) -> None:
         self._properties(node).write_text(self._config(node))
@@ -249,6 +249,11 @@ class RealKafka:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def dropped(log: str) -> int:
+    """For how many partitions a coordinator says in its log that it has written no transaction marker."""
+    return sum(len(_PARTITION.findall(partitions)) for partitions in _DROPPED.findall(log))
 
 
 def _free_ports(count: int) -> list[int]:

@@ -60,7 +60,7 @@ async def test_a_stop_that_cannot_commit_says_so(broker: RealKafka, tmp_path: Pa
         assert lab.exit_code == 1
         assert any("stopped without its last commit: what it had finished will run again" in line for line in lab.logs)
 
-        broker._run(1)  # on this thread: a process dies with the thread that started it
+        broker.launch(1)  # on this thread: a process dies with the thread that started it
         await asyncio.to_thread(broker.wait_ready)
         async with lab.service(1) as service:
             await until(lambda: ended(service) == 1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.kafka.clients import end_offset, new_topic, producer, read_all
-from tests.kafka.real import RealKafka
+from tests.kafka.real import RealKafka, dropped
 
 
 async def test_a_killed_node_comes_back_with_its_data(kafka_jars: None) -> None:
@@ -26,19 +24,16 @@ async def test_a_killed_node_comes_back_with_its_data(kafka_jars: None) -> None:
         assert await end_offset(cluster.address, topic) == 1
 
 
-async def test_dropped_markers_are_counted(tmp_path: Path) -> None:
+def test_dropped_markers_are_counted() -> None:
     """The coordinator's log tells of each partition for which it has written no marker."""
-    cluster = RealKafka(brokers=2)
-    cluster._folder = tmp_path
     line = (
         "INFO TransactionMarkerChannelManager [Marker Channel Manager 1]: Couldn't find leader endpoint for "
         "partitions Set({}) while trying to send transaction markers for express-g-in-4, these partitions are likely "
         "deleted already and hence can be skipped\n"
     )
-    (tmp_path / "1.log").write_text(line.format("in.results-4, __consumer_offsets-1") + "INFO in.results-4\n")
-    (tmp_path / "2.log").write_text(line.format("in.results-11"))
+    log = line.format("in.results-4, __consumer_offsets-1") + "INFO in.results-4\n" + line.format("in.results-11")
 
-    assert cluster.dropped_markers() == 3
+    assert dropped(log) == 3
 
 
 def test_a_node_that_cannot_start_says_why(kafka_jars: None) -> None:

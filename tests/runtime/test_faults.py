@@ -54,7 +54,7 @@ async def test_a_broker_that_is_killed_and_comes_back(broker: RealKafka, promise
         worker = await under_load(f)
         broker.kill()
         await asyncio.sleep(1)
-        broker._run(1)  # on this thread: a process dies with the thread that started it
+        broker.launch(1)  # on this thread: a process dies with the thread that started it
         await asyncio.to_thread(broker.wait_ready)
 
         await check(f, worker)

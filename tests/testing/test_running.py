@@ -200,7 +200,7 @@ def test_real_calls_take_real_time(tmp_path: FilePath) -> None:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr] # it listens
+        port = runner.addresses[0][1]
         file = tmp_path / "express.toml"
         file.write_text(f'[aws.functions]\n"far" = "http://127.0.0.1:{port}/f"\n')
         machine = chain(

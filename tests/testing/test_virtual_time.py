@@ -189,7 +189,7 @@ def test_an_endpoint_is_named_by_its_host(tmp_path: Path) -> None:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr] # it listens
+        port = runner.addresses[0][1]
         file = tmp_path / "express.toml"
         file.write_text(f'[aws.functions]\n"f" = "http://localhost:{port}/f"\n')
         result = await asyncio.to_thread(run, one(**TASK), config=file)

@@ -143,20 +143,21 @@ def frame(bench: AnyBench, width: int) -> RenderableType:
     if now < 1:
         return Text("warming up", style="dim")
     rows = [cells(bench, number) for number in range(max(0, now - 10), now)]
-    return fitting(lambda hidden: _grid(headings(bench), rows, hidden), DROPPABLE, width)
+    return fitting(lambda hidden: grid(headings(bench), rows, hidden), DROPPABLE, width)
 
 
-def _grid(names: tuple[str, ...], rows: list[tuple[str, ...]], hidden: frozenset[str]) -> Table:
+def grid(names: tuple[str, ...], rows: list[tuple[str, ...]], hidden: frozenset[str]) -> Table:
+    """Lay rows out under their names, without the columns that are hidden."""
     from rich import box
     from rich.table import Table
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     shown = [index for index, name in enumerate(names) if name not in hidden]
     for index in shown:
-        grid.add_column(names[index], justify="right", no_wrap=True)
+        table.add_column(names[index], justify="right", no_wrap=True)
     for row in rows:
-        grid.add_row(*(row[index] for index in shown), style="bold" if row is rows[-1] else "")
-    return grid
+        table.add_row(*(row[index] for index in shown), style="bold" if row is rows[-1] else "")
+    return table
 
 
 def summary(result: Result) -> Iterator[str]:

@@ -63,7 +63,7 @@ def plan_of(ctx: click.Context, workflow: str | None, options: dict[str, Any]) -
         config=config,
         prices=prices(config),
         path=list(dict.fromkeys(str(folder.resolve()) for folder in folders)),
-        load=_load({**options, "given": _input(options["given"], workflow)}, config),
+        load=_load({**options, "given": input_of(options["given"], workflow)}, config),
         stages=[],
         drain_seconds=options["drain"],
         traced=0 if options["find_max"] else TRACED,
@@ -127,7 +127,7 @@ SAMPLES = {"iot-routing": "iot", "order-fulfilment": "orders", "document-process
 """Workflow that comes with express → the input that it is made for."""
 
 
-def _input(given: str | None, workflow: str) -> str:
+def input_of(given: str | None, workflow: str) -> str:
     """Return what the events are. Raises ConfigError for a workflow of the user's without an input."""
     if given is not None:
         return given
