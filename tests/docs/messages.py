@@ -38,12 +38,15 @@ def texts_of(file: Path) -> Iterator[str]:
     inner = {id(value) for node in nodes if isinstance(node, ast.JoinedStr) for value in node.values}
     inner |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
-        if isinstance(node, ast.JoinedStr):
-            if id(node) not in inner:
-                yield "".join(_piece(value) for value in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
-            yield node.value
+        text = None if id(node) in inner else text_of(node)
+        if text is not None:
+            yield text
 
 
-def _piece(value: ast.expr) -> str:
-    return str(value.value) if isinstance(value, ast.Constant) else HOLE
+def text_of(node: ast.AST) -> str | None:
+    """Return a text as it is written, holes in the places of values; None for what is no text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(v.value) if isinstance(v, ast.Constant) else HOLE for v in node.values)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"%[.\d]*[sdrf]", HOLE, node.value)
+    return None

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import express.docs
-from express.config.schema import sections, table
+from express.config.schema import sections
 from express.telemetry import metrics
 from tests.docs.cli_reference import reference
+from tests.docs.config_reference import table
 
 PAGES = Path(express.docs.__file__).parent
 _MARKED = re.compile(r"<!-- table: ([\w-]+) -->\n.*?<!-- end -->", re.DOTALL)

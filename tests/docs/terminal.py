@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -22,7 +23,7 @@ def comparable(text: str) -> str:
     >>> comparable("greet     0.78 ms  SUCCEEDED\\n")
     'greet  # ms  SUCCEEDED'
     """
-    lines = [re.sub(r" {2,}|─{2,}", "  ", line).rstrip() for line in _TIME.sub("#", text).splitlines()]
+    lines = [re.sub(r" {2,}|[─=_-]{4,}", "  ", line).rstrip() for line in _TIME.sub("#", text).splitlines()]
     return "\n".join(lines).strip("\n")
 
 
@@ -41,8 +42,17 @@ def commands(session: str) -> Iterator[tuple[str, str]]:
     """Yield each command of a session with what is shown below it."""
     for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
         lines = part.splitlines(keepends=True)
-        end = next(number for number, line in enumerate(lines) if not line.endswith("\\\n")) + 1
+        end = next(number for number in range(1, len(lines) + 1) if _is_whole("".join(lines[:number])))
         yield "".join(lines[:end]).strip(), "".join(lines[end:])
+
+
+def _is_whole(command: str) -> bool:
+    """Whether a command goes on in no further line, after a backslash or within quotes."""
+    try:
+        shlex.split(command)
+    except ValueError:
+        return False
+    return not command.endswith("\\\n")
 
 
 class Shell:

@@ -11,15 +11,17 @@ import pytest
 from express.config import load
 from express.ports import Partition, Record
 from express.runtime.records.envelope import opener
+from tests.docs.blocks import blocks
 from tests.docs.tables import PAGES
 
 TEXT = (PAGES / "events.md").read_text(encoding="utf-8")
-INPUTS = dict(re.findall(r"<!-- input: (\w+) -->\n```json\n(.*?)```", TEXT, re.DOTALL))
+SHOWN = blocks(PAGES / "events.md")
+INPUTS = {block.marks["input"]: block.text for block in SHOWN if "input" in block.marks}
 
 
 def shown_record() -> Record:
     """The record that the page begins with."""
-    text = re.findall(r"<!-- record -->\n```text\n(.*?)```", TEXT, re.DOTALL)[0]
+    text = SHOWN[0].text
     topic, partition, offset, timestamp = re.findall(
         r"topic (\w+), partition (\d+), offset (\d+), timestamp (\d+)", text
     )[0]

@@ -24,10 +24,19 @@ from tests.docs.blocks import Block, blocks
 from tests.docs.terminal import Shell, Terminal, commands, comparable, pattern
 
 ROOT = Path(__file__).parents[2]
-PAGES = [FOLDER / "first-workflow.md", FOLDER / "project.md"]
+PAGES = [*sorted(FOLDER.glob("*.md")), ROOT / "README.md"]
 ALL = [block for page in PAGES for block in blocks(page)]
-PORTS = ("9092", "9464", "8083")
+PORTS = ("9092", "9464", "8083", "5000")
 """Ports that pages name: each run uses free ones in their place."""
+
+PROGRAMS = {
+    "express": "-m express",
+    "pytest": "-m pytest",
+    "python": "",
+    "moto_server": "-m moto.server",
+    "aws": "-m awscli",
+}
+"""What a user who has installed express and the packages of a page can call."""
 
 pytestmark = pytest.mark.timeout(600, func_only=True)
 
@@ -74,7 +83,7 @@ def test_a_definition_has_no_finding(block: Block) -> None:
     shown = json.loads(block.text)
     if "StartAt" not in shown:
         shown = {"StartAt": "Shown", "States": {"Shown": shown}}
-    assert lint(json.dumps(shown)) == []
+    assert lint(shown) == []
 
 
 class Machine:
@@ -85,7 +94,11 @@ class Machine:
         self.folder.mkdir()
         (self.folder / "config").symlink_to(ROOT / "config")
         self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        self._environ = environment(folder) | {"EXPRESS_METRICS__PORT": self._ports["9464"]}
+        self._environ = environment(folder) | {
+            "EXPRESS_METRICS__PORT": self._ports["9464"],
+            "EXPRESS_API__PORT": self._ports["8083"],
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._ports['5000']}",
+        }
         self._logs = folder
         self._shell = Shell(self.folder, self._environ)
         self._terminals: dict[str, Terminal] = {}
@@ -132,9 +145,8 @@ def environment(folder: Path) -> dict[str, str]:
     """Return the variables of a user who has installed express, and nothing else."""
     programs = folder / "bin"
     programs.mkdir()
-    for name, module in (("express", "express"), ("pytest", "pytest"), ("python", "")):
-        arguments = f"-m {module} " if module else ""
-        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments}"$@"\n')
+    for name, arguments in PROGRAMS.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
         (programs / name).chmod(0o755)
     kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
     return {

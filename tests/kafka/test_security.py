@@ -31,7 +31,7 @@ from tests.kafka.wire import unique
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
-DOCS = Path(express.docs.__file__).parent / "configuration.md"
+DOCS = Path(express.docs.__file__).parent / "kafka.md"
 RECORDS = 200
 MACHINE = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 
