@@ -17,6 +17,7 @@ from express.cli.definitions import refuse
 from express.config import load
 
 if TYPE_CHECKING:
+    from express.config import Config
     from express.service.service import Service
 
 SHORT_DRAIN = 0.5
@@ -53,13 +54,15 @@ def command(
         sys.path[:0] = job.path  # the API runs handlers in this process
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            ctx.exit(runner.run(_serve(Service(job, workers_of(config)))))
+            ctx.exit(runner.run(_serve(Service(job, workers_of(config)), config)))
         except HandlerError as error:
             click.echo(f"express: {error}", err=True)
             ctx.exit(EXIT_HANDLER)
 
 
-async def _serve(service: Service) -> int:
+async def _serve(service: Service, config: Config) -> int:
+    from express.service.announcements import Announcer, served
+
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
 
@@ -70,13 +73,23 @@ async def _serve(service: Service) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     await service.start()
-    click.echo(f"express: {service.workers} worker(s), metrics at {service.url}/metrics", err=True)
+    _say(f"{service.workers} worker(s), metrics at {service.url}/metrics")
     if service.api_url:
-        click.echo(f"express: the Step Functions API is at {service.api_url}", err=True)
-    drain = asyncio.create_task(_tell_drain(service, told))
+        _say(f"the Step Functions API is at {service.api_url}")
+    for line in served(config):
+        _say(line)
+    told_while_it_runs = [
+        asyncio.create_task(Announcer(service.supervisor, service.workers, _say).run()),
+        asyncio.create_task(_tell_drain(service, told)),
+    ]
     code = await service.run()
-    drain.cancel()
+    for task in told_while_it_runs:
+        task.cancel()
     return code
+
+
+def _say(text: str) -> None:
+    click.echo(f"express: {text}", err=True)
 
 
 async def _tell_drain(service: Service, told: asyncio.Event) -> None:
@@ -85,6 +98,6 @@ async def _tell_drain(service: Service, told: asyncio.Event) -> None:
     await asyncio.sleep(SHORT_DRAIN)
     left = service.supervisor.drain_seconds
     while left > 0:
-        click.echo(f"express: draining {service.supervisor.in_flight} executions, {left:.0f} s left", err=True)
+        _say(f"draining {service.supervisor.in_flight} executions, {left:.0f} s left")
         await asyncio.sleep(1)
         left -= 1

@@ -35,6 +35,11 @@ RECENT_SECONDS = 60.0
 REFUSALS = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, IllegalSaslStateError, ssl.SSLError)
 """What a connection fails with that will fail again until a configuration is changed, here or there."""
 
+QUIET_SECONDS = 10.0
+"""Brokers answer a fetch within `fetch_max_wait_ms`, a tenth of a second unless configured otherwise."""
+
+_silent: set[int] = set()
+
 _failed: dict[str, tuple[float, str]] = {}
 """Broker → when a connection to it failed last, and why. aiokafka logs that and says only that all have failed."""
 
@@ -122,6 +127,20 @@ def failures() -> str:
     """Why connections failed lately, a clause for each broker; empty where none did."""
     now = time.monotonic()
     return "; ".join(f"{broker}: {why}" for broker, (at, why) in _failed.items() if now - at < RECENT_SECONDS)
+
+
+def unreachable() -> dict[str, str]:
+    """Return the brokers that connections could not be made to lately, nor since, and why; "" for those that hang."""
+    now = time.monotonic()
+    found = {broker: why for broker, (at, why) in _failed.items() if now - at < RECENT_SECONDS}
+    if _silent:
+        found[""] = f"no broker has answered a fetch for more than {QUIET_SECONDS:.0f} s"
+    return found
+
+
+def note_silence(consumer: int, *, silent: bool) -> None:
+    """Note whether a consumer waits for the answer to a fetch for longer than QUIET_SECONDS."""
+    (_silent.add if silent else _silent.discard)(consumer)
 
 
 @contextlib.contextmanager

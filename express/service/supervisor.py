@@ -108,6 +108,11 @@ class Supervisor:
         """The processes that run now."""
         return [w.process.pid for w in self._workers if w.process is not None and w.process.returncode is None]
 
+    @property
+    def unreachable(self) -> Mapping[str, str]:
+        """Broker → why some worker can't make a connection to it, as of the last reports."""
+        return {broker: why for report in self.totals.live.values() for broker, why in report.unreachable.items()}
+
     # Health -----------------------------------------------------------------------------------------
 
     def live(self) -> Mapping[str, str]:

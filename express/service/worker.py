@@ -21,6 +21,7 @@ import uvloop
 
 from express.errors import ConfigError, DefinitionError
 from express.integrations.local import HandlerError
+from express.kafka import unreachable
 from express.runtime.counters import Counters
 from express.runtime.drain.processor import Processor
 from express.service.job import Job
@@ -179,6 +180,7 @@ class Worker:
             pid=os.getpid(),
             ready=self._ready(),
             draining=self._stopping,
+            unreachable=unreachable(),
             waiting={p.pipeline.name: p.trouble for p in self._built.processors if p.trouble},
             stopped=[p.pipeline.name for p in self._built.processors if p.stopped],
             blocked=[p.pipeline.name for p in self._built.processors if p.blocked_for],

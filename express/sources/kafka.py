@@ -100,7 +100,9 @@ class KafkaSource:
         if consumer is None:
             return
         assert self._listener is not None
+        assert self._pulse is not None
         self._listener.deaf = True
+        self._pulse.stop()
         if not await within(CLOSE_SECONDS, consumer.stop()):
             await _kill(consumer)
 

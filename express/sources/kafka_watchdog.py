@@ -10,7 +10,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer
 
 from express.errors import SourceError
-from express.kafka import failures
+from express.kafka import QUIET_SECONDS, failures, note_silence
 
 SILENT_SECONDS = 120.0
 """Brokers answer a fetch every `fetch_max_wait_ms`. Longer than a session timeout: the group has given us up."""
@@ -34,9 +34,14 @@ class Watchdog:
         if newest is None or newest != self._newest:
             self._newest = newest or 0.0
             self._heard_at = now
-        elif now - self._heard_at > SILENT_SECONDS:
+        note_silence(id(self), silent=now - self._heard_at > QUIET_SECONDS)
+        if now - self._heard_at > SILENT_SECONDS:
             silent = now - self._heard_at
             raise SourceError(f"no broker has answered a fetch for {silent:.0f} s. {failures()}".rstrip(". "))
+
+    def stop(self) -> None:
+        """Feel no more."""
+        note_silence(id(self), silent=False)
 
     def _last_answer(self) -> float | None:
         """When a fetch was answered last, by the client's clock; None where nothing is assigned."""

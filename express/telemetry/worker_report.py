@@ -48,6 +48,8 @@ class Report(msgspec.Struct):
     ready: bool = False
     draining: bool = False
     checks: dict[str, str] = {}
+    unreachable: dict[str, str] = {}
+    """Broker → why no connection to it can be made."""
     waiting: dict[str, str] = {}
     """Pipeline → why it is not ready; only of those that are not."""
     stopped: list[str] = []
