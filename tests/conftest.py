@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 
-PROCESSES = 2
-"""For a run of everything."""
+PROCESSES = 3
+"""For a run of everything: one more than a small machine has cores, because tests of Kafka mostly wait."""
 
 
 @pytest.hookimpl(tryfirst=True)
