@@ -61,6 +61,16 @@ def test_named_tests_exist() -> None:
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
 
 
+def test_named_modules_exist() -> None:
+    """Each `python -m` that a page names can be run in the repository."""
+    named = {name for page in ALL for name in re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8"))}
+
+    assert {"benchmarks.engine", "tests.docs"} <= named
+    for name in named:
+        path = ROOT.joinpath(*name.split("."))
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name
+
+
 def test_the_shipped_configuration_names_defaults_truly() -> None:
     """What stands commented out in the shipped file is the default, as the file says."""
     text = shipped("express.toml").read_text(encoding="utf-8")

@@ -9,6 +9,8 @@ import pytest
 
 from express.docs.pages import FOLDER, pages
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_every_page_has_its_place() -> None:
     """The navigation names each page once, and no other; a page begins with its heading."""
@@ -21,6 +23,13 @@ def test_every_page_has_its_place() -> None:
         "Explanation",
     ]
     assert all(re.match("# .+\n\n", page.text()) for page in pages().values())
+
+
+def test_the_overview_leads_to_every_page() -> None:
+    """The overview and the README link each page but the overview itself."""
+    for text in (pages()["index"].text(), (ROOT / "README.md").read_text(encoding="utf-8")):
+        linked = set(re.findall(r"\]\((?:express/docs/)?([\w-]+)\.md[)#]", text))
+        assert set(pages()) - linked <= {"index"}
 
 
 @pytest.fixture(scope="module")
