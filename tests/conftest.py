@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.kafka.fixtures import (
+    MARK,
     address,
     devbroker,
     devbroker_process,
     each_kafka,
     kafka,
     kafka_jars,
+    mark_kafka,
     pytest_collection_finish,
-    pytest_collection_modifyitems,
 )
 
 __all__ = [
@@ -36,6 +38,22 @@ __all__ = [
 ]
 
 
+TESTS = Path(__file__).parent
+
+LONGEST = (
+    "simulation/test_simulation.py",
+    "runtime/test_faults.py",
+    "cli/test_bench.py",
+    "kafka/test_security.py",
+    "cli/test_dev.py",
+    "service/test_service.py",
+    "runtime/test_delivery.py",
+    "service/test_produce.py",
+    "faults/test_smoke.py",
+    "kafka/test_operation.py",
+)
+"""Files that take a minute or more, longest first."""
+
 PROCESSES = 3
 """For a run of everything: one more than a small machine has cores, because tests of Kafka mostly wait."""
 
@@ -51,6 +69,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.numprocesses = PROCESSES
     if option.numprocesses and option.dist == "no":
         option.dist, option.loadscopereorder = "loadfile", False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, and then those of Kafka: the processes of a run end together."""
+    mark_kafka(items)
+    of_kafka = {item.path for item in items if item.get_closest_marker(MARK)}
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (places.get(item.path, len(places)), item.path not in of_kafka))
 
 
 def pytest_configure() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.conftest import PROCESSES, pytest_cmdline_main
+from tests.conftest import LONGEST, PROCESSES, TESTS, pytest_cmdline_main
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"aiokafka", "boto3", "botocore", "confluent_kafka", "express", "moto"}
@@ -47,6 +47,11 @@ def test_a_process_of_a_run_starts_no_more_of_them() -> None:
     pytest_cmdline_main(found)
 
     assert (option.numprocesses, option.dist) == (None, "no")
+
+
+def test_the_longest_files_are_there() -> None:
+    """A file that is renamed keeps its place in the order."""
+    assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
 
 
 def test_no_property_has_a_deadline() -> None:

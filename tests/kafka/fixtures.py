@@ -88,16 +88,11 @@ def need_kafka(request: pytest.FixtureRequest) -> None:
         pytest.skip(SKIPPED + why_not)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses a real Kafka is marked so (`-m "not kafka"` leaves them out).
-
-    Their files come first: they take longest, and processes of pytest-xdist end together when short ones come last.
-    """
+def mark_kafka(items: list[pytest.Item]) -> None:
+    """Mark whoever uses a real Kafka: `-m "not kafka"` leaves them out."""
     for item in items:
         if _wants_kafka(item):
             item.add_marker(MARK)
-    long = {item.path for item in items if item.get_closest_marker(MARK)}
-    items.sort(key=lambda item: item.path not in long)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
