@@ -73,9 +73,3 @@ async def topic_limits(client: Any, topics: Collection[str]) -> dict[str, int]:
         for entry in entries
         if entry[0] == MESSAGE_BYTES and entry[1]
     }
-
-
-def cap_batches(producer: Any, most: int) -> None:
-    """Let the batches that aiokafka makes itself have at most so many bytes."""
-    accumulator = producer._message_accumulator
-    accumulator._batch_size = min(accumulator._batch_size, most)

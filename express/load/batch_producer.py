@@ -17,7 +17,8 @@ from aiokafka.partitioner import murmur2
 
 from express.errors import SinkError
 from express.kafka import repair_connections
-from express.kafka.limits import cap_batches, topic_limits
+from express.kafka.limits import topic_limits
+from express.kafka.patches.producer import cap_batches
 
 BATCH_BYTES = 256 * 1024
 RECORD_BYTES = 4 << 20

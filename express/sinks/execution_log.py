@@ -17,8 +17,9 @@ from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
-from express.kafka.limits import Limits, cap_batches, topic_limits
-from express.sinks.producer import close, kill, new_producer
+from express.kafka.limits import Limits, topic_limits
+from express.kafka.patches.producer import cap_batches, kill
+from express.sinks.producer import close, new_producer
 
 BUFFER_BYTES = 16 << 20
 """Log lines waiting to be written; more are dropped."""

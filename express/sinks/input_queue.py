@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
-from express.kafka.limits import Limits, cap_batches, topic_limits
+from express.kafka.limits import Limits, topic_limits
+from express.kafka.patches.producer import cap_batches
 from express.ports import Headers, Outgoing, Partition, Placed
 from express.sinks.producer import check_fits, close, count_now, new_producer
 

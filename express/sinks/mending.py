@@ -20,8 +20,9 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from express.errors import PipelineStopped, SinkError
 from express.kafka import mapped
-from express.kafka.answers import FENCED, Answer, Course, answer_of, code_in, waits
+from express.kafka.answers import FENCED, Answer, Course, answer_of, code_in
 from express.kafka.limits import Limits
+from express.kafka.patches.producer import answers
 from express.kafka.patches.record_batch import WireBatch
 from express.ports import Headers, Outgoing, Partition, Refused
 from express.sinks.batches import Routes
@@ -67,7 +68,7 @@ class Mender:
         528), and their order could change. Raises SinkError where it is unknown what was written, and PipelineStopped
         where something will never be.
         """
-        waits(producer._sender).clear()
+        answers(producer).clear()
         tries: dict[TopicPartition, int] = {}
         with judged(), mapped(SinkError, "writing"):
             while chains:
@@ -241,5 +242,5 @@ def _sentence(error: SinkError, answer: Answer) -> str:
 
 def waiting(producer: AIOKafkaProducer | None) -> str:
     """What the batches that are under way wait for, as far as brokers have said."""
-    found = {} if producer is None else waits(producer._sender)
+    found = {} if producer is None else answers(producer)
     return "; ".join(f"{topic} {number}: {name}" for (topic, number), name in sorted(found.items())[:8])

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from express.errors import SinkError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.kafka.limits import Limits
+from express.kafka.patches.producer import kill
 from express.ports import Outgoing
 
 DEFAULTS: dict[str, Any] = {
@@ -83,14 +84,3 @@ async def close(producer: AIOKafkaProducer) -> None:
     """End a producer of which everything is acknowledged."""
     if not await within(CLOSE_SECONDS, producer.stop()):
         await kill(producer)
-
-
-async def kill(producer: AIOKafkaProducer) -> None:
-    """End a producer without sending what it still holds. `stop` would wait for that."""
-    producer._closed = True
-    task = producer._sender.sender_task
-    if task is not None:
-        task.cancel()
-    await within(CLOSE_SECONDS, producer.client.close())
-    if task is not None:
-        await within(CLOSE_SECONDS, asyncio.gather(task, return_exceptions=True))

@@ -16,17 +16,23 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import CloseReason
 from aiokafka.errors import IllegalOperation, OffsetMetadataTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from express.errors import ConfigError, SinkError
 from express.kafka import mapped
+from express.kafka.patches.producer import (
+    begin_sending,
+    kill,
+    note_in_transaction,
+    on_broken_connection,
+    transactional_id,
+)
 from express.kafka.patches.record_batch import batch_maker
 from express.kafka.transactional import BusyError, LaterError, TransactionalId, forgets_markers, look, undecided
 from express.sinks.batches import Batches
 from express.sinks.mending import Mender, waiting
-from express.sinks.producer import close, count_known, count_now, kill, partition_count
+from express.sinks.producer import close, count_known, count_now, partition_count
 from express.sinks.takeover import OVER, Claim
 
 TRANSACTION_SECONDS = 10.0
@@ -44,7 +50,7 @@ class Writer:
 
     def __init__(self, origin: TopicPartition, producer: AIOKafkaProducer, mender: Mender) -> None:
         self.origin = origin
-        self.id = TransactionalId(producer.client, producer._txn_manager.transactional_id)
+        self.id = TransactionalId(producer.client, transactional_id(producer))
         self.claim: Claim | None = None
         self._producer = producer
         self._settled = True
@@ -58,14 +64,11 @@ class Writer:
 
     def _watch(self, client: AIOKafkaClient) -> None:
         """Note when a connection of this client breaks."""
-        closed = client._on_connection_closed
 
-        def noting(connection: Any, reason: Any) -> None:
-            if reason is not CloseReason.SHUTDOWN:
-                self._broken = True
-            closed(connection, reason)
+        def note() -> None:
+            self._broken = True
 
-        client._on_connection_closed = noting
+        on_broken_connection(client, note)
 
     @property
     def doubtful(self) -> bool:
@@ -80,8 +83,7 @@ class Writer:
         """Use the id that was claimed. aiokafka would ask for one of its own otherwise."""
         assert self.claim is not None
         self._unseen = dict.fromkeys(self.claim.unseen, self.claim.commit)
-        self._producer._txn_manager.set_pid_and_epoch(*self.claim.producer)
-        await self._producer._sender.start()
+        await begin_sending(self._producer, self.claim.producer)
 
     async def counts(self, topics: Collection[str]) -> Mapping[str, int]:
         """How many partitions topics have. Raises SinkError where one does not exist."""
@@ -183,8 +185,7 @@ class Writer:
 
     def _tell(self, group: str, targets: set[TopicPartition]) -> None:
         """Let aiokafka know what is in the transaction that it has begun."""
-        self._producer._txn_manager._txn_partitions.update(targets)
-        self._producer._txn_manager.consumer_group_added(group)
+        note_in_transaction(self._producer, group, targets)
 
     async def _look(self, group: str, targets: set[TopicPartition]) -> None:
         """After a connection broke: give up if the last transaction, which was committed, is still open."""

@@ -16,18 +16,15 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     ConsumerStoppedError,
-    IllegalGenerationError,
-    IllegalStateError,
     KafkaError,
     OffsetMetadataTooLargeError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
 )
 from aiokafka.structs import OffsetAndMetadata
 
 from express.config.cluster import GROUP_MS
 from express.errors import CommitRefused, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
+from express.kafka.patches.consumer import REFUSALS, commit_as_member, committed_offsets, kill, state_of
 from express.kafka.patches.fetcher import ChecksumDoubts, consumer_class
 from express.ports import Assignments, ConsumedRecord, Partition, Position
 from express.sources.kafka_watchdog import Watchdog
@@ -52,11 +49,6 @@ STUCK_SECONDS = 180.0
 """A poll that takes longer than two rebalances will never return (aiokafka issues 625, 847, 1154)."""
 
 COMMIT_SECONDS = 60.0
-
-COMMIT_RETRY_SECONDS = 0.1
-
-REFUSALS = (IllegalGenerationError, IllegalStateError, RebalanceInProgressError, UnknownMemberIdError)
-"""What a commit fails with when the group has gone on without this member, or is about to."""
 
 NOWHERE = TopicPartition("", 0)
 """Polled when no partition is wanted: nothing is returned, and the group hears that we live."""
@@ -104,7 +96,7 @@ class KafkaSource:
         self._listener.deaf = True
         self._pulse.stop()
         if not await within(CLOSE_SECONDS, consumer.stop()):
-            await _kill(consumer)
+            await kill(consumer)
 
     async def poll(
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float
@@ -142,7 +134,7 @@ class KafkaSource:
         wanted = [TopicPartition(*partition) for partition in partitions]
         with mapped(SourceError, "fetching committed offsets"):
             async with asyncio.timeout(COMMIT_SECONDS):
-                found = await self._running()._coordinator.fetch_committed_offsets(wanted)
+                found = await committed_offsets(self._running(), wanted)
         return {Partition(*tp): Position(at.offset, at.metadata or "") for tp, at in found.items() if at.offset >= 0}
 
     async def bounds(self, partitions: Collection[Partition]) -> Mapping[Partition, tuple[int, int]]:
@@ -167,7 +159,7 @@ class KafkaSource:
         """
         if self._lost_records:
             return -1
-        state = None if self._consumer is None else _state(self._consumer, TopicPartition(*partition))
+        state = None if self._consumer is None else state_of(self._consumer, TopicPartition(*partition))
         return state.position if state is not None and state.has_valid_position else -1
 
     async def commit(self, positions: Mapping[Partition, Position]) -> None:
@@ -191,14 +183,14 @@ class KafkaSource:
             return {}
         found = {}
         for tp in consumer.assignment():
-            state = _state(consumer, tp)
+            state = state_of(consumer, tp)
             if state is not None and state.has_valid_position and state.highwater is not None:
                 found[Partition(*tp)] = max(0, state.highwater - state.position)
         return found
 
     async def _commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """One commit, which a rebalance cancels: repeated in the next generation it would be taken for valid."""
-        task = asyncio.create_task(_commit_as_member(self._running(), offsets))
+        task = asyncio.create_task(commit_as_member(self._running(), offsets))
         self._commits.add(task)
         try:
             await asyncio.wait([task], timeout=COMMIT_SECONDS)
@@ -256,47 +248,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             self._failure = error
         for commit in self._commits:
             commit.cancel()
-
-
-def _state(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Any:
-    """What the client knows of a partition; None if that is not assigned."""
-    assignment = consumer._subscription.subscription.assignment
-    return None if assignment is None else assignment.state_value(tp)
-
-
-async def _commit_as_member(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-    """Commit in the present generation or not at all.
-
-    aiokafka's `commit` repeats what failed in whatever generation there is by then; and a member that was
-    thrown out has generation -1, which a group without members accepts from anybody, also what is out of date.
-    """
-    coordinator = consumer._coordinator
-    subscription = consumer._subscription.subscription
-    assignment = subscription.assignment
-    if assignment is None or not offsets.keys() <= assignment.tps:
-        raise IllegalStateError("not all of the partitions are assigned")
-    generation = coordinator.generation
-    while True:
-        await coordinator.ensure_coordinator_known()
-        if coordinator.generation != generation or generation < 0:
-            raise IllegalGenerationError(f"generation {coordinator.generation} is not {generation}")
-        try:
-            await asyncio.shield(coordinator._do_commit_offsets(assignment, dict(offsets)))
-            return
-        except KafkaError as error:
-            if not error.retriable or isinstance(error, REFUSALS):
-                raise
-            await asyncio.sleep(COMMIT_RETRY_SECONDS)
-
-
-async def _kill(consumer: AIOKafkaConsumer) -> None:
-    """End a consumer that can't close itself, since its broker or its own tasks do not answer."""
-    coordinator, fetcher = consumer._coordinator, consumer._fetcher
-    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
-    tasks = [getattr(coordinator, name, None) for name in names] + [getattr(fetcher, "_fetch_task", None)]
-    running = [task for task in tasks if task is not None]
-    running += getattr(fetcher, "_pending_tasks", ())
-    for task in running:
-        task.cancel()
-    await within(CLOSE_SECONDS, consumer._client.close())
-    await within(CLOSE_SECONDS, asyncio.gather(*running, return_exceptions=True))

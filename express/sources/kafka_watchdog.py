@@ -11,13 +11,14 @@ from aiokafka import AIOKafkaConsumer
 
 from express.errors import SourceError
 from express.kafka import QUIET_SECONDS, failures, note_silence
+from express.kafka.patches.consumer import fetch_task, last_answer
 
 SILENT_SECONDS = 120.0
 """Brokers answer a fetch every `fetch_max_wait_ms`. Longer than a session timeout: the group has given us up."""
 
 
 class Watchdog:
-    """Feels one consumer. `check` after each poll; raises SourceError when only a new consumer will help."""
+    """Watches one consumer. `check` after each poll; raises SourceError when only a new consumer will help."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -26,11 +27,11 @@ class Watchdog:
 
     def check(self, *, starved: bool) -> None:
         """`starved`: all that is assigned was asked for, and nothing came, so that a fetch must be under way."""
-        fetching = self._consumer._fetcher._fetch_task
+        fetching = fetch_task(self._consumer)
         if fetching is not None and fetching.done():
             raise SourceError(f"the client has stopped fetching: {_why(fetching)}")
         now = asyncio.get_running_loop().time()
-        newest = self._last_answer() if starved else None
+        newest = last_answer(self._consumer) if starved else None
         if newest is None or newest != self._newest:
             self._newest = newest or 0.0
             self._heard_at = now
@@ -40,15 +41,8 @@ class Watchdog:
             raise SourceError(f"no broker has answered a fetch for {silent:.0f} s. {failures()}".rstrip(". "))
 
     def stop(self) -> None:
-        """Feel no more."""
+        """Watch no more."""
         note_silence(id(self), silent=False)
-
-    def _last_answer(self) -> float | None:
-        """When a fetch was answered last, by the client's clock; None where nothing is assigned."""
-        consumer = self._consumer
-        assignment = consumer._subscription.subscription.assignment
-        states = [assignment.state_value(tp) for tp in consumer.assignment()] if assignment is not None else []
-        return max((state.timestamp or 0.0 for state in states if state is not None), default=None)
 
 
 def _why(task: asyncio.Task[None]) -> str:

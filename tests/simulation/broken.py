@@ -214,7 +214,7 @@ class CommitWithoutGeneration(Variant):
 
     name = "commit-without-generation"
     modes: tuple[Mode, ...] = ("alo",)
-    patches = (("express.sources.kafka", "_commit_as_member", _commit_anyhow),)
+    patches = (("express.sources.kafka", "commit_as_member", _commit_anyhow),)
 
     def shape(self, draw: Draw) -> Draw:
         """Everybody is silent for longer than a session, more than once."""

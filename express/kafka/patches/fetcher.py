@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-import aiokafka
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher as theirs
 from aiokafka.errors import CorruptRecordException
@@ -34,10 +33,8 @@ from express.kafka.patches.checksum import checksum
 from express.kafka.patches.decompress import TooLarge, unpacked
 from express.kafka.patches.presence import wait_topics
 from express.kafka.patches.unreadable import HEADER, give_up, read_carefully
+from express.kafka.patches.versions import is_known
 from express.ports import ConsumedRecord
-
-TESTED = ("0.14.",)
-"""Versions of aiokafka whose fetcher is known."""
 
 BATCH_LIMIT = 64 << 20
 """Most bytes of a batch once it is unpacked."""
@@ -248,7 +245,7 @@ class CheckedFetch(theirs.FetchResult):  # type: ignore[misc]  # aiokafka has no
 
 def consumer_class(kind: Any, doubts: ChecksumDoubts, limit: int = BATCH_LIMIT) -> Any:
     """`kind` with our decoder, if it is aiokafka's consumer of a version that is known; else `kind`."""
-    if kind is not AIOKafkaConsumer or not aiokafka.__version__.startswith(TESTED):
+    if kind is not AIOKafkaConsumer or not is_known():
         return kind
     records = type("Records", (CheckedRecords,), {"doubts": doubts, "limit": limit})
     names = {"MemoryRecords": FetchedBatches, "PartitionRecords": records, "FetchResult": CheckedFetch}

@@ -11,18 +11,16 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeAlias
 
-import aiokafka
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v3
 from aiokafka.protocol.types import String
 from aiokafka.util import wait_for
 
+from express.kafka.patches.versions import is_known
+
 Send: TypeAlias = Callable[..., Awaitable[Any]]
 """`AIOKafkaConnection.send`."""
-
-TESTED = ("0.14.",)
-"""Versions of aiokafka whose connections are known."""
 
 LAYOUT = ProduceRequest_v3.SCHEMA
 """That of the versions 3 to 7; aiokafka knows none above. Those below are of brokers older than Kafka 0.11."""
@@ -38,7 +36,7 @@ _TEXT = String()
 
 def sending_in_parts(send: Send) -> Send:
     """`send` for a connection, but for the produce requests that we know how to write."""
-    if not aiokafka.__version__.startswith(TESTED):
+    if not is_known():
         return send
 
     def send_in_parts(self: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Awaitable[Any]:

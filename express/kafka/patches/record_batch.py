@@ -12,16 +12,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import aiokafka
 from aiokafka import AIOKafkaProducer, codec
 
 from express.kafka.limits import Limits
 from express.kafka.patches.checksum import checksum
+from express.kafka.patches.versions import is_known
 from express.ports import Headers
 from express.record_format import NULL, VARINTS, HeaderBlock, encode_headers, sized, varint
-
-TESTED = ("0.14.",)
-"""Versions of aiokafka whose producer takes our batches."""
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _CRC_AT = struct.calcsize(">qiib")
@@ -186,7 +183,7 @@ class WireBatch:
 
 def batch_maker(producer: AIOKafkaProducer, limits: Limits) -> Callable[[str], Any]:
     """What makes an empty batch for a topic: ours, or the documented one where `producer` is not known to take ours."""
-    if type(producer) is not AIOKafkaProducer or not aiokafka.__version__.startswith(TESTED):
+    if type(producer) is not AIOKafkaProducer or not is_known():
         return lambda topic: producer.create_batch()
     settings, manager = producer._message_accumulator, producer._txn_manager
     transactional = manager is not None and manager.transactional_id is not None

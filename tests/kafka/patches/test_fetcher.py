@@ -18,7 +18,7 @@ from aiokafka.record.util import calc_crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from express.kafka.patches import fetcher
+from express.kafka.patches import versions
 from express.kafka.patches.decompress import TooLarge, unpacked
 from express.kafka.patches.fetcher import CheckedRecords, ChecksumDoubts, FetchedBatches, consumer_class
 from express.kafka.patches.record_batch import COMPRESS, WireBatch
@@ -276,10 +276,10 @@ async def test_other_versions_and_clients_are_left_alone(monkeypatch: pytest.Mon
     assert consumer_class(AIOKafkaConsumer, ChecksumDoubts()) is AIOKafkaConsumer
 
 
-@pytest.mark.parametrize("tested", [fetcher.TESTED, ("none",)], ids=["ours", "documented"])
+@pytest.mark.parametrize("tested", [versions.VERSIONS, ("none",)], ids=["ours", "documented"])
 async def test_both_ways_read_a_topic(address: str, tested: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """In slices, all compressions, what was aborted left out, from where a seek says."""
-    monkeypatch.setattr(fetcher, "TESTED", tested)
+    monkeypatch.setattr(versions, "VERSIONS", tested)
     topic = await new_topic(address)
     await fill(address, topic, b"0", b"1", b"2")
     for kind in ("gzip", "snappy", "lz4", "zstd"):
