@@ -35,7 +35,10 @@ EXIT_BROKEN_PIPE = 141
 """Nobody reads the output any more: what a shell says of a command that ended by SIGPIPE."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "bench": ("express.cli.bench.command:command", "Load on a workflow by schedule, and what AWS would charge."),
+    "bench": (
+        "express.cli.bench.command:command",
+        "Put load on a workflow by schedule, and say what AWS would charge.",
+    ),
     "broker": ("express.cli.broker:command", "Run the development Kafka broker by itself."),
     "compile": ("express.cli.compile:command", "Show what the compiler makes of a definition."),
     "config": ("express.cli.config:command", "Show the configuration, and where each value comes from."),
@@ -48,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("express.cli.explain:command", "Explain a code of `express validate`, with examples."),
     "list": ("express.cli.list_:command", "List state machines of a running server, or executions of one."),
     "logs": ("express.cli.logs:command", "Show executions of a running server as they end."),
-    "run": ("express.cli.run:command", "Drain Kafka topics through workflows, for good."),
+    "run": ("express.cli.run:command", "Drain Kafka topics through workflows, until SIGTERM."),
     "serve": ("express.cli.serve:command", "Serve the Step Functions API for boto3 and the aws command."),
     "top": ("express.cli.top:command", "Watch what a running server does."),
     "validate": ("express.cli.validate:command", "Find every mistake in state machine definitions."),
@@ -144,7 +147,7 @@ def _fail(ctx: click.Context, error: ExpressError | OSError, code: int) -> NoRet
     "env_files",
     multiple=True,
     metavar="FILE",
-    help="Variables for the environment; may be repeated. Without it: `.env`, if there is one here.",
+    help="File of variables for the environment; may be repeated. Default: `.env`, if there is one here.",
 )
 @rich_click.version_option(__version__, prog_name="express")
 def main(debug: bool, env_files: tuple[str, ...]) -> None:

@@ -18,20 +18,20 @@ from express.errors import StoreError
     type=click.IntRange(0, 65_535),
     default=9092,
     show_default=True,
-    help="Port to listen on; 0 picks a free one.",
+    help="Port to listen on; 0 is any free one.",
 )
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Keep everything in DIR, also across a kill. Without it all is in memory.",
+    help="Folder that keeps everything, also over a kill. Without it everything is in memory.",
 )
 @click.option(
     "--partitions",
     type=click.IntRange(1, 10_000),
     default=12,
     show_default=True,
-    help="Partitions of a topic that does not say how many; such topics are created when first used.",
+    help="Partitions of topics that are created when they are first used.",
 )
 def command(host: str, port: int, data: Path | None, partitions: int) -> None:
     """Run a Kafka broker for development: one node, no replication, no TLS, no access control.

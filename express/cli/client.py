@@ -33,7 +33,7 @@ def server_options(command: Command) -> Command:
         envvar=["EXPRESS_URL", "AWS_ENDPOINT_URL_SFN"],
         default=DEFAULT_URL,
         show_default=True,
-        help="Where the API listens.",
+        help="URL of the server.",
     )
     return option(command)
 

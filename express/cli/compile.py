@@ -28,7 +28,7 @@ _SPECIAL = {-1: "end", -2: "-"}
 )
 @click.pass_context
 def command(ctx: click.Context, workflow: str, show: str) -> None:
-    """Compile WORKFLOW and show what came out: its transition table, say, one line per state."""
+    """Compile WORKFLOW and show the result, for example its table with one line per state."""
     from express.compiler import compile_definition
     from express.service.workflows import read_definition
 

@@ -19,10 +19,18 @@ def command() -> None:
 
 
 @command.command(cls=rich_click.RichCommand)
-@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
-@rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
-@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
-@rich_click.option("--origin", is_flag=True, help="Tell where each value comes from.")
+@rich_click.option(
+    "-c", "--config", "files", multiple=True, type=click.Path(), help="Configuration file; may be repeated."
+)
+@rich_click.option("-p", "--profile", help="Profile: its [profile.NAME] wins over the rest of the files.")
+@rich_click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the configuration; may be repeated.",
+)
+@rich_click.option("--origin", is_flag=True, help="Show where each value comes from.")
 @rich_click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def show(
@@ -35,7 +43,7 @@ def show(
 ) -> None:
     """Print every value, defaults too, after files, profile, environment and --set.
 
-    What `express run` would refuse is refused here too.
+    A configuration that `express run` would refuse is refused.
     """
     loaded = load(files, profile=profile, settings=settings)
     if loaded.config.pipelines:

@@ -22,15 +22,22 @@ DEFAULT_ROLE = "arn:aws:iam::123456789012:role/express"
 
 @rich_click.command()
 @rich_click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@rich_click.option("-n", "--name", help="The state machine's name. Default: the template's, or the file's.")
+@rich_click.option("-n", "--name", help="Name of the state machine. Default: the template's, or the file's.")
 @rich_click.option(
     "--type", "kind", type=click.Choice(["EXPRESS", "STANDARD"]), help="Default: the template's, EXPRESS."
 )
-@rich_click.option("--role", help=f"The execution role's ARN. Default: the template's, {DEFAULT_ROLE}.")
-@rich_click.option("-s", "--substitute", "given", multiple=True, metavar="NAME=VALUE", help="Fill ${NAME} in the file.")
-@rich_click.option("-r", "--resource", "only", help="Of a template, this state machine only.")
+@rich_click.option("--role", help=f"ARN of the execution role. Default: the template's, {DEFAULT_ROLE}.")
+@rich_click.option(
+    "-s",
+    "--substitute",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of ${NAME} in the file; may be repeated.",
+)
+@rich_click.option("-r", "--resource", "only", help="State machine of a template, where there are several.")
 @rich_click.option("--publish", is_flag=True, help="Publish a version.")
-@rich_click.option("--alias", metavar="NAME", help="Publish a version and let this alias lead to it.")
+@rich_click.option("--alias", metavar="NAME", help="Publish a version, and point this alias to it.")
 @server_options
 @click.pass_context
 def command(

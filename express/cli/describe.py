@@ -14,8 +14,8 @@ _TEXTS = ("definition", "input", "output")
 
 @rich_click.command()
 @rich_click.argument("what", metavar="MACHINE|EXECUTION")
-@rich_click.option("--history", is_flag=True, help="Print the events of an execution instead, one a line.")
-@rich_click.option("--raw", is_flag=True, help="Leave definition, input and output as the texts that the API has.")
+@rich_click.option("--history", is_flag=True, help="Print the history of an execution instead, one event per line.")
+@rich_click.option("--raw", is_flag=True, help="Print definition, input and output as texts, as the API does.")
 @server_options
 def command(what: str, history: bool, raw: bool, url: str) -> None:
     """Describe a state machine (name or ARN) or an execution (ARN)."""

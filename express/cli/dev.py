@@ -46,19 +46,27 @@ def _rate(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 
 
 @rich_click.command()
-@rich_click.option("--kafka", metavar="HOST:PORT", help="A Kafka of yours, instead of the development broker.")
-@rich_click.option("--rate", callback=_rate, help="Events per second, or max. Default: 2000; with --events max.")
-@rich_click.option("--seed", type=Seed(), default=1, show_default=True, help="The same seed makes the same events.")
-@rich_click.option("--events", type=MOST_EVENTS, help="End after so many events.")
-@rich_click.option("--duration", callback=_seconds, help='End after so long, "20s" say.')
+@rich_click.option("--kafka", metavar="HOST:PORT", help="Kafka to use instead of the development broker.")
+@rich_click.option("--rate", callback=_rate, help="Events per second, or max. Default: 2000; with --events: max.")
+@rich_click.option(
+    "--seed", type=Seed(), default=1, show_default=True, help="Seed of the events: the same seed, the same events."
+)
+@rich_click.option("--events", type=MOST_EVENTS, help="Number of events to end after.")
+@rich_click.option("--duration", callback=_seconds, help="Duration to end after, such as 20s.")
 @rich_click.option("-w", "--workers", type=MOST_PROCESSES, default=1, show_default=True, help="Worker processes.")
 @rich_click.option(
     "--only",
     type=click.Choice(["iot", "orders", "documents"]),
     multiple=True,
-    help="Run only this sample workflow; may be repeated.",
+    help="Sample workflow to run; may be repeated. Default: all.",
 )
-@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@rich_click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the configuration; may be repeated.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -71,10 +79,10 @@ def command(
     only: tuple[str, ...],
     settings: tuple[str, ...],
 ) -> None:
-    """Start a broker, a stream of sample events, and the sample workflows that drain it; watch it run.
+    """Start a broker, a stream of sample events, and the sample workflows that drain it, and watch them.
 
-    With --events or --duration it ends by itself, and with 0 only if every event has its terminal record, counted
-    by reading the topics. Ctrl-C drains and ends. All topics begin with "express-dev."; one that is there already
+    With --events or --duration it ends by itself, with exit code 0 only if a reader of the topics finds a terminal
+    record for every event. Ctrl-C drains and ends. All topics begin with "express-dev."; one that is there already
     and was not made by this command is refused with 104, and nothing is written.
     """
     from express.telemetry.process_log import log_to_stderr

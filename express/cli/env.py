@@ -29,7 +29,7 @@ def variables(url: str) -> dict[str, str]:
 
 
 @rich_click.command()
-@rich_click.option("--url", default="http://127.0.0.1:8083", show_default=True, help="Where the API listens.")
+@rich_click.option("--url", default="http://127.0.0.1:8083", show_default=True, help="URL of the server.")
 @rich_click.option("--shell", type=click.Choice(list(SHELLS)), default="sh", show_default=True)
 def command(url: str, shell: str) -> None:
     """Print what boto3, the aws command and other SDKs need to reach the local API: eval "$(express env)"."""

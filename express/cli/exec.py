@@ -28,13 +28,26 @@ if TYPE_CHECKING:
 @rich_click.argument("workflow", type=click.Path(exists=True, dir_okay=False))
 @rich_click.option("-i", "--input", "given", default="{}", help="JSON, @FILE, or - for stdin. Default: {}")
 @rich_click.option("--trace", is_flag=True, help="Show the path as a timed tree, on stderr.")
-@rich_click.option("--history", is_flag=True, help="Print the history events instead of the output, one a line.")
-@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="Configuration with [functions].")
+@rich_click.option("--history", is_flag=True, help="Print the history instead of the output, one event per line.")
+@rich_click.option(
+    "-c",
+    "--config",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    help="Configuration file with [functions]; may be repeated.",
+)
 @rich_click.option(
     "-f", "--function", "named", multiple=True, metavar="NAME=MODULE:FUNCTION", help="Register a function."
 )
 @rich_click.option("--mock", metavar="FILE[#TESTCASE]", help="Answer tasks from a Step Functions Local mock file.")
-@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@rich_click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the configuration; may be repeated.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -17,7 +17,7 @@ from express.cli import EXIT_USAGE
 
 @click.command()
 @click.argument("code", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, code: str | None, *, as_json: bool) -> None:
     """Explain a code of `express validate`: its cause, a bad and a good example, the source of the rule.

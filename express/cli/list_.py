@@ -13,10 +13,10 @@ STATUSES = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
 @rich_click.command()
 @rich_click.argument("machine", required=False)
 @rich_click.option("--status", type=click.Choice(STATUSES), help="Only executions with this status.")
-@rich_click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
+@rich_click.option("--json", "as_json", is_flag=True, help="Print the API's answers as JSON.")
 @server_options
 def command(machine: str | None, status: str | None, as_json: bool, url: str) -> None:
-    """List state machines; of MACHINE (name or ARN) the executions that run or are kept, newest first."""
+    """List state machines or, of MACHINE (name or ARN), the executions that run or are kept, newest first."""
     client = Client(url)
     if machine is None:
         machines = list(client.machines())

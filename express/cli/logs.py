@@ -20,12 +20,12 @@ _COLOURS = {"SUCCEEDED": "green", "RUNNING": "blue"}
 
 @rich_click.command()
 @rich_click.argument("machine")
-@rich_click.option("-f", "--follow", is_flag=True, help="Go on as executions end, until Ctrl-C.")
+@rich_click.option("-f", "--follow", is_flag=True, help="Go on showing executions as they end, until Ctrl-C.")
 @rich_click.option("--events", is_flag=True, help="Show the history events of each execution.")
 @rich_click.option("--failed", is_flag=True, help="Only executions that did not succeed.")
 @server_options
 def command(machine: str, follow: bool, events: bool, failed: bool, url: str) -> None:
-    """Show the executions of MACHINE (name or ARN) that have ended, oldest first, one a line."""
+    """Show the executions of MACHINE (name or ARN) that have ended, oldest first, one per line."""
     client = Client(url)
     arn = client.machine_arn(machine)
     seen: dict[str, None] = {}

@@ -25,10 +25,18 @@ SHORT_DRAIN = 0.5
 
 
 @rich_click.command()
-@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
-@rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
-@rich_click.option("-w", "--workers", type=click.IntRange(0, 1024), help="Worker processes; 0: one per CPU.")
-@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@rich_click.option(
+    "-c", "--config", "files", multiple=True, type=click.Path(), help="Configuration file; may be repeated."
+)
+@rich_click.option("-p", "--profile", help="Profile: its [profile.NAME] wins over the rest of the files.")
+@rich_click.option("-w", "--workers", type=click.IntRange(0, 1024), help="Worker processes; 0 is one per CPU.")
+@rich_click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the configuration; may be repeated.",
+)
 @click.pass_context
 def command(
     ctx: click.Context, files: tuple[str, ...], profile: str | None, workers: int | None, settings: tuple[str, ...]

@@ -23,18 +23,30 @@ if TYPE_CHECKING:
 
 @rich_click.command()
 @rich_click.argument("workflows", nargs=-1, type=click.Path(exists=True, dir_okay=False))
-@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
-@rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
-@rich_click.option("--host", help="Address to listen on. Default: api.host.")
-@rich_click.option("--port", type=click.IntRange(0, 65535), help="0: any free port. Default: api.port.")
 @rich_click.option(
-    "--store", type=click.Path(dir_okay=False), help="Where state machines are kept. Default: api.store."
+    "-c", "--config", "files", multiple=True, type=click.Path(), help="Configuration file; may be repeated."
+)
+@rich_click.option("-p", "--profile", help="Profile: its [profile.NAME] wins over the rest of the files.")
+@rich_click.option("--host", help="Address to listen on. Default: api.host.")
+@rich_click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 is any free one. Default: api.port."
+)
+@rich_click.option(
+    "--store", type=click.Path(dir_okay=False), help="File that keeps state machines. Default: api.store."
 )
 @rich_click.option("--ephemeral", is_flag=True, help="Keep state machines in memory only.")
 @rich_click.option("--strict", is_flag=True, help="Hide Express executions, as AWS does.")
-@rich_click.option("--mock", metavar="FILE", help="Mock file for executions started with stateMachineArn#TESTCASE.")
-@rich_click.option("--watch", is_flag=True, help="Take workflows and handlers over as they are saved.")
-@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@rich_click.option(
+    "--mock", metavar="FILE", help="Mock file for executions that are started with stateMachineArn#TESTCASE."
+)
+@rich_click.option("--watch", is_flag=True, help="Reload workflows and handlers when their files are saved.")
+@rich_click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the configuration; may be repeated.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -28,7 +28,7 @@ CAPTION = "SUCCEEDED ≥: of its successes a busy server keeps a sample; there w
 @rich_click.command()
 @rich_click.option("--once", is_flag=True, help="Print one table and end.")
 @rich_click.option(
-    "--minutes", type=Finite(0.1, 1_000_000), default=5.0, show_default=True, help="How far to look back."
+    "--minutes", type=Finite(0.1, 1_000_000), default=5.0, show_default=True, help="Minutes to look back."
 )
 @server_options
 def command(once: bool, minutes: float, url: str) -> None:

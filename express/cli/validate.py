@@ -22,17 +22,24 @@ from express.config.files import MOST_BYTES, read_bytes
     "--type",
     "machine_type",
     type=click.Choice(["STANDARD", "EXPRESS"], case_sensitive=False),
-    help="The type of the state machines; by default what a template says, else either that fits.",
+    help="Type of the state machines. Default: the template's, else either type that fits.",
 )
 @click.option("--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 @click.option("--warnings/--no-warnings", default=True, help="Show warnings too; they never fail the run.")
-@click.option("--strict", is_flag=True, help="Make errors of what AWS refuses though other engines take it.")
+@click.option("--strict", is_flag=True, help="Report as errors what AWS refuses and other engines accept.")
 @click.option(
     "--placeholders/--no-placeholders",
     default=True,
     help="Let texts such as ${Name} stand for what a deployment tool fills in.",
 )
-@click.option("-s", "--substitute", "given", multiple=True, metavar="NAME=VALUE", help="What ${NAME} of a template is.")
+@click.option(
+    "-s",
+    "--substitute",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of ${NAME} in a template; may be repeated.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -49,7 +56,7 @@ def command(
 
     FILE is a file, a pattern such as 'workflows/**/*.asl.json', a folder, or - for the standard input. Definitions
     are JSON or YAML; those of CloudFormation, SAM, CDK, Terraform and Serverless files are read as `express deploy`
-    reads them, with the files that they name. What can't be seen is named as not checked (W0008), which fails nothing.
+    reads them, with the files that they name. What can't be known is reported as not checked (W0008), a warning.
 
     Exit codes: 0 no errors; 1 errors found; 2 wrong usage. `express explain CODE` says more about a code.
     """

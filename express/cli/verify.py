@@ -31,18 +31,28 @@ RARE = ("unknown", "gone", "phantoms", "mismatched", "renamed", "disordered", "a
 
 
 @rich_click.command()
-@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="File; may be repeated.")
-@rich_click.option("-p", "--profile", help="Lay [profile.NAME] over the rest.")
-@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
-@rich_click.option("--pipeline", "names", multiple=True, help="Only this pipeline; may be repeated.")
-@rich_click.option("--bootstrap", metavar="HOST:PORT", help="The cluster, instead of the configured one.")
+@rich_click.option(
+    "-c", "--config", "files", multiple=True, type=click.Path(), help="Configuration file; may be repeated."
+)
+@rich_click.option("-p", "--profile", help="Profile: its [profile.NAME] wins over the rest of the files.")
+@rich_click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the configuration; may be repeated.",
+)
+@rich_click.option("--pipeline", "names", multiple=True, help="Pipeline to check; may be repeated. Default: all.")
+@rich_click.option(
+    "--bootstrap", metavar="HOST:PORT", help="Broker to connect to first, instead of the configured ones."
+)
 @rich_click.option("--input", "inputs", multiple=True, metavar="TOPIC", help="Input topic; may be repeated.")
-@rich_click.option("--output", metavar="TOPIC", help="Where results are.")
-@rich_click.option("--dead-letters", default="", metavar="TOPIC", help="Where dead letters are.")
-@rich_click.option("--group", default="", help="The consumer group; without it, all input has to be finished.")
+@rich_click.option("--output", metavar="TOPIC", help="Topic of the results.")
+@rich_click.option("--dead-letters", default="", metavar="TOPIC", help="Topic of the dead letters.")
+@rich_click.option("--group", default="", help="Consumer group. Without it, all input has to be finished.")
 @rich_click.option("--ordering", type=click.Choice(["key", "partition", "none"]), default="key", show_default=True)
-@rich_click.option("--exactly-once", is_flag=True, help="A second terminal record is a finding.")
-@rich_click.option("--drained", is_flag=True, help="An input record that is still to come is a finding.")
+@rich_click.option("--exactly-once", is_flag=True, help="Count a second terminal record as a finding.")
+@rich_click.option("--drained", is_flag=True, help="Count an input record without a terminal record as a finding.")
 @rich_click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(
@@ -59,7 +69,7 @@ def command(
 ) -> None:
     """Read input, output, dead letters and commits, and say whether anything is missing or doubled.
 
-    What to read is configured (`-c`), or said by --bootstrap, --input, --output, --dead-letters and --group.
+    What to read is configured (`-c`), or given by --bootstrap, --input, --output, --dead-letters and --group.
     May be run at any time, beside running workers: what is not finished yet counts as to come. Exit codes: 0 all
     is well, 1 something is missing, doubled against the promise, or wrong.
     """

@@ -34,7 +34,7 @@ class BenchGroup(rich_click.RichGroup):
 
 @rich_click.group(cls=BenchGroup)
 def command() -> None:
-    """Load on a workflow by schedule: latencies, limits, and what AWS would charge."""
+    """Put load on a workflow by schedule: latencies, limits, and what AWS would charge."""
 
 
 def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
@@ -46,11 +46,17 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 
 @command.command("run")
 @rich_click.argument("named_first", metavar="WORKFLOW", nargs=-1)
-@rich_click.option("--pipeline", metavar="FILE[#NAME]", help="Through Kafka: a pipeline of this configuration.")
-@rich_click.option("--no-worker", is_flag=True, help="With --pipeline: its workers run elsewhere already.")
-@rich_click.option("-w", "--workers", type=MOST_PROCESSES, help="With --pipeline: worker processes.")
-@rich_click.option("--partitions", type=MOST_PARTITIONS, help="With --pipeline: make topics that are missing.")
-@rich_click.option("--target", metavar="URL", help="Call StartSyncExecution there instead of running here.")
+@rich_click.option(
+    "--pipeline", metavar="FILE[#NAME]", help="Pipeline of a configuration, to send the load through Kafka."
+)
+@rich_click.option("--no-worker", is_flag=True, help="Start no workers for --pipeline: they run elsewhere.")
+@rich_click.option("-w", "--workers", type=MOST_PROCESSES, help="Worker processes for --pipeline.")
+@rich_click.option(
+    "--partitions", type=MOST_PARTITIONS, help="Create missing topics of --pipeline with this number of partitions."
+)
+@rich_click.option(
+    "--target", metavar="URL", help="Server to call StartSyncExecution on, instead of running the workflow here."
+)
 @rich_click.option(
     "-i",
     "--input",
@@ -58,39 +64,110 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     help="Events: iot, orders, documents, or a file (.json, .jsonl, .csv, .template.json). "
     "Default, for a sample workflow only: its sample events.",
 )
-@rich_click.option("--event-bytes", metavar="SIZE", help="Fill events up: 1KiB, 100..256KiB, lognormal:1KiB..64KiB.")
-@rich_click.option("--keys", type=MOST_KEYS, help="So many different record keys (devices, of iot).")
-@rich_click.option("--key-skew", default="uniform", show_default=True, help="How often each: uniform, zipf:1.1.")
-@rich_click.option("--key-field", metavar="PATH", help="The member of an event that is its key: device.id")
+@rich_click.option(
+    "--event-bytes", metavar="SIZE", help="Size that events are padded to: 1KiB, 100..256KiB, lognormal:1KiB..64KiB."
+)
+@rich_click.option("--keys", type=MOST_KEYS, help="Number of different record keys; of iot events, devices.")
+@rich_click.option(
+    "--key-skew", default="uniform", show_default=True, help="Distribution of the keys: uniform, or zipf:1.1."
+)
+@rich_click.option("--key-field", metavar="PATH", help="Member of an event that is its record key: device.id.")
 @rich_click.option(
     "-r", "--rate", help="Events per second: 20000, a ramp 1000:20000/60s, steps 1000/10s,5000/10s, or replay."
 )
-@rich_click.option("-d", "--duration", callback=_duration, help="How long. Default: the stages' time, or 30s.")
-@rich_click.option("--time-field", metavar="PATH", help="With --rate replay: the member that holds an event's time.")
-@rich_click.option("--speed", type=Finite(0, 1_000_000, min_open=True), default=1.0, help="Of a replay: 10 is tenfold.")
-@rich_click.option("--arrivals", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True)
-@rich_click.option("--closed", type=MOST_AT_ONCE, help="So many lanes, each waits for its end, instead of a rate.")
-@rich_click.option("--warmup", default="1s", show_default=True, callback=_duration, help="Before anything counts.")
-@rich_click.option("--concurrency", type=MOST_AT_ONCE, default=10_000, show_default=True, help="At a time, at most.")
-@rich_click.option("--backlog", type=MOST_WAITING, default=100_000, show_default=True, help="Waiting; more is dropped.")
-@rich_click.option("--drain", default="10s", show_default=True, callback=_duration, help="For what runs at the end.")
-@rich_click.option("--seed", type=Seed(), default=1, show_default=True, help="Of events, arrivals and mocks.")
-@rich_click.option("--mock", metavar="FILE[#TESTCASE]", help="Answer tasks from a Step Functions Local mock file.")
-@rich_click.option("-t", "--threshold", "conditions", multiple=True, help="e2e.p99<20ms, failed.rate<0.1%, dropped==0")
-@rich_click.option("--find-max", metavar="CONDITION", help="Find the highest rate that keeps to it (e2e.p99<50ms).")
-@rich_click.option("--precision", type=Finite(0.01, 1), default=0.05, show_default=True, help="Of --find-max.")
-@rich_click.option("--repeat", type=MOST_RUNS, help="Runs. Default: 1; of a rate with --find-max: 3.")
 @rich_click.option(
-    "-o", "--out", type=click.Path(file_okay=False), help="Write report, JSON, CSV and histograms there."
+    "-d", "--duration", callback=_duration, help="Duration of the load. Default: the time of its stages, or 30s."
 )
-@rich_click.option("--report", type=click.Path(dir_okay=False), help="Write the HTML report to this file.")
+@rich_click.option("--time-field", metavar="PATH", help="Member of an event that holds its time, for --rate replay.")
+@rich_click.option(
+    "--speed", type=Finite(0, 1_000_000, min_open=True), default=1.0, help="Speed of a replay: 10 is tenfold."
+)
+@rich_click.option("--arrivals", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True)
+@rich_click.option(
+    "--closed",
+    type=MOST_AT_ONCE,
+    help="Lanes, instead of a rate: each starts an execution when its last one has ended.",
+)
+@rich_click.option(
+    "--warmup",
+    default="1s",
+    show_default=True,
+    callback=_duration,
+    help="Duration of the load before anything is measured.",
+)
+@rich_click.option(
+    "--concurrency",
+    type=MOST_AT_ONCE,
+    default=10_000,
+    show_default=True,
+    help="Executions running at the same time, at most.",
+)
+@rich_click.option(
+    "--backlog",
+    type=MOST_WAITING,
+    default=100_000,
+    show_default=True,
+    help="Events waiting to be started, at most; more are dropped.",
+)
+@rich_click.option(
+    "--drain",
+    default="10s",
+    show_default=True,
+    callback=_duration,
+    help="Time that running executions have at the end.",
+)
+@rich_click.option(
+    "--seed",
+    type=Seed(),
+    default=1,
+    show_default=True,
+    help="Seed of events, arrivals and mocks: the same seed, the same load.",
+)
+@rich_click.option("--mock", metavar="FILE[#TESTCASE]", help="Answer tasks from a Step Functions Local mock file.")
+@rich_click.option(
+    "-t",
+    "--threshold",
+    "conditions",
+    multiple=True,
+    help="Conditions that must hold: e2e.p99<20ms, failed.rate<0.1%, dropped==0.",
+)
+@rich_click.option(
+    "--find-max", metavar="CONDITION", help="Search for the highest rate that keeps to a condition: e2e.p99<50ms."
+)
+@rich_click.option(
+    "--precision",
+    type=Finite(0.01, 1),
+    default=0.05,
+    show_default=True,
+    help="Gap at which --find-max stops, as a share of the rate.",
+)
+@rich_click.option(
+    "--repeat", type=MOST_RUNS, help="Number of runs. Default: 1; with --find-max 3, of the rate that it found."
+)
+@rich_click.option("-o", "--out", type=click.Path(file_okay=False), help="Folder for report, JSON, CSV and histograms.")
+@rich_click.option("--report", type=click.Path(dir_okay=False), help="File for the HTML report.")
 @rich_click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@rich_click.option("-c", "--config", "files", multiple=True, type=click.Path(), help="Configuration with [functions].")
-@rich_click.option("-f", "--function", "named", multiple=True, metavar="NAME=MODULE:FUNCTION", help="Register one.")
-@rich_click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value.")
+@rich_click.option(
+    "-c",
+    "--config",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    help="Configuration file with [functions]; may be repeated.",
+)
+@rich_click.option(
+    "-f", "--function", "named", multiple=True, metavar="NAME=MODULE:FUNCTION", help="Register a function."
+)
+@rich_click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the configuration; may be repeated.",
+)
 @click.pass_context
 def run(ctx: click.Context, /, named_first: tuple[str, ...], **options: Any) -> None:
-    """Run WORKFLOW, or a pipeline, under load and tell how it kept up.
+    """Put load on WORKFLOW, or on a pipeline, and report how it kept up.
 
     The model is open: events are due by schedule whether or not earlier ones have ended, and latency counts from
     when they were due. `express bench compare A.json B.json` compares two results.
