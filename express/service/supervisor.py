@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from express.service.handler_watch import BLOCKED_BY
 from express.service.job import Job
 from express.telemetry.execution_samples import ExecutionSample
 from express.telemetry.worker_report import Report, Totals, in_flight
@@ -67,6 +68,7 @@ class Supervisor:
         self._job = job
         self._workers = [WorkerSlot(number) for number in range(count)]
         self._on_log = on_log
+        self._isolated: set[str] = set()
         self._stopping = asyncio.Event()
         self._exit_code = 0
 
@@ -200,7 +202,7 @@ class Supervisor:
             os.close(write)
         worker.process = process
         worker.reported_at = 0.0
-        job = msgspec.structs.replace(self._job, worker=worker.number)
+        job = msgspec.structs.replace(self._job, worker=worker.number, isolated=sorted(self._isolated))
         assert process.stdin is not None
         with contextlib.suppress(ConnectionError):
             process.stdin.write(job.encode())
@@ -217,7 +219,11 @@ class Supervisor:
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read, "rb"))
         try:
             while (line := await reader.readline()).endswith(b"\n"):
-                self._take_report(worker, msgspec.json.decode(line, type=Report))
+                if line.startswith(BLOCKED_BY):
+                    self._isolated.add(msgspec.json.decode(line[len(BLOCKED_BY) :], type=str))
+                    continue
+                with contextlib.suppress(msgspec.DecodeError):  # cut off by the line above
+                    self._take_report(worker, msgspec.json.decode(line, type=Report))
         finally:
             transport.close()
 

@@ -12,18 +12,22 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NoReturn, cast
 
 import msgspec
 import uvloop
 
 from express.errors import ConfigError, DefinitionError
 from express.integrations.local import HandlerError
+from express.integrations.local.threads import names
 from express.kafka import unreachable
 from express.runtime.counters import Counters
 from express.runtime.drain.processor import Processor
+from express.service.handler_watch import HandlerWatch, end_blocked, limit_of
 from express.service.job import Job
 from express.service.worker_metrics import LoopWatch, resident_bytes, settle_garbage
 from express.service.worker_parts import WorkerParts, build
@@ -48,6 +52,9 @@ OWING_SECONDS = 600.0
 
 UNREAD_BYTES = 4 << 20
 """Reports that wait for a parent that does not read; no more are made meanwhile."""
+
+LAST_THREADS_SECONDS = 2.0
+"""What threads that handlers have started get to end after the last commit."""
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +95,15 @@ class ReportPipe(asyncio.Protocol):
 class Worker:
     """The pipelines of one process while they run."""
 
-    def __init__(self, job: Job, built: WorkerParts, pipe: ReportPipe) -> None:
+    def __init__(
+        self, job: Job, built: WorkerParts, pipe: ReportPipe, blocked: Callable[[str], None] = lambda function: None
+    ) -> None:
+        """`blocked` gets the function that blocks the loop for longer than the group waits for its member."""
         self._job = job
         self._built = built
         self._pipe = pipe
         self._watch = LoopWatch()
+        self._handlers = HandlerWatch(built.functions, lambda: self._watch.turns, limit_of(job.config), blocked)
         self._stopping = False
         self._told = asyncio.Event()
         self._troubles: dict[str, str] = {}
@@ -103,11 +114,21 @@ class Worker:
         watch = asyncio.create_task(self._watch.run())
         reports = asyncio.create_task(self._report())
         await self._built.start()
+        self._handlers.start()
         await asyncio.gather(*(self._run_pipeline(processor) for processor in self._built.processors))
         for task in (watch, reports):
             task.cancel()
         await self._built.close()
+        self._handlers.stop()
+        self._tell_held()
         self._pipe.send(self._encode())
+
+    def _tell_held(self) -> None:
+        """Name the handlers that the end of the worker leaves in the middle."""
+        calls = self._built.functions.pool.calls
+        if calls:
+            held = names(calls, time.monotonic())
+            log.warning("the worker ends though handlers have not returned: %s", held)
 
     async def _run_pipeline(self, processor: Processor) -> None:
         """Run one pipeline. A bug in it stops the whole worker: nobody knows what state it is in."""
@@ -184,7 +205,10 @@ class Worker:
             waiting={p.pipeline.name: p.trouble for p in self._built.processors if p.trouble},
             stopped=[p.pipeline.name for p in self._built.processors if p.stopped],
             blocked=[p.pipeline.name for p in self._built.processors if p.blocked_for],
-            checks={processor.pipeline.name: _check(processor, now) for processor in self._built.processors},
+            checks={
+                **{processor.pipeline.name: _check(processor, now) for processor in self._built.processors},
+                "handlers": self._built.functions.pool.dead,
+            },
             pipelines=[
                 *(_pipeline_report(processor) for processor in self._built.processors),
                 *(_nested_report(name, counters) for name, counters in self._built.machines.counters.items()),
@@ -192,6 +216,8 @@ class Worker:
             ],
             tasks=msgspec.to_builtins(self._built.integrations.counts),
             endpoints=self._built.gates.report(),
+            handlers=self._built.functions.pool.sums(),
+            blocked_seconds=dict(self._handlers.seconds),
             loop_lag=msgspec.to_builtins(self._watch.lag),
             gc_pause=msgspec.to_builtins(self._watch.gc),
             traces={} if self._built.tracer is None else msgspec.to_builtins(self._built.tracer.counts),
@@ -238,7 +264,7 @@ async def serve(job: Job, reports: int) -> int:
     """Work until told to stop; the exit code."""
     loop = asyncio.get_running_loop()
     _, pipe = await loop.connect_write_pipe(ReportPipe, os.fdopen(reports, "wb"))
-    worker = Worker(job, build(job), pipe)
+    worker = Worker(job, build(job), pipe, partial(end_blocked, reports))
     loop.add_signal_handler(signal.SIGTERM, worker.stop)
     parent = [asyncio.create_task(watch) for watch in (_watch_parent(worker), _watch_reports(worker, pipe))]
     settle_garbage()
@@ -299,5 +325,18 @@ def _first_line() -> bytes:
     return bytes(line)
 
 
+def end(exit_code: int) -> NoReturn:
+    """End the process; threads that a handler's module has started, and does not end, can't keep it."""
+    until = time.monotonic() + LAST_THREADS_SECONDS
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                log.warning("the worker ends though the thread %s has not", thread.name)
+                logging.shutdown()
+                os._exit(exit_code)
+    sys.exit(exit_code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    end(main(int(sys.argv[1])))

@@ -195,6 +195,8 @@ class LoopWatch:
     def __init__(self) -> None:
         self.lag = Histogram()
         self.gc = Histogram()
+        self.turns = 0
+        """Grows for as long as the loop is not blocked."""
         self._collecting = 0.0
 
     async def run(self) -> None:
@@ -205,6 +207,7 @@ class LoopWatch:
             while True:
                 due = loop.time() + LAG_EVERY
                 await asyncio.sleep(LAG_EVERY)
+                self.turns += 1
                 self.lag.add(max(0.0, loop.time() - due) * 1000)
         finally:
             gc.callbacks.remove(self._collection)

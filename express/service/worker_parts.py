@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from express.config import Function
 from express.config import Pipeline as PipelineConfig
 from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.kafka.properties import ClientProperties, client_properties
@@ -70,7 +71,7 @@ def build(job: Job) -> WorkerParts:
     clock, attached, topics = SystemClock(), Attachments(), LazyQueue(properties.producer)
     machines = WorkerMachines(clock, config.nested, attached)
     machines.name(set(map(machine_name, [*workflow_files(config), *job.others])))
-    functions = LocalFunctions(config.function_table(), threads=config.workers.threads)
+    functions = LocalFunctions(_functions(job), threads=config.workers.threads)
     outside = ExternalIntegrations(config, functions, InProcess(machines=machines, topics=topics, outbox=attached))
     gates = CircuitBreakers(config.breaker, config.limits)
     inner = Integrations(table(functions, outside), gates)
@@ -99,6 +100,14 @@ def build(job: Job) -> WorkerParts:
     return WorkerParts(
         processors, integrations, executor, functions, outside, machines, topics, gates, logs, tracer, kept
     )
+
+
+def _functions(job: Job) -> dict[str, Function]:
+    """The functions of the configuration, those that are isolated each in processes of its own."""
+    return {
+        name: msgspec.structs.replace(function, mode="process") if name in job.isolated else function
+        for name, function in job.config.function_table().items()
+    }
 
 
 def _processor(

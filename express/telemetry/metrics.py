@@ -252,6 +252,7 @@ class ExpressCollector(Collector):
             [((name,), data.get("schedule_ms", {})) for name, data in tasks.items()],
         )
         yield from self._endpoints()
+        yield from self._handlers()
 
     def _endpoints(self) -> Iterator[Metric]:
         endpoints = self._totals.endpoints()
@@ -270,6 +271,27 @@ class ExpressCollector(Collector):
         for member, (name, text) in counters.items():
             rows = [((endpoint,), data.get(member, 0)) for endpoint, data in endpoints.items()]
             yield self._families.counter(name, text, ("endpoint",), rows)
+
+    def _handlers(self) -> Iterator[Metric]:
+        handlers = self._totals.handlers()
+        yield self._families.gauge(
+            "express_handler_threads",
+            "Threads that calls of a function hold: awaited, or abandoned by executions that have ended.",
+            ("function", "state"),
+            [((name, state), data[state]) for name, data in handlers.items() for state in ("awaited", "abandoned")],
+        )
+        yield self._families.gauge(
+            "express_handler_longest_call_seconds",
+            "For how long the longest of these calls has been running.",
+            ("function",),
+            [((name,), data["seconds"]) for name, data in handlers.items()],
+        )
+        yield self._families.counter(
+            "express_handler_loop_blocked_seconds",
+            "Time for which calls of a function, inline or on the loop, have blocked the loop of their worker.",
+            ("function",),
+            [((name,), seconds) for name, seconds in self._totals.blocked_seconds().items()],
+        )
 
     def _processes(self) -> Iterator[Metric]:
         live = self._totals.live

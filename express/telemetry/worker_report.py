@@ -59,6 +59,10 @@ class Report(msgspec.Struct):
     pipelines: list[PipelineReport] = []
     tasks: dict[str, Data] = {}
     endpoints: dict[str, Data] = {}
+    handlers: dict[str, Data] = {}
+    """Function → its calls that hold threads, and the seconds of the longest."""
+    blocked_seconds: dict[str, float] = {}
+    """Function → the seconds for which its calls have blocked the loop."""
     loop_lag: Data = {}
     gc_pause: Data = {}
     traces: dict[str, int] = {}
@@ -78,6 +82,7 @@ class Totals:
         self._retired: dict[tuple[str, str], Data] = {}
         self._retired_tasks: dict[str, Data] = {}
         self._retired_endpoints: dict[str, Data] = {}
+        self._retired_blocked: Data = {}
         self._retired_lag: Data = {}
         self._retired_gc: Data = {}
         self._retired_cpu = 0.0
@@ -107,6 +112,7 @@ class Totals:
             ended = {key: value for key, value in data.items() if key not in ENDPOINT_GAUGES}
             self._retired_endpoints[name] = add(self._retired_endpoints.get(name, {}), ended)
         self._retired_cpu += report.cpu_seconds
+        self._retired_blocked = add(self._retired_blocked, report.blocked_seconds)
         self._retired_lag = add(self._retired_lag, report.loop_lag)
         self._retired_gc = add(self._retired_gc, report.gc_pause)
         self._retired_traces = add(self._retired_traces, report.traces)
@@ -140,6 +146,19 @@ class Totals:
             for name, data in report.endpoints.items():
                 sums[name] = add(sums.get(name, {}), data)
         return sums
+
+    def handlers(self) -> dict[str, Data]:
+        """Function → its calls that hold threads now, and the seconds of the longest of them."""
+        rows: dict[str, Data] = {}
+        for report in self.live.values():
+            for name, data in report.handlers.items():
+                row = rows.get(name, {})
+                rows[name] = {**add(row, data), "seconds": max(row.get("seconds", 0.0), data["seconds"])}
+        return rows
+
+    def blocked_seconds(self) -> Data:
+        """Function → the seconds for which its calls have blocked loops."""
+        return total([self._retired_blocked, *(report.blocked_seconds for report in self.live.values())])
 
     def lag(self) -> dict[tuple[str, int], int]:
         """(topic, partition) → records not polled yet, as its present owner sees it."""

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import difflib
 from collections.abc import Awaitable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from express.asl.resources import Resource
@@ -20,6 +19,7 @@ from express.engine.effects import StartTask
 from express.errors import StatesError, Unsendable
 from express.integrations.local.context import TaskCall, request_id
 from express.integrations.local.functions import Handler, HandlerError, LocalFunction, load_functions, load_handler
+from express.integrations.local.threads import HandlerThreads
 from express.ports import Describe, Direct, Integration, Tally, TaskContext
 from express.values import JSON, text
 
@@ -32,6 +32,9 @@ TEXTS = frozenset({"FunctionName", "InvocationType", "Qualifier", "ClientContext
 MOST_EVENTS = 10_000
 """Calls of InvocationType Event that may run at once in a worker; more are throttled, as AWS does."""
 
+LONGEST_EVENT = 900.0
+"""Seconds that such a call may run, which no execution waits for: Lambda's longest timeout."""
+
 __all__ = ["Handler", "HandlerError", "LocalFunctions", "load_handler"]
 
 
@@ -43,7 +46,7 @@ class LocalFunctions(Integration):
 
         Raises ConfigError for a handler that is not there, HandlerError for one whose module crashes.
         """
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
+        self.pool = HandlerThreads(threads)
         self._functions = load_functions(table, self.pool)
         self._direct: dict[str, LocalFunction] = {}
         self._events: set[asyncio.Task[None]] = set()
@@ -131,10 +134,11 @@ class LocalFunctions(Integration):
             raise StatesError(THROTTLED, "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Proxy: null)")
 
         async def run() -> None:
-            with contextlib.suppress(StatesError):
+            with contextlib.suppress(StatesError, TimeoutError):
                 answer = function.run(event, about)
                 if isinstance(answer, Awaitable):
-                    await answer
+                    async with asyncio.timeout(LONGEST_EVENT):
+                        await answer
 
         detached = asyncio.get_running_loop().create_task(run())
         self._events.add(detached)

@@ -7,7 +7,6 @@ import importlib
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from concurrent.futures import Executor
 from typing import Any, TypeAlias
 
 from express.config import Function
@@ -15,6 +14,7 @@ from express.errors import ConfigError, StatesError
 from express.integrations.local.context import DirectCall, LambdaContext
 from express.integrations.local.marshal import copied, failure, marshalled, timed_out
 from express.integrations.local.process import ProcessPool
+from express.integrations.local.threads import HandlerThreads, ThreadCall
 from express.integrations.queue_time import SCHEDULE, QueueTime, begin
 from express.ports import QUICK_SECONDS, Describe, Direct, Tally
 from express.values import JSON
@@ -59,7 +59,7 @@ class LocalFunction:
         name: str,
         handler: Handler,
         options: Function,
-        pool: Executor,
+        pool: HandlerThreads,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -162,15 +162,23 @@ class LocalFunction:
         return marshalled(result, context)
 
     async def _in_thread(self, event: JSON, context: LambdaContext) -> JSON:
-        loop, schedule = asyncio.get_running_loop(), SCHEDULE.get()
-        answer = await loop.run_in_executor(self._pool, self._scheduled, event, context, schedule)
+        loop, schedule, call = asyncio.get_running_loop(), SCHEDULE.get(), ThreadCall(self.name, context)
+        try:
+            answer = await loop.run_in_executor(self._pool, self._scheduled, event, call, schedule)
+        except asyncio.CancelledError:
+            self._pool.abandon(call)
+            raise
         return await answer if isinstance(answer, Coroutine) else answer
 
-    def _scheduled(self, event: JSON, context: LambdaContext, schedule: QueueTime | None) -> JSON | Awaitable[JSON]:
+    def _scheduled(self, event: JSON, call: ThreadCall, schedule: QueueTime | None) -> JSON | Awaitable[JSON]:
         """What a thread runs, as soon as there is one."""
         if schedule is not None:
             schedule.begin()
-        return self._inline(event, context)
+        self._pool.enter(call)
+        try:
+            return self._inline(event, call.context)
+        finally:
+            self._pool.leave(call)
 
     async def _in_process(self, event: JSON, context: LambdaContext) -> JSON:
         assert self._processes is not None
@@ -236,6 +244,6 @@ def _processes(options: Function) -> ProcessPool | None:
     return ProcessPool(options.handler, options.concurrency, options.timeout)
 
 
-def load_functions(table: Mapping[str, Function], pool: Executor) -> dict[str, LocalFunction]:
+def load_functions(table: Mapping[str, Function], pool: HandlerThreads) -> dict[str, LocalFunction]:
     """Every function of a configuration, imported now, so that a mistake shows at the start."""
     return {name: LocalFunction(name, load_handler(options.handler), options, pool) for name, options in table.items()}
