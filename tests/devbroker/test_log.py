@@ -27,7 +27,7 @@ def append(log: Log, records: int) -> bytes:
     return data
 
 
-def check(log: Log, batches: list[bytes]) -> None:
+def reads_back(log: Log, batches: list[bytes]) -> None:
     """Whatever is read is what lies there, from every offset, within every limit."""
     kept = [data for data in batches if read_header(data).last_offset >= log.start_offset]
     for offset in range(log.start_offset, log.next_offset):
@@ -58,7 +58,7 @@ def run(log: Log, steps: list[tuple[str, int]]) -> list[bytes]:
 def test_a_log_in_memory_gives_what_it_was_given(steps: list[tuple[str, int]]) -> None:
     """After any appends and deletions, reads give exactly the batches that are left."""
     log = Log(MemoryBlobs())
-    check(log, run(log, steps))
+    reads_back(log, run(log, steps))
 
 
 @given(steps=STEPS)
@@ -69,7 +69,7 @@ def test_a_log_in_files_is_the_same(tmp_path_factory: object, steps: list[tuple[
     log = Log(FileBlobs(folder, files, segment_bytes=300))
     list(log.blobs.recover())
     batches = run(log, steps)
-    check(log, batches)
+    reads_back(log, batches)
     files.close_all()
     again = Log(FileBlobs(folder, OpenFiles(), segment_bytes=300))
     for header, batch in again.blobs.recover():
@@ -78,7 +78,7 @@ def test_a_log_in_files_is_the_same(tmp_path_factory: object, steps: list[tuple[
     again.start_at(log.start_offset)
 
     assert (again.start_offset, again.next_offset) == (log.start_offset, log.next_offset)
-    check(again, batches)
+    reads_back(again, batches)
     again.blobs.close()
 
 
@@ -97,7 +97,7 @@ def test_what_a_kill_left_unfinished_is_cut_off(tmp_path: Path) -> None:
         again.index(header)
     assert again.next_offset == 3
     assert segment.read_bytes() == whole
-    check(again, [whole, append(again, 2)])
+    reads_back(again, [whole, append(again, 2)])
     files.close_all()
 
 

@@ -37,7 +37,7 @@ async def under_load(f: Flow) -> Worker:
     return worker
 
 
-async def check(f: Flow, worker: Worker) -> None:
+async def done_as_promised(f: Flow, worker: Worker) -> None:
     """All of it gets done, and readers see what was promised."""
     async with asyncio.timeout(PATIENCE):
         await f.until(lambda: sum(at.offset for at in worker.processor.committed.values()) == RECORDS)
@@ -57,7 +57,7 @@ async def test_a_broker_that_is_killed_and_comes_back(broker: RealKafka, promise
         broker.launch(1)  # on this thread: a process dies with the thread that started it
         await asyncio.to_thread(broker.wait_ready)
 
-        await check(f, worker)
+        await done_as_promised(f, worker)
 
 
 async def test_a_broker_that_freezes(broker: RealKafka, promise: str) -> None:
@@ -68,7 +68,7 @@ async def test_a_broker_that_freezes(broker: RealKafka, promise: str) -> None:
         await asyncio.sleep(14)
         broker.resume()
 
-        await check(f, worker)
+        await done_as_promised(f, worker)
         assert worker.counters.restarts == (1 if promise == "exactly_once" else 0)
 
 
@@ -81,7 +81,7 @@ async def test_stopping_while_the_broker_is_frozen(broker: RealKafka, promise: s
             await f.stop()
         broker.resume()
 
-        await check(f, f.worker())
+        await done_as_promised(f, f.worker())
 
 
 @pytest.mark.parametrize("part", ["producer", "fetcher", "coordinator"])
@@ -99,7 +99,7 @@ async def test_a_client_that_has_died_is_made_anew(kafka: str, promise: str, par
         else:
             worker.source._consumer._coordinator._coordination_task.cancel()
 
-        await check(f, worker)
+        await done_as_promised(f, worker)
         assert worker.counters.restarts >= 1
 
 
