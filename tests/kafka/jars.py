@@ -6,6 +6,7 @@ Maven with whatever mirror they are configured for are enough.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -66,6 +67,14 @@ def fetch(version: str = DEFAULT_VERSION) -> Path:
             _download(maven, version, Path(scratch))
             (Path(scratch) / "libs").rename(libs)
     return libs
+
+
+def keep(folder: Path, kept: Path) -> None:
+    """Copy a folder into the cache, whole or not at all; one that is there stays."""
+    with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+        copy = shutil.copytree(folder, Path(scratch) / "copy")
+        with contextlib.suppress(OSError):  # somebody else was quicker
+            copy.rename(kept)
 
 
 def _download(maven: str, version: str, scratch: Path) -> None:
