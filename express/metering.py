@@ -138,13 +138,13 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 def cost(totals: Totals, prices: PriceTable) -> Cost:
-    """What the executions of one account, region and month cost as Express workflows."""
+    """Return what the executions of one account, region and month cost as Express workflows."""
     gb_hours = totals.gb_seconds / 3600
     return Cost(totals.requests * prices.per_million_requests / 1_000_000, _tiered(gb_hours, prices.duration))
 
 
 def standard_cost(totals: Totals, prices: PriceTable) -> float:
-    """What the same transitions would cost in a month as Standard workflows."""
+    """Return what the same transitions would cost in a month as Standard workflows."""
     return max(totals.transitions - prices.free_transitions, 0) * prices.per_thousand_transitions / 1000
 
 

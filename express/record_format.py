@@ -62,7 +62,7 @@ def sized(data: bytes | None) -> bytes:
 
 
 def read_sized(data: bytes, at: int) -> tuple[bytes | None, int]:
-    """What `sized` wrote at `at`, and where the next thing begins. Raises ValueError for what is cut off."""
+    """Return what `sized` wrote at `at`, and where the next thing begins. Raises ValueError for what is cut off."""
     size, at = read_varint(data, at)
     if size < 0:
         return None, at

@@ -82,7 +82,7 @@ def size(value: JSON) -> int:
 
 
 def is_number(value: JSON) -> bool:
-    """Whether `value` is a JSON number (a bool is none)."""
+    """Return whether `value` is a JSON number (a bool is none)."""
     kind = type(value)
     return kind is int or kind is float
 

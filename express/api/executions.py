@@ -66,7 +66,7 @@ class Placed(Protocol):
 
     @property
     def timestamp(self) -> float:
-        """When it came, in wall-clock seconds."""
+        """Return when it came, in wall-clock seconds."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ class Started:
 
     @property
     def stopped(self) -> float:
-        """When it ended, in wall-clock seconds."""
+        """Return when it ended, in wall-clock seconds."""
         return self.about.started + self.seconds
 
 
@@ -155,7 +155,7 @@ class Executions:
         self._mocks = mocks
 
     def is_queued(self, target: Target) -> bool:
-        """Whether asynchronous executions of a machine are run by the workers that drain its topic."""
+        """Return whether asynchronous executions of a machine are run by the workers that drain its topic."""
         return self._queue is not None and target.machine.name in self._topics
 
     async def enqueue(self, request: Request) -> tuple[str, float]:
@@ -259,7 +259,7 @@ class Executions:
         return LoggedEvents(x.about, x.started, history.log, include_data=include, size=history.bytes)
 
     def include_data(self, target: Target) -> bool:
-        """Whether payloads of a machine's executions may be kept and shown."""
+        """Return whether payloads of a machine's executions may be kept and shown."""
         return self._include_data or target.include_data
 
     def close(self) -> None:

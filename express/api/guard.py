@@ -65,7 +65,7 @@ class Guard:
         return target.removeprefix(TARGET_PREFIX)
 
     def caller(self, request: web.Request, body: bytes, action: str) -> Principal:
-        """Who sent the request. Raises ApiError where that is not proven."""
+        """Return who sent the request. Raises ApiError where that is not proven."""
         if not self._principals:
             return ANYONE
         certified = self._certified(request)

@@ -26,7 +26,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     resources: tuple[str, ...] = ("*",)
 
     def allows(self, action: str, arn: str) -> bool:
-        """Whether the rule covers an action on a resource."""
+        """Return whether the rule covers an action on a resource."""
         return any(_matches(p, action) for p in self.actions) and any(_matches(p, arn) for p in self.resources)
 
 
@@ -44,7 +44,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str | None = None
 
     def allows(self, action: str, arns: Iterable[str]) -> bool:
-        """Whether every one of the resources may be acted on."""
+        """Return whether every one of the resources may be acted on."""
         return all(any(rule.allows(action, arn) for rule in self.rules) for arn in arns)
 
 
@@ -70,11 +70,11 @@ class Principals:
         self._by_certificate = {p.certificate: p for p in self._all if p.certificate}
 
     def __bool__(self) -> bool:
-        """Whether callers must say who they are."""
+        """Return whether callers must say who they are."""
         return bool(self._all)
 
     def with_access_key(self, access_key_id: str) -> Principal | None:
-        """Who signs with that access key."""
+        """Return who signs with that access key."""
         return self._by_access_key.get(access_key_id)
 
     def with_api_key(self, key: str) -> Principal | None:
@@ -92,7 +92,7 @@ class Principals:
 
 
 def denied(principal: Principal, action: str) -> ApiError:
-    """What a caller without the right is told: not whether the resource is there."""
+    """Return what a caller without the right is told: not whether the resource is there."""
     message = f"User: {principal.name} is not authorized to perform: states:{action}"
     return ApiError("AccessDeniedException", message)
 
@@ -130,7 +130,7 @@ _LISTED = {
 
 
 def is_list(action: str) -> bool:
-    """Whether an action lists everything there is; its answer is filtered rather than refused."""
+    """Return whether an action lists everything there is; its answer is filtered rather than refused."""
     return action in _LISTED
 
 

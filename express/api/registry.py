@@ -87,7 +87,7 @@ class Registry:
         return machine
 
     async def target(self, text: str) -> Target:
-        """What an ARN of a state machine, version or alias runs. Raises ApiError.
+        """Return what an ARN of a state machine, version or alias runs. Raises ApiError.
 
         An alias with two routes gives one of them, by chance and weight.
         """
@@ -166,7 +166,7 @@ class Registry:
         self.activities.pop(arn, None)
 
     def tagged(self, text: str) -> Machine | Activity:
-        """What may have tags: a machine without version or alias, or an activity. Raises ApiError."""
+        """Return what may have tags: a machine without version or alias, or an activity. Raises ApiError."""
         arn = parse_arn(text, "stateMachine", "activity")
         found = self.machines.get(text) if arn.kind == "stateMachine" else self.activities.get(text)
         if found is None:

@@ -54,7 +54,7 @@ class Verifier:
         self._seen: OrderedDict[str, tuple[float, set[str]]] = OrderedDict()
 
     def verify(self, request: Signed, authorization: str, action: str) -> Principal:
-        """Who signed the request. Raises ApiError for anything that is not exactly as it should be."""
+        """Return who signed the request. Raises ApiError for anything that is not exactly as it should be."""
         match = _AUTHORIZATION.fullmatch(authorization)
         if match is None:
             raise _refused("IncompleteSignatureException", "The Authorization header is not a complete signature.")
@@ -141,7 +141,7 @@ def _collect(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _body_matches(headers: dict[str, str], body: bytes) -> bool:
-    """Whether the hash in the headers, where there is one, is the body's. Unsigned payloads are refused."""
+    """Return whether the hash in the headers, where there is one, is the body's. Unsigned payloads are refused."""
     given = headers.get("x-amz-content-sha256")
     return given is None or hmac.compare_digest(given.encode(), hashlib.sha256(body).hexdigest().encode())
 

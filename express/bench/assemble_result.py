@@ -92,7 +92,7 @@ MOST_FAILED = 0.01
 
 
 def mostly_failed(result: Result) -> bool:
-    """Whether so many executions failed or timed out that the figures are of no use."""
+    """Return whether so many executions failed or timed out that the figures are of no use."""
     return unsuccessful(result.counts) > MOST_FAILED * result.counts.scheduled
 
 
@@ -102,7 +102,7 @@ def unsuccessful(counts: Counts) -> int:
 
 
 def warnings(result: Result) -> list[str]:
-    """What a reader must know before the figures."""
+    """Return what a reader must know before the figures."""
     found, counts = list(_dishonesty(result)), result.counts
     if mostly_failed(result):
         share = unsuccessful(counts) / counts.scheduled
@@ -119,7 +119,7 @@ def warnings(result: Result) -> list[str]:
 
 
 def _dishonesty(result: Result) -> list[str]:
-    """Where the measuring itself got in the way."""
+    """Return where the measuring itself got in the way."""
     found, generator, reader = [], result.generator, result.reader
     if result.load.closed is None and generator.cpu_share > BUSY_SHARE:
         found.append(

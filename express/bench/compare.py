@@ -50,7 +50,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(a: Result, b: Result) -> Comparison:
-    """What is different in `b`."""
+    """Return what is different in `b`."""
     by_runs = min(len(a.repeats), len(b.repeats)) >= LEAST_REPEATS
     if by_runs:
         figures = [name for name in a.repeats[0] if name in b.repeats[0]]
@@ -127,7 +127,7 @@ def verdict(low: float | None, high: float | None, *, lower_is_better: bool = Tr
 
 
 def _notes(a: Result, b: Result) -> list[str]:
-    """What makes the two runs differ before anything was measured."""
+    """Return what makes the two runs differ before anything was measured."""
     notes = []
     if a.definition_sha256 != b.definition_sha256:
         notes.append("the definitions differ")

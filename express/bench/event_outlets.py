@@ -65,7 +65,7 @@ class PipeOutlet:
 
     @property
     def waiting_bytes(self) -> int:
-        """What the buffer holds."""
+        """Return what the buffer holds."""
         return self._transport.get_write_buffer_size()
 
     def push(self) -> None:
@@ -102,7 +102,7 @@ class KafkaOutlet:
 
     @property
     def waiting(self) -> int:
-        """What the broker has not acknowledged."""
+        """Return what the broker has not acknowledged."""
         return self._feed.waiting
 
     @property

@@ -47,7 +47,7 @@ class Bench:
 
     @property
     def begin(self) -> float:
-        """When the first event that counts is due, on the monotonic clock."""
+        """Return when the first event that counts is due, on the monotonic clock."""
         return self.collector.begin
 
     def interrupt(self) -> None:
@@ -138,7 +138,7 @@ async def generator_reports(generator: Process, stoppable: Callable[[], bool]) -
 
 
 def worker_plan(plan: Plan) -> WorkerPlan:
-    """What the worker is told."""
+    """Return what the worker is told."""
     load = plan.load
     return WorkerPlan(
         name=plan.name,
@@ -161,7 +161,7 @@ def worker_plan(plan: Plan) -> WorkerPlan:
 
 
 def generator_plan(plan: Plan, begin: float) -> GeneratorPlan:
-    """What the generator is told; `begin` is when the load counts."""
+    """Return what the generator is told; `begin` is when the load counts."""
     load = plan.load
     return GeneratorPlan(
         sample=plan.sample,

@@ -71,7 +71,7 @@ class PipelineBench:
 
     @property
     def begin(self) -> float:
-        """When the first event that counts is due, on the monotonic clock."""
+        """Return when the first event that counts is due, on the monotonic clock."""
         return self.collector.begin
 
     def interrupt(self) -> None:

@@ -86,7 +86,7 @@ class Crew:
         return float(now.get("transitions", 0) - before.get("transitions", 0)) / requests if requests else 0.0
 
     def figures(self, waiting: int, errors: dict[str, int]) -> WorkerReport:
-        """What they say, all together."""
+        """Return what they say, all together."""
         if self._service is None:
             return WorkerReport(waiting=waiting, errors=errors)
         totals = self._service.totals

@@ -43,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sample(self) -> Sample:
-        """What the events are."""
+        """Return what the events are."""
         load = self.load
         return Sample(
             input=load.input,

@@ -151,7 +151,7 @@ def pack_acknowledged(partition: int, offset: int, due: Sequence[float]) -> byte
 
 
 def acknowledged(body: bytes) -> tuple[int, int, array[float]]:
-    """What `pack_acknowledged` told."""
+    """Return what `pack_acknowledged` told."""
     partition, offset = _ACK.unpack_from(body)
     due = array("d")
     due.frombytes(body[_ACK.size :])

@@ -60,7 +60,7 @@ def _of_text(text: str) -> float:
 
 
 def offsets(times: list[float], speed: float, seconds: float | None = None) -> list[float]:
-    """When each event is due, counted from the first; those due after `seconds` are left out.
+    """Return when each event is due, counted from the first; those due after `seconds` are left out.
 
     >>> offsets([100.0, 101.0, 104.0], 2.0), offsets([100.0, 101.0, 104.0], 1.0, 2.0)
     ([0.0, 0.5, 2.0], [0.0, 1.0])

@@ -27,7 +27,7 @@ class Stage(msgspec.Struct, frozen=True):
 
     @property
     def events(self) -> float:
-        """How many events are due in all."""
+        """Return how many events are due in all."""
         return (self.first + self.last) / 2 * self.seconds
 
     def time(self, events: float) -> float:
@@ -99,7 +99,7 @@ def _cut(stages: Sequence[Stage], seconds: float) -> list[Stage]:
 
 
 def due_between(stages: Sequence[Stage], start: float, end: float) -> float:
-    """How many events the stages have between two times, in seconds from their start.
+    """Return how many events the stages have between two times, in seconds from their start.
 
     >>> due_between([Stage(0, 100, 10), Stage(100, 100, 5)], 9, 11)
     195.0
@@ -115,7 +115,7 @@ def due_between(stages: Sequence[Stage], start: float, end: float) -> float:
 
 
 def arrivals(stages: Sequence[Stage], *, poisson: bool = False, seed: int = 1) -> Iterator[float]:
-    """When each event is due, in seconds from the start, in order.
+    """Return when each event is due, in seconds from the start, in order.
 
     A Poisson process of any rate is one of rate 1 in stretched time, so both kinds differ in their steps only.
     """

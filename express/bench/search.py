@@ -31,7 +31,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def uncertainty(self) -> float:
-        """How far apart the two ends are, as a share of the rate."""
+        """Return how far apart the two ends are, as a share of the rate."""
         if not self.rate or self.failing is None:
             return float("inf")
         return self.failing / self.rate - 1

@@ -45,7 +45,7 @@ class Threshold(msgspec.Struct, frozen=True):
     value: float
 
     def holds(self, found: float) -> bool:
-        """Whether a figure keeps to it."""
+        """Return whether a figure keeps to it."""
         return OPERATORS[self.operator](found, self.value)
 
 

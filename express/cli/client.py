@@ -142,7 +142,7 @@ def when(seconds: float) -> str:
 
 
 def duration(item: dict[str, JSON]) -> str:
-    """How long an execution ran, or runs already."""
+    """Return how long an execution ran, or runs already."""
     seconds = item.get("stopDate", time.time()) - item["startDate"]
     return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"
 

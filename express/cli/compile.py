@@ -77,7 +77,7 @@ def source(program: Program) -> Iterator[str]:
 
 
 def resources(program: Program) -> Iterator[str]:
-    """What the tasks call."""
+    """Return what the tasks call."""
     yield from sorted({resource.arn for resource in program.resources})
 
 

@@ -120,7 +120,7 @@ def _put(client: Client, template: Template, publish: bool) -> tuple[str, str | 
 
 
 def _is_same(present: dict[str, JSON], members: dict[str, JSON]) -> bool:
-    """Whether an update would change nothing; what a template does not say stays as it is."""
+    """Return whether an update would change nothing; what a template does not say stays as it is."""
     wanted = ("definition", "roleArn", "loggingConfiguration")
     return all(members[name] is None or members[name] == present.get(name) for name in wanted)
 

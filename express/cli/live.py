@@ -99,7 +99,7 @@ class Sampler:
 
 
 def _recent(data: Data | None, old: Data | None) -> Histogram:
-    """What was counted since."""
+    """Return what was counted since."""
     if not data:
         return Histogram()
     before = old["counts"] if old else [0] * len(data["counts"])

@@ -125,7 +125,7 @@ async def _serve(config: Config, workflows: tuple[str, ...], mock: str | None, *
 
 
 def _kafka(config: Config) -> dict[str, Any]:
-    """How to reach the cluster, and the input topics of state machines, for servers that need them."""
+    """Return how to reach the cluster, and the input topics of state machines, for servers that need them."""
     from express.kafka.properties import client_properties
     from express.service.workflows import machine_name
 

@@ -113,7 +113,7 @@ def _tell_types(name: str, raw: bytes, options: Options, kinds: Counter[str], li
 
 
 def _summary(findings: Sequence[Finding], files: int, kinds: Counter[str]) -> str:
-    """What was found, follow-on findings apart: they go when their cause goes."""
+    """Return what was found, follow-on findings apart: they go when their cause goes."""
     own = [f.diagnostic for f in findings if not f.diagnostic.follows]
     errors = sum(found.severity == "ERROR" for found in own)
     warnings = len(own) - errors

@@ -46,7 +46,7 @@ class Tree:
         self.folders: dict[KeyPath, Path] = {}
 
     def origin(self, path: KeyPath) -> str:
-        """Where the value at `path` was set; for what nobody set, where the table around it stands."""
+        """Return where the value at `path` was set; for what nobody set, where the table around it stands."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
@@ -151,7 +151,7 @@ def _value(text: str, origin: str) -> Any:
 
 
 def _is_deep(data: Any) -> bool:
-    """Whether tables and arrays are nested too far for what reads them next."""
+    """Return whether tables and arrays are nested too far for what reads them next."""
     level = [data]
     for _ in range(DEEPEST):
         level = (
@@ -216,7 +216,7 @@ def _own_table(
 
 
 def has_own_table(data: Mapping[str, Any]) -> bool:
-    """Whether a pyproject.toml has settings of ours."""
+    """Return whether a pyproject.toml has settings of ours."""
     tool = data.get("tool")
     return isinstance(tool, dict) and isinstance(tool.get("express"), dict)
 

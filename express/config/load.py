@@ -68,7 +68,7 @@ def _default_files() -> list[str]:
 
 
 def _is_ours(pyproject: Path) -> bool:
-    """Whether there is a pyproject.toml with settings for us; one that is broken is somebody else's to mend."""
+    """Return whether there is a pyproject.toml with settings for us; one that is broken is somebody else's to mend."""
     try:
         return layers.has_own_table(tomllib.loads(read_text(pyproject, most=layers.MOST_BYTES)))
     except (ConfigError, ValueError, RecursionError):

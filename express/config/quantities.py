@@ -75,7 +75,7 @@ class Secret(str):
 
 
 def is_reference(text: object) -> bool:
-    """Whether `text` names where a secret is kept: `env:NAME` or `file:PATH`."""
+    """Return whether `text` names where a secret is kept: `env:NAME` or `file:PATH`."""
     return isinstance(text, str) and text.startswith(("env:", "file:"))
 
 

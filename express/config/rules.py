@@ -138,7 +138,7 @@ def _header_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
 
 
 def _queue_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
-    """What StartExecution puts into the topic is a plain value without headers."""
+    """Return what StartExecution puts into the topic is a plain value without headers."""
     if pipeline.input.envelope != "value":
         place = (*path, "input", "envelope")
         yield Problem(place, 'api.queue puts plain values into the topic: only envelope = "value" reads them')

@@ -24,7 +24,7 @@ def topic_problems(config: Config) -> Iterator[Problem]:
 
 
 def refusal(name: str) -> str | None:
-    """Why no topic can have a name; None where one can.
+    """Return why no topic can have a name; None where one can.
 
     >>> refusal("orders.events") is None
     True

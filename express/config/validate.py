@@ -70,7 +70,7 @@ def _struct_problems(data: dict[str, Any], kind: Any, path: KeyPath) -> Iterator
 
 
 def wants_text(path: KeyPath) -> bool:
-    """Whether the value at `path` is written as text, so that an override is taken as it stands."""
+    """Return whether the value at `path` is written as text, so that an override is taken as it stands."""
     kind: Any = Config
     for part in path:
         hints = get_type_hints(kind, include_extras=True) if _is_struct(kind) else {}

@@ -122,7 +122,7 @@ class Stack:
         return self.named(node, argument.text)
 
     def named(self, node: Node, name: str) -> Node:
-        """What `Ref` gives for a name."""
+        """Return what `Ref` gives for a name."""
         if name in self._parameters:
             return self._parameter(node, name, self._parameters[name])
         if name in self.given:
@@ -161,7 +161,7 @@ class Stack:
         return self.attribute_of(node, name, attribute)
 
     def attribute_of(self, node: Node, name: str, attribute: str) -> Node:
-        """What `Fn::GetAtt` gives for a name and an attribute."""
+        """Return what `Fn::GetAtt` gives for a name and an attribute."""
         dotted = f"{name}.{attribute}"
         return (
             node.like(self.given[dotted]) if dotted in self.given else self.resources.attribute(node, name, attribute)

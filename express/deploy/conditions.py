@@ -30,7 +30,7 @@ class Conditions:
         self._open.clear()
 
     def holds(self, name: Node) -> Truth:
-        """Whether the condition that a text names holds."""
+        """Return whether the condition that a text names holds."""
         text = name.text or ""
         if text in self._stack.given and self._stack.given[text].lower() in _GIVEN:
             return _GIVEN[self._stack.given[text].lower()]

@@ -18,7 +18,7 @@ YAML_ENDINGS = (".yml", ".yaml")
 
 
 def is_yaml(name: str) -> bool:
-    """Whether a file's name says that it is YAML."""
+    """Return whether a file's name says that it is YAML."""
     return name.endswith(YAML_ENDINGS)
 
 

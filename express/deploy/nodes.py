@@ -125,7 +125,7 @@ class Node(Place):
 
     @property
     def kind(self) -> str:
-        """What it is, in words of JSON."""
+        """Return what it is, in words of JSON."""
         if self.members is not None:
             return "an object" if type(self.members) is dict else "a list"
         names = {str: "a text", bool: "true or false", int: "a number", float: "a number"}
@@ -193,7 +193,7 @@ class Node(Place):
         return self.pieces or (Piece(0, self, 0),)
 
     def is_written(self, offset: int) -> bool:
-        """Whether a character of a text stands in a file as it is, and was not made by a function."""
+        """Return whether a character of a text stands in a file as it is, and was not made by a function."""
         pieces = self.spread()
         return pieces[max(0, bisect.bisect_right(pieces, offset, key=lambda piece: piece.at) - 1)].exact
 

@@ -41,12 +41,12 @@ class Resources:
         return condition is None or condition.text is None or self._stack.conditions.holds(condition) is not False
 
     def is_generated(self, name: str) -> bool:
-        """Whether a name is one that SAM makes of a function's or machine's: `Work.Alias`, `Work.Version`."""
+        """Return whether a name is one that SAM makes of a function's or machine's: `Work.Alias`, `Work.Version`."""
         first, _, last = name.partition(".")
         return last in ("Alias", "Version") and _type(self._rows.get(first)) in (SAM_FUNCTION, SAM_MACHINE)
 
     def ref(self, node: Node, name: str) -> Node:
-        """What `Ref` gives."""
+        """Return what `Ref` gives."""
         row, kind = self._known(name)
         if row is None or kind is None:
             return self._generated(node, name)
@@ -58,7 +58,7 @@ class Resources:
         return self._made(node, "{name}", name, row, kind)
 
     def attribute(self, node: Node, name: str, attribute: str) -> Node:
-        """What `Fn::GetAtt` gives."""
+        """Return what `Fn::GetAtt` gives."""
         row, kind = self._known(name)
         dotted = f"{name}.{attribute}"
         if row is None or kind is None:

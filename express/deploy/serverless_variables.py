@@ -50,7 +50,7 @@ class Variables:
         return found
 
     def field(self, dotted: str) -> Node | None:
-        """What stands at a path of the service; None where nothing does."""
+        """Return what stands at a path of the service; None where nothing does."""
         return self._inside(self.root, dotted)
 
     def _inside(self, node: Node, dotted: str) -> Node | None:
@@ -126,7 +126,7 @@ class Variables:
         return None
 
     def _default(self, name: str, node: Node) -> Node | None:
-        """What the framework takes for what a service does not say."""
+        """Return what the framework takes for what a service does not say."""
         defaults = {"provider.stage": "dev", "provider.region": REGION}
         return node.like(defaults[name]) if name in defaults else None
 
@@ -150,7 +150,7 @@ class Variables:
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where the outermost `${…}` of a text begin and end.
+    """Return where the outermost `${…}` of a text begin and end.
 
     >>> list(spans("a-${b.${c}}-${d}${"))
     [(2, 11), (12, 16)]

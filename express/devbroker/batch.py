@@ -111,7 +111,7 @@ def marker(base_offset: int, producer_id: int, epoch: int, committed: bool, time
 
 
 def marks_commit(batch: bytes) -> bool:
-    """Whether a control batch commits (or aborts); the type is the second half of its record's key."""
+    """Return whether a control batch commits (or aborts); the type is the second half of its record's key."""
     return batch[HEADER.size + 8] == 1
 
 

@@ -43,11 +43,11 @@ class Folder:
         self._state: Callable[[], Iterable[AnyEvent]] = tuple
 
     def blobs(self, uid: int, partition: int) -> Blobs:
-        """Where the records of a partition lie."""
+        """Return where the records of a partition lie."""
         return FileBlobs(self._path / "topics" / str(uid) / str(partition), self._files)
 
     def replay(self) -> Iterator[AnyEvent]:
-        """What was journalled; a line that a kill cut off ends it."""
+        """Return what was journalled; a line that a kill cut off ends it."""
         journal = self._path / "journal"
         lines = journal.read_bytes().splitlines(keepends=True) if journal.exists() else []
         for number, line in enumerate(lines, 1):

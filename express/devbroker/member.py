@@ -72,7 +72,7 @@ class Member:
         return [protocol.name for protocol in self.protocols]
 
     def metadata(self, name: str) -> bytes:
-        """What it tells the leader about itself under an assignor."""
+        """Return what it tells the leader about itself under an assignor."""
         return next((protocol.metadata for protocol in self.protocols if protocol.name == name), b"")
 
     def answer_join(self, response: JoinGroupResponse) -> None:

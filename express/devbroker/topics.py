@@ -60,7 +60,7 @@ class Topic:
 
     @property
     def compacted(self) -> bool:
-        """Whether records need a key."""
+        """Return whether records need a key."""
         return "compact" in self.configs.get("cleanup.policy", "")
 
     def limit(self, name: str, default: int) -> int:
@@ -97,7 +97,7 @@ class Topics:
         return topic.partitions[index]
 
     def has(self, name: str, index: int) -> bool:
-        """Whether there is such a partition."""
+        """Return whether there is such a partition."""
         topic = self._topics.get(name)
         return topic is not None and 0 <= index < len(topic.partitions)
 
@@ -196,7 +196,7 @@ class Topics:
 
 
 def is_legal(name: str) -> bool:
-    """Whether `name` may name a topic (which also keeps it inside its folder)."""
+    """Return whether `name` may name a topic (which also keeps it inside its folder)."""
     return NAME.fullmatch(name) is not None and name not in (".", "..")
 
 

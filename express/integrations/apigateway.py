@@ -82,7 +82,7 @@ class ApiGateway(Integration):
         self._session: aiohttp.ClientSession | None = None
 
     def refusal(self, resource: Resource) -> str | None:
-        """Why a resource cannot be called here; None if it can."""
+        """Return why a resource cannot be called here; None if it can."""
         if resource.action != "invoke":
             return "apigateway:invoke is all there is"
         if resource.pattern:

@@ -51,7 +51,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are refused, but for a probe."""
+        """Return whether calls are refused, but for a probe."""
         return self._until is not None
 
     def remaining(self, now: float) -> float | None:
@@ -128,7 +128,7 @@ class CircuitBreaker:
         return self._queued(self._slots, start, task, context, seconds)
 
     def report(self) -> dict[str, int]:
-        """What its metrics show."""
+        """Return what its metrics show."""
         return {
             "open": int(self.breaker.is_open),
             "running": self.running,
@@ -230,7 +230,7 @@ class CircuitBreakers:
         self._gates: dict[str, CircuitBreaker] = {}
 
     def around(self, performer: Integration, task: StartTask) -> Start:
-        """How to start tasks of the same resource as `task`: through gates, where they have endpoints."""
+        """Return how to start tasks of the same resource as `task`: through gates, where they have endpoints."""
         if not hasattr(performer, "endpoint"):
             return performer.start
         bounded = cast(Bounded, performer)

@@ -49,7 +49,7 @@ class KafkaProduce(Integration):
         self._outbox = outbox
 
     def refusal(self, resource: Resource) -> str | None:
-        """Why a resource cannot be called here; None if it can. Topics are looked at by `request_refusal`."""
+        """Return why a resource cannot be called here; None if it can. Topics are looked at by `request_refusal`."""
         if resource.action != PRODUCE or resource.pattern:
             return f"arn:express:kafka:::{PRODUCE} is all there is"
         if not self._allowed:
@@ -57,7 +57,7 @@ class KafkaProduce(Integration):
         return None if self._topics is not None else "no Kafka is connected here"
 
     def request_refusal(self, resource: Resource, request: dict[str, JSON]) -> str | None:
-        """Why a request whose topic is constant can't be performed; None if nothing speaks against it."""
+        """Return why a request whose topic is constant can't be performed; None if nothing speaks against it."""
         topic = request.get("Topic")
         if type(topic) is not str or topic.startswith("{%") or topic in self._allowed:
             return None
@@ -155,7 +155,7 @@ def _header_problems(headers: JSON) -> Any:
 
 
 def _is_header(value: JSON) -> bool:
-    """Whether `value` is that of a header, or of several with one name; null is a header without a value."""
+    """Return whether `value` is that of a header, or of several with one name; null is a header without a value."""
     return all(one is None or type(one) is str for one in (value if type(value) is list else [value]))
 
 

@@ -44,7 +44,7 @@ class Functions(Integration):
         self._session: aiohttp.ClientSession | None = None
 
     def knows(self, name: str) -> bool:
-        """Whether a function can be called by this ARN or name."""
+        """Return whether a function can be called by this ARN or name."""
         return self._place(name) is not None or self._local.knows(name)
 
     def nearest(self, name: str) -> str | None:
@@ -52,7 +52,7 @@ class Functions(Integration):
         return self._local.nearest(name)
 
     def refusal(self, resource: Resource) -> str | None:
-        """Why a resource cannot be called here; None if it can. Names are checked by `knows`."""
+        """Return why a resource cannot be called here; None if it can. Names are checked by `knows`."""
         if resource.pattern:
             return f"the pattern .{resource.pattern} waits, which only STANDARD may; request-response is there"
         if AT_AWS not in self._settings.functions.values():
@@ -88,7 +88,7 @@ class Functions(Integration):
         return self._invoke(place, request, direct, task, context)
 
     def is_local(self, name: str) -> bool:
-        """Whether a function is registered in this process."""
+        """Return whether a function is registered in this process."""
         return self._place(name) is None
 
     def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
@@ -103,7 +103,7 @@ class Functions(Integration):
             await self._session.close()
 
     def _place(self, name: str) -> str | None:
-        """Where a function is; None for one that is registered here, or nowhere."""
+        """Return where a function is; None for one that is registered here, or nowhere."""
         if name not in self._places:
             if len(self._places) >= 10_000:
                 self._places.clear()  # names may come from payloads

@@ -89,7 +89,7 @@ class Response:
 
     @property
     def counted(self) -> bool:
-        """Whether it matters which invocation is answered."""
+        """Return whether it matters which invocation is answered."""
         return bool(self._named) or not self._others
 
     def start(self, invocation: int) -> JSON | Awaitable[JSON]:

@@ -26,7 +26,7 @@ class QueueTime:
 
     @property
     def seconds(self) -> float:
-        """How long it waited; 0 where there was nothing to wait for."""
+        """Return how long it waited; 0 where there was nothing to wait for."""
         return self._begun - self._asked
 
 

@@ -28,7 +28,7 @@ class HttpDisabled(Integration):
     """HTTP tasks where no connection may reach anything: refused when a definition names them."""
 
     def refusal(self, resource: Resource) -> str:
-        """What would have to change."""
+        """Return what would have to change."""
         return "no connection is configured: describe it in [connections.NAME] with the URLs that it may reach"
 
     def start(self, task: StartTask, context: TaskContext) -> JSON:

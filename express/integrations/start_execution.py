@@ -54,13 +54,13 @@ class NestedExecutions(Integration):
         self._starting: tuple[Link, ...] = ()
 
     def refusal(self, resource: Resource) -> str | None:
-        """Why a resource cannot be called here; None if it can. Machines are looked at by `request_refusal`."""
+        """Return why a resource cannot be called here; None if it can. Machines are looked at by `request_refusal`."""
         if f"{resource.service}:{resource.action}" in STARTS:
             return None
         return self._inner.refusal(resource)
 
     def request_refusal(self, resource: Resource, request: dict[str, JSON]) -> str | None:
-        """Why this request, as far as it is constant, can't be performed; None if nothing speaks against it."""
+        """Return why this request, as far as it is constant, can't be performed; None if nothing speaks against it."""
         arn = request.get("StateMachineArn")
         if f"{resource.service}:{resource.action}" not in STARTS or type(arn) is not str or arn.startswith("{%"):
             return None
@@ -184,7 +184,7 @@ def _path(chain: tuple[Link, ...]) -> str:
 
 
 def _waits(resource: Resource) -> bool:
-    """Whether the task waits for the end of what it starts."""
+    """Return whether the task waits for the end of what it starts."""
     return resource.action == "startSyncExecution" or resource.pattern != ""
 
 
@@ -193,7 +193,7 @@ def _naming(resource: Resource) -> Naming:
 
 
 def _request(task: StartTask, context: TaskContext, sync: bool, naming: Naming) -> ChildRequest:
-    """What is wanted. Raises StatesError in Step Functions' words for a request that no call can be made of."""
+    """Return what is wanted. Raises StatesError in Step Functions' words for a request that no call can be made of."""
     given, identity = task.input, identifier(task, context)
     problems = list(_problems(given)) if type(given) is dict else ["The Parameters must be an object"]
     if problems:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 async def knock(properties: Mapping[str, Any]) -> bool:
-    """Whether any of the brokers to begin with lets us in; False, and a warning, if none answers.
+    """Return whether any of the brokers to begin with lets us in; False, and a warning, if none answers.
 
     Raises ConfigError if one of them refuses us, or we do not trust it, and none lets us in.
     """
@@ -63,7 +63,7 @@ async def _greet(host: str, port: int, properties: Mapping[str, Any]) -> None:
 
 
 async def metadata_limit(properties: Mapping[str, Any]) -> int | None:
-    """How many bytes the brokers keep with a commit; None where they don't say, or won't to us."""
+    """Return how many bytes the brokers keep with a commit; None where they don't say, or won't to us."""
     admin = AIOKafkaAdminClient(**known(AIOKafkaAdminClient, properties))
     try:
         async with asyncio.timeout(KNOCK_SECONDS):

@@ -128,7 +128,7 @@ FENCED = (47, 90)
 
 
 def answer_of(code: int) -> Answer:
-    """What an error code means for a write.
+    """Return what an error code means for a write.
 
     >>> answer_of(10).course.name, answer_of(9_999).name
     ('SPLIT', 'ERROR_9999')

@@ -48,14 +48,14 @@ def note_success(broker: str) -> None:
 
 
 def refuses(error: BaseException | None) -> bool:
-    """Whether a broker does not want us as we are configured, or we do not trust it: trying again won't help."""
+    """Return whether a broker does not want us as we are configured, or we do not trust it: trying again won't help."""
     if isinstance(error, KafkaConnectionError):
         return refuses(error.__cause__)
     return isinstance(error, REFUSALS) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def explain(error: BaseException) -> str:
-    """Why a connection to a broker could not be made, and which setting to look at."""
+    """Return why a connection to a broker could not be made, and which setting to look at."""
     if isinstance(error, KafkaConnectionError) and isinstance(error.__cause__, ssl.SSLError):
         return explain(error.__cause__)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -77,7 +77,7 @@ def explain(error: BaseException) -> str:
 
 
 def failures() -> str:
-    """Why connections failed lately, a clause for each broker; empty where none did."""
+    """Return why connections failed lately, a clause for each broker; empty where none did."""
     now = time.monotonic()
     return "; ".join(f"{broker}: {why}" for broker, (at, why) in _failed.items() if now - at < RECENT_SECONDS)
 

@@ -39,7 +39,7 @@ class Limits:
             self._learned.pop(topic, None)
 
     def knows(self, topic: str) -> bool:
-        """Whether a broker has said what the topic takes."""
+        """Return whether a broker has said what the topic takes."""
         return topic in self._topics
 
     def batch(self, topic: str) -> int:
@@ -56,7 +56,7 @@ class Limits:
 
 
 async def topic_limits(client: Any, topics: Collection[str]) -> dict[str, int]:
-    """What brokers say of `topics`, their own defaults included; nothing of those that they don't tell us about.
+    """Return what brokers say of `topics`, their own defaults included; nothing of those that they don't tell us about.
 
     `client` is aiokafka's. Describing a configuration takes a permission that writing does not.
     """

@@ -79,7 +79,7 @@ async def _refuse_unmarked(admin: AIOKafkaAdminClient, topics: set[str], mark: t
 
 
 async def _are_led(admin: AIOKafkaAdminClient, topics: list[str]) -> bool:
-    """Whether every partition has a leader: Kafka says that a topic is made before it is."""
+    """Return whether every partition has a leader: Kafka says that a topic is made before it is."""
     described = await admin.describe_topics(topics)
     return all(
         not topic["error_code"] and topic["partitions"] and all(p["leader"] >= 0 for p in topic["partitions"])

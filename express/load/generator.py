@@ -116,7 +116,7 @@ class Generator:
         self.progress.acknowledged = sum(feed.acknowledged for feed in feeds)
 
     def _due(self, began: float) -> int | None:
-        """How many events to make now; None when the plan is done."""
+        """Return how many events to make now; None when the plan is done."""
         plan, made = self._plan, self.progress.made
         passed = time.monotonic() - began
         if plan.seconds is not None and passed >= plan.seconds:

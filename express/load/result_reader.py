@@ -58,7 +58,7 @@ class ResultReader:
         await within(CLOSE_SECONDS, self._consumer.stop())
 
     async def poll(self) -> list[TerminalRecord]:
-        """What there is now, or came within POLL_MS. Records that are no terminal records are left out."""
+        """Return what there is now, or came within POLL_MS. Records that are no terminal records are left out."""
         with mapped(SourceError, "reading results"):
             polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
         found = []
@@ -71,7 +71,7 @@ class ResultReader:
 
 
 def terminal_of(headers: dict[str, bytes]) -> TerminalRecord | None:
-    """What headers say; None for those of others.
+    """Return what headers say; None for those of others.
 
     >>> terminal_of({"unknown": b"1"}) is None
     True

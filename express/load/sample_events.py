@@ -61,7 +61,7 @@ class SampleEvents:
         self._count = 0
 
     def reading(self, now_ms: int) -> SampleEvent:
-        """What one device sends."""
+        """Return what one device sends."""
         chance = self._chance
         roll = chance.random()
         self._count += 1
@@ -95,7 +95,7 @@ class SampleEvents:
         }
 
     def order(self, now_ms: int) -> SampleEvent:
-        """What a customer sends."""
+        """Return what a customer sends."""
         chance = self._chance
         self._count += 1
         roll = chance.random()
@@ -120,7 +120,7 @@ class SampleEvents:
         return SampleEvent(name.encode(), orjson.dumps(order))
 
     def document(self, now_ms: int) -> SampleEvent:
-        """What a scanner sends."""
+        """Return what a scanner sends."""
         chance = self._chance
         self._count += 1
         roll = chance.random()

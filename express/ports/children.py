@@ -59,7 +59,7 @@ class Child(Protocol):
 
     @property
     def end(self) -> ChildEnd | None:
-        """How it ended; None while it runs."""
+        """Return how it ended; None while it runs."""
 
     async def wait(self) -> ChildEnd:
         """Its end. When the caller is cancelled the execution is stopped."""
@@ -72,7 +72,7 @@ class Machines(Protocol):
     """State machines whose executions can be started in this process."""
 
     def knows(self, machine_arn: str) -> bool:
-        """Whether there is a machine for this ARN."""
+        """Return whether there is a machine for this ARN."""
 
     def nearest(self, machine_arn: str) -> str | None:
         """The name of the machine that was probably meant."""

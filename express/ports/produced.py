@@ -35,7 +35,7 @@ class Outbox(Protocol):
     """Records that are written together with the result of the execution that produced them, or not at all."""
 
     def takes(self, account: int) -> bool:
-        """Whether the results of an account are written in transactions, so that its records must be, too."""
+        """Return whether the results of an account are written in transactions, so that its records must be, too."""
 
     def add(self, account: int, record: Outgoing) -> Partition:
         """Write `record` with the execution's result; where it will lie. Raises SinkError for what can't be written."""

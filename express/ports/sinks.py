@@ -14,7 +14,7 @@ class Block(Protocol):
 
     @property
     def records(self) -> int:
-        """How many there are."""
+        """Return how many there are."""
 
     @property
     def room(self) -> int:
@@ -22,7 +22,7 @@ class Block(Protocol):
 
     @property
     def since(self) -> int:
-        """What the timestamps of records count from (milliseconds)."""
+        """Return what the timestamps of records count from (milliseconds)."""
 
     def extend(self, encoded: bytes, records: int, latest: int) -> None:
         """Append so many records, numbered from `records` on; `latest` is the highest of their timestamps."""
@@ -62,7 +62,7 @@ class Sink(Protocol):
 
     @property
     def waits_for(self) -> str:
-        """What a flush that is under way waits for, as far as known."""
+        """Return what a flush that is under way waits for, as far as known."""
 
     async def start(self) -> None:
         """Connect and make sure that every topic is there. A sink that was started before begins anew."""

@@ -40,7 +40,7 @@ class Source(Protocol):
         """
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
-        """What the group has committed; partitions without a commit are absent."""
+        """Return what the group has committed; partitions without a commit are absent."""
 
     async def bounds(self, partitions: Collection[Partition]) -> Mapping[Partition, tuple[int, int]]:
         """The first offset there is, and the one after the last."""
@@ -49,7 +49,7 @@ class Source(Protocol):
         """Poll `partition` from `offset` on."""
 
     def position(self, partition: Partition) -> int:
-        """Where `poll` goes on: all records below were polled, or are none (markers of transactions, holes).
+        """Return where `poll` goes on: all records below were polled, or are none (markers of transactions, holes).
 
         -1 where that is not known.
         """
@@ -58,4 +58,4 @@ class Source(Protocol):
         """Store `positions` for the group. Raises CommitRefused when the group has given them to others."""
 
     def lag(self) -> Mapping[Partition, int]:
-        """How many records of each partition are not polled yet, as far as known."""
+        """Return how many records of each partition are not polled yet, as far as known."""

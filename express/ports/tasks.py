@@ -29,7 +29,7 @@ class Identity(Protocol):
 
     @property
     def account(self) -> int:
-        """What `Outbox` and `Machines` of its host know its record by; 0: none."""
+        """Return what `Outbox` and `Machines` of its host know its record by; 0: none."""
 
 
 class TaskContext(msgspec.Struct, frozen=True, gc=False):

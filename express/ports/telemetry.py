@@ -25,7 +25,7 @@ class Tracing(Protocol):
 
     @property
     def slow(self) -> float:
-        """Who takes longer is one of the slowest."""
+        """Return who takes longer is one of the slowest."""
 
     def ended(
         self, about: About, finish: Finish, seconds: float, history: History | None, partition: Partition, offset: int

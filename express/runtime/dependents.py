@@ -82,7 +82,7 @@ class Attachments:
             then()
 
     def wait(self, account: int, then: Callable[[], None]) -> bool:
-        """Whether executions that one has started still run; if so, `then` is called when none does any more."""
+        """Return whether executions that one has started still run; if so, `then` is called when none does any more."""
         attached = self._accounts.get(account)
         if attached is None or not attached.children:
             return False
@@ -103,7 +103,7 @@ class Attachments:
     # Records ----------------------------------------------------------------------------------------
 
     def takes(self, account: int) -> bool:
-        """Whether the results of an account are written in transactions, so that its records must be, too."""
+        """Return whether the results of an account are written in transactions, so that its records must be, too."""
         attached = self._accounts.get(account)
         return attached is not None and attached.sink is not None
 

@@ -20,7 +20,7 @@ class Watched(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Whether the workers have been told to end."""
+        """Return whether the workers have been told to end."""
 
     @property
     def unreachable(self) -> Mapping[str, str]:

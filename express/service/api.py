@@ -146,7 +146,7 @@ class ApiServer:
             await asyncio.to_thread(self._tracer.close)
 
     def data(self) -> dict[str, Any]:
-        """What the server has counted, for `telemetry.worker_report.Totals.api`."""
+        """Return what the server has counted, for `telemetry.worker_report.Totals.api`."""
         traces = {} if self._tracer is None else msgspec.to_builtins(self._tracer.counts)
         return {**self.counts.data(), "traces": traces, "log_dropped": sum(log.dropped for log in self._logs)}
 

@@ -61,7 +61,7 @@ class ApiTelemetry:
         return {"api": ""}
 
     def ready(self) -> Checks:
-        """Whether requests are taken."""
+        """Return whether requests are taken."""
         return {"api": "" if self._api.url else "does not listen yet"}
 
     def started(self) -> Checks:

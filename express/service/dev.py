@@ -173,7 +173,7 @@ class Development:
 
     @property
     def left(self) -> int:
-        """What the workers know to be left: records not polled, waiting or running."""
+        """Return what the workers know to be left: records not polled, waiting or running."""
         data = self.service.totals.overall()
         return sum(self.service.totals.lag().values()) + in_flight(data) + int(data.get("waiting", 0))
 

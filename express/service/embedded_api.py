@@ -68,7 +68,7 @@ class EmbeddedApi:
         await self._server.stop()
 
     def data(self) -> dict[str, object]:
-        """What it has counted."""
+        """Return what it has counted."""
         return self._server.data()
 
     def see(self, rows: Iterable[ExecutionSample]) -> None:

@@ -58,7 +58,7 @@ def _compilable(file: str) -> str:
 
 
 def workers_of(config: Config) -> int:
-    """How many worker processes are wanted."""
+    """Return how many worker processes are wanted."""
     return config.workers.count or os.cpu_count() or 1
 
 

@@ -37,7 +37,7 @@ class Service:
 
     @property
     def totals(self) -> Totals:
-        """What the workers reported."""
+        """Return what the workers reported."""
         return self.supervisor.totals
 
     async def start(self, *, any_port: bool = False) -> None:

@@ -92,12 +92,12 @@ class Supervisor:
 
     @property
     def stopping(self) -> bool:
-        """Whether the workers have been told to drain."""
+        """Return whether the workers have been told to drain."""
         return self._stopping.is_set()
 
     @property
     def drain_seconds(self) -> float:
-        """What the workers get to finish what runs."""
+        """Return what the workers get to finish what runs."""
         return self._job.config.workers.drain
 
     @property
@@ -264,5 +264,5 @@ class Supervisor:
 
 
 def _is_clean(worker: WorkerSlot) -> bool:
-    """Whether a worker that was told to stop left nothing undone: one that never reported had not begun."""
+    """Return whether a worker that was told to stop left nothing undone: one that never reported had not begun."""
     return worker.exit_code == 0 or (worker.exit_code == -signal.SIGTERM and not worker.reported_at)

@@ -78,7 +78,7 @@ class ReportPipe(asyncio.Protocol):
 
     @property
     def takes(self) -> bool:
-        """Whether a report would be on its way, and not wait behind others that nobody reads."""
+        """Return whether a report would be on its way, and not wait behind others that nobody reads."""
         return self._transport is not None and self._transport.get_write_buffer_size() < UNREAD_BYTES
 
     def send(self, report: bytes) -> None:

@@ -111,7 +111,7 @@ class MeasuredIntegrations(Integration):
 
     @property
     def counts(self) -> dict[str, TaskCounts]:
-        """What was counted until now, by label."""
+        """Return what was counted until now, by label."""
         for tally in self._tallies:
             tally.settle()
         return self._by_label
@@ -154,7 +154,7 @@ class MeasuredIntegrations(Integration):
 
 
 def label(resource: Resource) -> str:
-    """What a resource is called in metrics: service and action, without what belongs to one function or account.
+    """Return what a resource is called in metrics: service and action, without what belongs to one function or account.
 
     >>> from express.asl.resources import parse_resource
     >>> label(parse_resource("arn:aws:states:::aws-sdk:s3:putObject"))

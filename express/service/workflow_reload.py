@@ -151,7 +151,7 @@ class Watch:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is saved; None while an editor has put it aside."""
+    """Return what changes when a file is saved; None while an editor has put it aside."""
     try:
         stat = path.stat()
     except OSError:

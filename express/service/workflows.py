@@ -21,7 +21,7 @@ class Callables(Protocol):
     """Who knows which functions can be called, and what a misspelt name was meant to be."""
 
     def knows(self, name: str) -> bool:
-        """Whether a function can be called by this ARN or name."""
+        """Return whether a function can be called by this ARN or name."""
 
     def nearest(self, name: str) -> str | None:
         """The registered name that was probably meant."""

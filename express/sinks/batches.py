@@ -44,7 +44,7 @@ class Routes:
         return self._by_key(topic, origin, key) if found is None else found
 
     def count(self, topic: str) -> int:
-        """How many partitions a topic has; 0 where that is not known."""
+        """Return how many partitions a topic has; 0 where that is not known."""
         return self._counts.get(topic, 0)
 
     def by_key(self, topic: str, origin: Partition, key: bytes | None) -> TopicPartition:
@@ -116,7 +116,7 @@ class Batches:
         return sum(batch.size() for chain in self._chains.values() for batch in chain)
 
     def take(self) -> Mapping[TopicPartition, deque[Any]]:
-        """What is there to be sent, in order; nothing is left here."""
+        """Return what is there to be sent, in order; nothing is left here."""
         chains, self._chains = self._chains, {}
         return chains
 

@@ -98,7 +98,7 @@ class KafkaSink:
 
     @property
     def replace(self) -> Callable[[Refused], Outgoing]:
-        """What is written instead of a record that its topic does not take."""
+        """Return what is written instead of a record that its topic does not take."""
         return self._mender.replace
 
     @replace.setter
@@ -111,7 +111,7 @@ class KafkaSink:
 
     @property
     def waits_for(self) -> str:
-        """What brokers have answered to what is under way."""
+        """Return what brokers have answered to what is under way."""
         return waiting(self._producer)
 
     def _running(self) -> AIOKafkaProducer:

@@ -166,7 +166,7 @@ def _halves(batch: WireBatch, records: list[Any]) -> list[WireBatch]:
 
 
 def _mendable(error: BaseException | None) -> Answer | None:
-    """What an answer means, if something can be done about it with what is at hand."""
+    """Return what an answer means, if something can be done about it with what is at hand."""
     code = code_in(error)
     answer = None if code is None else answer_of(code)
     mendable = (Course.SPLIT, Course.REFUSE, Course.UNKNOWN)
@@ -241,6 +241,6 @@ def _sentence(error: SinkError, answer: Answer) -> str:
 
 
 def waiting(producer: AIOKafkaProducer | None) -> str:
-    """What the batches that are under way wait for, as far as brokers have said."""
+    """Return what the batches that are under way wait for, as far as brokers have said."""
     found = {} if producer is None else answers(producer)
     return "; ".join(f"{topic} {number}: {name}" for (topic, number), name in sorted(found.items())[:8])

@@ -39,7 +39,7 @@ def new_producer(properties: Mapping[str, Any], **own: Any) -> AIOKafkaProducer:
 
 
 async def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
-    """How many partitions `topic` has. Raises SinkError where it does not exist."""
+    """Return how many partitions `topic` has. Raises SinkError where it does not exist."""
     with mapped(SinkError, f"looking for the topic {topic}"):
         async with asyncio.timeout(METADATA_SECONDS):
             count = await count_now(producer, topic)
@@ -49,7 +49,7 @@ async def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
 
 
 async def count_now(producer: AIOKafkaProducer, topic: str) -> int:
-    """How many partitions `topic` has; 0 where it does not exist, which takes half a second to say.
+    """Return how many partitions `topic` has; 0 where it does not exist, which takes half a second to say.
 
     Brokers that create topics when they are asked for them need a moment for it.
     """

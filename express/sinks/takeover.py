@@ -116,7 +116,7 @@ class Claim:
             await self.id.end(producer, commit=True)
 
     async def is_clean(self, found: OpenTransactions, undecided: Collection[TopicPartition]) -> bool:
-        """Whether nothing is open; if something is, it has been ended, and has to be looked for again."""
+        """Return whether nothing is open; if something is, it has been ended, and has to be looked for again."""
         self.unseen = self.wanted & set(found.unseen)
         if missing := self.needed & set(found.unseen):
             self.waits_for = f"{_names(missing)} without a leader"
@@ -211,7 +211,7 @@ def _names(partitions: Collection[TopicPartition]) -> str:
 
 
 def _explain(unended: Collection[TopicPartition], lost: Collection[TopicPartition], positions: bool) -> str:
-    """What is still open, and what to do about it where nothing can be done here."""
+    """Return what is still open, and what to do about it where nothing can be done here."""
     if lost:
         return f"an open transaction in {_names(lost)}: {UNENDED}"
     places = [_names(unended)] if unended else []

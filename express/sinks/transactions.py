@@ -140,7 +140,7 @@ class KafkaTransactions:
 
     @property
     def doubtful(self) -> Collection[Partition]:
-        """Where a connection broke: a writer looks after its last transaction when it is given another."""
+        """Return where a connection broke: a writer looks after its last transaction when it is given another."""
         return [partition for partition, writer in self._writers.items() if writer.doubtful]
 
     async def flush(self, positions: Mapping[Partition, Position]) -> None:
@@ -160,7 +160,7 @@ class KafkaTransactions:
 
     @property
     def replace(self) -> Callable[[Refused], Outgoing]:
-        """What is written instead of a record that its topic does not take."""
+        """Return what is written instead of a record that its topic does not take."""
         return self._mender.replace
 
     @replace.setter
@@ -173,7 +173,7 @@ class KafkaTransactions:
 
     @property
     def waits_for(self) -> str:
-        """What brokers have answered to what is under way."""
+        """Return what brokers have answered to what is under way."""
         return "; ".join(filter(None, (writer.waits_for for writer in self._writers.values())))
 
     async def _take_over(self, writers: Collection[Writer]) -> None:

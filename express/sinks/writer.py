@@ -72,7 +72,7 @@ class Writer:
 
     @property
     def doubtful(self) -> bool:
-        """Whether a connection broke after something was written: brokers may have forgotten to end that."""
+        """Return whether a connection broke after something was written: brokers may have forgotten to end that."""
         return self._broken and bool(self._written)
 
     async def connect(self) -> None:
@@ -86,11 +86,11 @@ class Writer:
         await begin_sending(self._producer, self.claim.producer)
 
     async def counts(self, topics: Collection[str]) -> Mapping[str, int]:
-        """How many partitions topics have. Raises SinkError where one does not exist."""
+        """Return how many partitions topics have. Raises SinkError where one does not exist."""
         return {topic: await partition_count(self._producer, topic) for topic in topics}
 
     async def count_now(self, topic: str) -> int:
-        """How many partitions a topic has; 0 where it does not exist."""
+        """Return how many partitions a topic has; 0 where it does not exist."""
         with mapped(SinkError, f"looking for the topic {topic}"):
             return await count_now(self._producer, topic)
 
@@ -104,7 +104,7 @@ class Writer:
         return min((len(partition.replicas) for partition in partitions.values()), default=0)
 
     def count(self, topic: str) -> int:
-        """How many partitions a topic has, as far as that is known."""
+        """Return how many partitions a topic has, as far as that is known."""
         return count_known(self._producer, topic)
 
     async def commit(
@@ -180,7 +180,7 @@ class Writer:
 
     @property
     def waits_for(self) -> str:
-        """What brokers have answered to what is under way."""
+        """Return what brokers have answered to what is under way."""
         return waiting(self._producer)
 
     def _tell(self, group: str, targets: set[TopicPartition]) -> None:

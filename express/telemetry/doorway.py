@@ -18,7 +18,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to `host`."""
+    """Return whether only this machine can connect to `host`."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -37,12 +37,12 @@ def host_name(header: str) -> str:
 
 
 def is_ours(name: str, hosts: Iterable[str]) -> bool:
-    """Whether a server may be called by that name: one of loopback, or one of `hosts`."""
+    """Return whether a server may be called by that name: one of loopback, or one of `hosts`."""
     return name in _LOOPBACK or name.endswith(".localhost") or name in hosts
 
 
 def is_address(name: str) -> bool:
-    """Whether a name is an IP address, which nobody can rebind."""
+    """Return whether a name is an IP address, which nobody can rebind."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -128,7 +128,7 @@ def _written(events: LoggedEvents) -> bytes:
 
 
 def _cut(events: LoggedEvents, place: int) -> Iterator[dict[str, JSON]]:
-    """What stands for the events from `place` on, and the last one."""
+    """Return what stands for the events from `place` on, and the last one."""
     first, last = events[place], events[-1]
     left_out = len(events) - 1 - place
     known = events[-2]

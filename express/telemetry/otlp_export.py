@@ -45,7 +45,7 @@ class OtlpExport:
         )
 
     def send(self, traces: Sequence[Trace]) -> bool:
-        """Whether the receiver has taken them."""
+        """Return whether the receiver has taken them."""
         try:
             spans = [span for trace in traces for span in spans_of(trace, self._resource)]
             return self._exporter.export(spans) is SpanExportResult.SUCCESS

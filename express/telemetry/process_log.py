@@ -68,7 +68,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """What is said, and the exception's own words; a traceback only in debug, as escaped text."""
+    """Return what is said, and the exception's own words; a traceback only in debug, as escaped text."""
     text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]

@@ -27,13 +27,13 @@ class Health(Protocol):
     """Who knows how the service is doing."""
 
     def live(self) -> Checks:
-        """Whether it works at all; if not, it should be started anew."""
+        """Return whether it works at all; if not, it should be started anew."""
 
     def ready(self) -> Checks:
-        """Whether it takes work now; not while it starts or drains."""
+        """Return whether it takes work now; not while it starts or drains."""
 
     def started(self) -> Checks:
-        """Whether it has come up once."""
+        """Return whether it has come up once."""
 
 
 class TelemetryServer:

@@ -70,7 +70,7 @@ class Export(Protocol):
     """Sends traces. Called in a thread of its own."""
 
     def send(self, traces: Sequence[Trace]) -> bool:
-        """Whether the collector has taken them. Never raises."""
+        """Return whether the collector has taken them. Never raises."""
 
     def close(self) -> None:
         """Give up what is being sent."""
@@ -160,7 +160,7 @@ class Tracer:
                 self._send(traces)
 
     def _next(self, seconds: float) -> tuple[list[Trace], bool]:
-        """What there is after at most so long, and whether more may come."""
+        """Return what there is after at most so long, and whether more may come."""
         traces: list[Trace] = []
         try:
             taken = self._queue.get(timeout=seconds)

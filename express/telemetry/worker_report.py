@@ -170,7 +170,7 @@ class Totals:
         }
 
     def blocked(self) -> dict[str, list[str]]:
-        """Why → the pipelines that can't write, once for each worker."""
+        """Return why → the pipelines that can't write, once for each worker."""
         reports = list(self.live.values())
         return {
             "stopped": [name for report in reports for name in report.stopped],
@@ -183,12 +183,12 @@ class Totals:
         return self._retired_cpu + sum(report.cpu_seconds for report in self.live.values())
 
     def loop_lag(self) -> Data:
-        """How late the loops of the workers were."""
+        """Return how late the loops of the workers were."""
         here = self.api().get("loop_lag", {})
         return total([self._retired_lag, here, *(report.loop_lag for report in self.live.values())])
 
     def gc_pause(self) -> Data:
-        """How long collections of garbage took."""
+        """Return how long collections of garbage took."""
         here = self.api().get("gc_pause", {})
         return total([self._retired_gc, here, *(report.gc_pause for report in self.live.values())])
 

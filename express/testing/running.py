@@ -110,7 +110,7 @@ def _read(definition: str | FilePath | Mapping[str, JSON], name: str | None) -> 
 
 
 def label_of(file: str | FilePath) -> str:
-    """How a file is called in the coverage: relative to where the tests run, if it lies there."""
+    """Return how a file is called in the coverage: relative to where the tests run, if it lies there."""
     path = FilePath(file).resolve()
     return str(path.relative_to(FilePath.cwd())) if path.is_relative_to(FilePath.cwd()) else str(path)
 
@@ -180,7 +180,7 @@ class _Wanted(msgspec.Struct, kw_only=True):
 
     @property
     def program(self) -> Program:
-        """What is run."""
+        """Return what is run."""
         return self.workflow.program
 
     def run(self) -> Result:
@@ -303,7 +303,7 @@ class _Wanted(msgspec.Struct, kw_only=True):
 
 
 def _refusal(inner: Integrations, outside: ExternalIntegrations, task: StartTask) -> str | None:
-    """Why a task can't be performed for real."""
+    """Return why a task can't be performed for real."""
     resource = task.resource
     refusals = inner.refusals([resource])
     if refusals:

@@ -51,7 +51,7 @@ class _Selector(selectors.DefaultSelector):
         self._turns = self._states = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready; without any, virtual time passes."""
+        """Return what is ready; without any, virtual time passes."""
         if self._is_real():
             return self._wait(timeout)
         self._since = None
@@ -79,7 +79,7 @@ class _Selector(selectors.DefaultSelector):
         self.now = round(moment, 9)  # sums and differences of timers leave traces of 1e-13
 
     def _is_real(self) -> bool:
-        """Whether something is under way that this loop does not drive itself.
+        """Return whether something is under way that this loop does not drive itself.
 
         That is a call from outside; a function that has opened a socket, a pipe or a thread while it is awaited.
         """
@@ -162,7 +162,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual.real -= 1
 
     def _next_timer(self) -> float | None:
-        """When the next timer is due that was set with this loop."""
+        """Return when the next timer is due that was set with this loop."""
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]  # of every BaseEventLoop
         return timers[0].when() if timers else None
 

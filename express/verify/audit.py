@@ -68,7 +68,7 @@ class Findings(msgspec.Struct, kw_only=True):
 
     @property
     def wrong(self) -> int:
-        """How many of these must never be, whatever was promised."""
+        """Return how many of these must never be, whatever was promised."""
         return self.lost + self.phantoms + self.mismatched + self.renamed + self.disordered + self.ahead
 
     def note(self, kind: str, offset: int) -> None:
@@ -102,7 +102,7 @@ class _Input:
         self.terminals.append(0)
 
     def place(self, offset: int) -> int | None:
-        """Where the record at `offset` stands, None if there is none."""
+        """Return where the record at `offset` stands, None if there is none."""
         offsets = self.offsets
         place = bisect_left(offsets, offset)
         return place if place < len(offsets) and offsets[place] == offset else None
@@ -151,7 +151,7 @@ class Audit:
                 self._match(source, found[1], record, headers)
 
     def conclude(self, committed: Mapping[Partition, Position] | None) -> list[Findings]:
-        """What holds, per input partition. Without `committed`, everything has to be finished."""
+        """Return what holds, per input partition. Without `committed`, everything has to be finished."""
         for at, source in self._inputs.items():
             findings = source.findings
             findings.records = len(source.offsets)
@@ -211,7 +211,7 @@ class Audit:
 
 
 def _everything(offset: int) -> bool:
-    """Where nothing more is to come, all has to be finished."""
+    """Return where nothing more is to come, all has to be finished."""
     return True
 
 
@@ -270,7 +270,7 @@ def is_result(headers: Mapping[str, bytes]) -> bool:
 
 
 def _is_same(source: _Input, place: int, record: ConsumedRecord, headers: Mapping[str, bytes]) -> bool:
-    """Whether a terminal record carries what its input record had."""
+    """Return whether a terminal record carries what its input record had."""
     whole = is_result(headers)
     if not whole and headers.get(TRUNCATED) == b"true":
         return True

@@ -31,7 +31,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def written(self) -> list[str]:
-        """Where terminal records are; dead letters last, since order is checked among results."""
+        """Return where terminal records are; dead letters last, since order is checked among results."""
         return [self.output, self.dead_letters] if self.dead_letters else [self.output]
 
 
@@ -113,5 +113,5 @@ def _subject(kind: str) -> str:
 
 
 def _is_cut(ranges: Mapping[Partition, Range]) -> bool:
-    """Whether a topic has forgotten its beginning."""
+    """Return whether a topic has forgotten its beginning."""
     return any(first > 0 for first, _ in ranges.values())

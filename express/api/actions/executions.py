@@ -202,7 +202,7 @@ def _find(api: Api, text: str) -> Started | Ended:
 
 
 def _item(execution: Started | Ended) -> Members:
-    """What ListExecutions tells of an execution."""
+    """Return what ListExecutions tells of an execution."""
     if isinstance(execution, Ended):
         members: Members = {
             "executionArn": execution.arn,

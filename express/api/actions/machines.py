@@ -76,7 +76,7 @@ def _revision(id_: str, request: Members, now: float, before: Revision | None = 
 
 
 async def _is_same(api: Api, machine: Machine, request: Members) -> bool:
-    """Whether a machine is what a request asks for: its role and tags are not compared (spec/api.md §5)."""
+    """Return whether a machine is what a request asks for: its role and tags are not compared (spec/api.md §5)."""
     revision = await api.registry.revision(machine, machine.revision)
     asked = _revision(machine.revision, request, revision.created)
     same = msgspec.structs.replace(asked, role_arn=revision.role_arn)
@@ -139,7 +139,7 @@ async def describe_state_machine(api: Api, request: Members) -> Members:
 
 
 def shown_machine(target: Target, *, metadata_only: bool) -> Members:
-    """What both Describe* actions tell of a machine's revision."""
+    """Return what both Describe* actions tell of a machine's revision."""
     revision = target.revision
     members: Members = {
         "name": target.machine.name,

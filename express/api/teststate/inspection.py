@@ -93,7 +93,7 @@ def _jsonpath_stages(probe: Probe) -> dict[str, JSON]:
 
 
 def _result(probe: Probe, stages: dict[str, JSON]) -> JSON:
-    """What the state's work gave; UNSET where it has none, or did not get that far."""
+    """Return what the state's work gave; UNSET where it has none, or did not get that far."""
     state = probe.question.state
     if isinstance(state, model.Pass):
         if state.result is not UNSET:

@@ -22,7 +22,7 @@ class Mock(msgspec.Struct, frozen=True):
 
     @property
     def fails(self) -> bool:
-        """Whether the mock is an error."""
+        """Return whether the mock is an error."""
         return self.result is msgspec.UNSET
 
 

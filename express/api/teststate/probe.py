@@ -89,13 +89,13 @@ class Probe:
 
     @property
     def retrying(self) -> bool:
-        """Whether a retrier would run the state again."""
+        """Return whether a retrier would run the state again."""
         x = self._frame.x
         return any(role == RETRY for _, role in x.pending.values())
 
     @property
     def failed(self) -> bool:
-        """Whether nothing handled the failure of the state."""
+        """Return whether nothing handled the failure of the state."""
         finished = self._frame.x.finished
         return finished is not None and finished.status == "FAILED"
 

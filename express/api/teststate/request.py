@@ -52,7 +52,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def resource(self) -> Resource | None:
-        """What a Task calls."""
+        """Return what a Task calls."""
         return parse_resource(self.state.resource) if isinstance(self.state, model.Task) else None
 
 

@@ -58,7 +58,7 @@ def check_result(resource: Resource, result: JSON, mode: str | None) -> None:
 
 @lru_cache(maxsize=1)
 def available() -> bool:
-    """Whether botocore is installed."""
+    """Return whether botocore is installed."""
     try:
         import botocore.loaders  # noqa: F401
     except ImportError:

@@ -28,7 +28,7 @@ class BenchGroup(rich_click.RichGroup):
     """`express bench WORKFLOW …` runs; `express bench compare A B` and `schema` are commands of their own."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What does not name a subcommand is a run."""
+        """Return what does not name a subcommand is a run."""
         return super().parse_args(ctx, args if args and args[0] in SUBCOMMANDS else ["run", *args])
 
 

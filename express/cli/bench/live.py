@@ -63,12 +63,12 @@ class View:
 
 
 def seconds_over(bench: AnyBench) -> int:
-    """How many seconds of the run are over, and told of by the worker."""
+    """Return how many seconds of the run are over, and told of by the worker."""
     return int(time.monotonic() - bench.begin - 2 * REPORT_SECONDS)
 
 
 def is_idle(bench: AnyBench, number: int) -> bool:
-    """Whether a second is beyond the load and nothing of it was left: processes end, and states are traced."""
+    """Return whether a second is beyond the load and nothing of it was left: processes end, and states are traced."""
     second = bench.collector.seconds.get(number) or Second(second=number)
     return number >= bench.plan.load.seconds and not (second.ended or second.in_flight or second.waiting)
 
@@ -99,13 +99,13 @@ def cells(bench: AnyBench, number: int) -> tuple[str, ...]:
 
 
 def _due(bench: AnyBench, number: int) -> int:
-    """What the schedule has for a second, 0 where it is not known before: what waits has not been told of."""
+    """Return what the schedule has for a second, 0 where it is not known before: what waits has not been told of."""
     before = bench.plan.load.warmup_seconds
     return round(due_between(bench.plan.stages, before + number, before + number + 1))
 
 
 def headings(bench: AnyBench) -> tuple[str, ...]:
-    """What the cells are; the lag of a consumer group is there for a pipeline only."""
+    """Return what the cells are; the lag of a consumer group is there for a pipeline only."""
     lag = ["lag"] if bench.plan.load.pipeline else []
     return (
         "time",

@@ -146,7 +146,7 @@ class Session:
 
 
 def first_rate(text: str | None) -> float:
-    """Where a search begins. Raises ConfigError."""
+    """Return where a search begins. Raises ConfigError."""
     stages = [] if text is None else parse_rate(text, None)
     if any(stage != stages[0] or stage.first != stage.last for stage in stages):
         raise ConfigError(f"rate {text!r}: --find-max begins with one rate and finds the others itself")
@@ -154,7 +154,7 @@ def first_rate(text: str | None) -> float:
 
 
 def capacity_lines(capacity: Capacity, condition: str) -> list[str]:
-    """What a search found, in words."""
+    """Return what a search found, in words."""
     if not capacity.rate:
         return [f"no rate that was tried keeps to {condition}"]
     lines = [f"{capacity.rate:,.0f} events/s keep to {condition}: {capacity.passes} of {capacity.confirmations} trials"]
@@ -167,7 +167,7 @@ def capacity_lines(capacity: Capacity, condition: str) -> list[str]:
 
 
 def _main_figures(result: Result) -> dict[str, float]:
-    """What `compare` looks at."""
+    """Return what `compare` looks at."""
 
     names = ("e2e.p50", "e2e.p99", "e2e.p99.9", "queue.p99", "execution.p50", "execution.p99", "throughput")
     return {

@@ -125,7 +125,7 @@ def create_partitions(node: Node, request: CreatePartitionsRequest, call: Call) 
 
 
 def describe_configs(node: Node, request: DescribeConfigsRequest, call: Call) -> Answer:
-    """What is configured for topics; the broker itself has nothing to tell but the defaults."""
+    """Return what is configured for topics; the broker itself has nothing to tell but the defaults."""
     return DescribeConfigsResponse(resources=[_described(node, asked) for asked in request.resources])
 
 

@@ -50,7 +50,7 @@ class AwsCalls(Integration):
         self._jobs = Jobs(self)
 
     def refusal(self, resource: Resource) -> str | None:
-        """Why a resource cannot be called here; None if it can."""
+        """Return why a resource cannot be called here; None if it can."""
         if resource.pattern in JOB:
             why = self._jobs.refusal(resource)
             if why is not None:
@@ -159,7 +159,7 @@ class AwsCalls(Integration):
         return StatesError(failure.error, masked(str(failure.cause), secrets)) if secrets else failure
 
     async def secrets(self, role: str) -> tuple[str, ...]:
-        """What of the credentials of calls made as `role` must not be shown."""
+        """Return what of the credentials of calls made as `role` must not be shown."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -194,7 +194,7 @@ class AwsCalls(Integration):
 
 
 def _parameters(call: Call, task: StartTask, context: TaskContext) -> tuple[JSON, dict[str, Any]]:
-    """What a task asks of the service, and that in botocore's form. Raises Unsendable where it has none."""
+    """Return what a task asks of the service, and that in botocore's form. Raises Unsendable where it has none."""
     request = call.form.before(task.input, task, context) if type(task.input) is dict else task.input
     return request, shapes.request(call.input, request, call.spelling, task.input)
 

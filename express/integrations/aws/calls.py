@@ -41,7 +41,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def available() -> bool:
-    """Whether the `aws` extra is installed."""
+    """Return whether the `aws` extra is installed."""
     return importlib.util.find_spec("aiobotocore") is not None
 
 

@@ -38,7 +38,7 @@ SYNCHRONOUS = "StartSyncExecution"
 
 
 def fits(call: Call, parameters: dict[str, Any], settings: Aws, endpoint: str) -> bool:
-    """Whether a request may go the short way."""
+    """Return whether a request may go the short way."""
     return (
         (call.folder in SERVICES or (call.folder, call.operation) == INVOKE)
         and settings.attempts == 1

@@ -130,7 +130,7 @@ class _Request:
 
 
 def _generated(shape: Any, name: str) -> bool:
-    """Whether a member is an idempotency token, which is filled in when it is not given."""
+    """Return whether a member is an idempotency token, which is filled in when it is not given."""
     return bool(shape.members[name].metadata.get("idempotencyToken"))
 
 

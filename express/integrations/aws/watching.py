@@ -45,7 +45,7 @@ class Jobs(Integration):
         self._stopping: set[asyncio.Task[None]] = set()
 
     def refusal(self, resource: Resource) -> str | None:
-        """Why a resource can't be run as a job; None if it can. What it calls besides is looked at as well."""
+        """Return why a resource can't be run as a job; None if it can. What it calls besides is looked at as well."""
         name = f"{resource.service}:{resource.action}"
         job = JOBS.get(name)
         if job is None or resource.kind != "optimized":
@@ -155,7 +155,7 @@ class _Watched:
 
 
 def _passes(error: StatesError) -> bool:
-    """Whether a poll that failed so may succeed later."""
+    """Return whether a poll that failed so may succeed later."""
     return any(sign in str(error.error) for sign in _PASSING)
 
 

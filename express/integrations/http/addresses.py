@@ -79,7 +79,7 @@ def _embedded(address: IPv6Address) -> list[Address]:
 
 
 def allowed(text: str, networks: Iterable[Network] = ()) -> bool:
-    """Whether a connection to this address may be opened; `networks` are private ones that may be reached.
+    """Return whether a connection to this address may be opened; `networks` are private ones that may be reached.
 
     >>> allowed("93.184.216.34"), allowed("10.0.0.1"), allowed("::ffff:127.0.0.1"), allowed("64:ff9b::a9fe:a9fe")
     (True, False, False, False)

@@ -123,7 +123,7 @@ def parse_url(endpoint: str) -> URL | None:
 
 
 def _climbs(path: str) -> bool:
-    """Whether a path has segments that servers resolve, however often they are encoded."""
+    """Return whether a path has segments that servers resolve, however often they are encoded."""
     for _ in range(3):
         if any(segment in (".", "..") for segment in re.split(r"[/\\;]", path)):
             return True

@@ -87,7 +87,7 @@ class LocalFunctions(Integration):
         return f"lambda:{found[0]}" if found and not self._functions[found[0]].is_inline else None
 
     def knows(self, name: str) -> bool:
-        """Whether a function is registered for an ARN or a name."""
+        """Return whether a function is registered for an ARN or a name."""
         return any(candidate in self._functions for candidate in candidates(name))
 
     def nearest(self, name: str) -> str | None:

@@ -111,7 +111,7 @@ class LambdaContext:
 
     @property
     def log_group_name(self) -> str:
-        """Where Lambda would log."""
+        """Return where Lambda would log."""
         return f"/aws/lambda/{self.function_name}"
 
     @property

@@ -74,7 +74,7 @@ class LocalFunction:
 
     @property
     def is_inline(self) -> bool:
-        """Whether calls run on the caller's stack, at once."""
+        """Return whether calls run on the caller's stack, at once."""
         return self.run == self._inline
 
     def _way(self, mode: str) -> Run:

@@ -44,7 +44,7 @@ class Call(Protocol):
 
 
 def marshalled(result: object, call: Call) -> JSON:
-    """What a handler returned, as the JSON that Lambda would send back: tuples are arrays, keys are text.
+    """Return what a handler returned, as the JSON that Lambda would send back: tuples are arrays, keys are text.
 
     Raises StatesError Runtime.MarshalError for what has no JSON form.
     """

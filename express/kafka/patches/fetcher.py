@@ -61,7 +61,7 @@ class ChecksumDoubts:
         self._wrong: dict[tuple[TopicPartition, int], None] = {}
 
     def again(self, tp: TopicPartition, offset: int) -> bool:
-        """Whether the batch at `offset` was wrong before."""
+        """Return whether the batch at `offset` was wrong before."""
         known = (tp, offset) in self._wrong
         if not known and len(self._wrong) >= DOUBTS:
             del self._wrong[next(iter(self._wrong))]
@@ -76,7 +76,7 @@ class FetchedBatches:
         self.data = data
 
     def has_next(self) -> bool:
-        """Whether there is a whole batch."""
+        """Return whether there is a whole batch."""
         return batch_end(self.data, 0) > 0
 
     def size_in_bytes(self) -> int:
@@ -130,7 +130,7 @@ class CheckedRecords:
 
     @property
     def exhausted(self) -> bool:
-        """Whether everything was handed out."""
+        """Return whether everything was handed out."""
         return self._taken == len(self._ready) and not batch_end(self._data, self._at)
 
     def _read_batch(self) -> bool:
@@ -167,7 +167,7 @@ class CheckedRecords:
         self._after = after
 
     def _is_skipped(self, batch: Any) -> bool:
-        """Whether nobody is to see a batch: markers of transactions, and what was aborted."""
+        """Return whether nobody is to see a batch: markers of transactions, and what was aborted."""
         control = batch.is_control_batch
         if self._committed_only and batch.producer_id != -1:
             while self._aborted and self._aborted[-1][1] <= batch.base_offset:
@@ -180,7 +180,7 @@ class CheckedRecords:
 
 
 def batch_end(data: bytes, start: int) -> int:
-    """Where the batch that begins at `start` ends; 0 where it is cut off."""
+    """Return where the batch that begins at `start` ends; 0 where it is cut off."""
     if start + _MAGIC_AT >= len(data):
         return 0
     end: int = start + _OVERHEAD + _SIZE.unpack_from(data, start + _OVERHEAD - _SIZE.size)[0]
@@ -221,7 +221,7 @@ def _old_batch(data: bytes, first: int) -> tuple[list[ConsumedRecord], int]:
 
 
 def _aborts(batch: Any) -> bool:
-    """Whether a control batch ends a transaction that was aborted."""
+    """Return whether a control batch ends a transaction that was aborted."""
     marker = next(iter(batch), None)
     return marker is not None and bool(ControlRecord.parse(marker.key) == ABORT_MARKER)
 

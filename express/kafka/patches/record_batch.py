@@ -108,7 +108,7 @@ class WireBatch:
 
     @property
     def records(self) -> int:
-        """How many records there are."""
+        """Return how many records there are."""
         return self._count
 
     @property
@@ -118,7 +118,7 @@ class WireBatch:
 
     @property
     def since(self) -> int:
-        """What the timestamps of records count from."""
+        """Return what the timestamps of records count from."""
         return self._first
 
     def extend(self, encoded: bytes, records: int, latest: int) -> None:
@@ -139,7 +139,7 @@ class WireBatch:
         self._closed = True
 
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """Return whether it was closed."""
         return self._closed
 
     def size(self) -> int:
@@ -147,7 +147,7 @@ class WireBatch:
         return self._size
 
     def record_count(self) -> int:
-        """How many records there are."""
+        """Return how many records there are."""
         return self._count
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:

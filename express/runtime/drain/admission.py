@@ -37,7 +37,7 @@ class Admission:
         self._judge()
 
     def grow(self, heap: int) -> bool:
-        """What is in flight takes so much more, or less; whether it may grow further."""
+        """Return what is in flight takes so much more, or less; whether it may grow further."""
         self._counters.heap_bytes += heap
         self._judge()
         return self._counters.heap_bytes < self._most

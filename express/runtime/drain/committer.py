@@ -132,7 +132,7 @@ class Committer:
         )
 
     def _positions(self) -> dict[Partition, Position]:
-        """Where each partition stands that has moved since its last commit, or whose last one is in doubt."""
+        """Return where each partition stands that has moved since its last commit, or whose last one is in doubt."""
         moved, doubtful = {}, self._sink.doubtful
         for partition, assigned in self._owned.items():
             if assigned.dispatching and not assigned.held:  # all that was polled is entered in the tracker

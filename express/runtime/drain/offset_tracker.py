@@ -69,7 +69,7 @@ class OffsetTracker:
 
     @property
     def resuming(self) -> bool:
-        """Whether records may still come that had finished before the restart."""
+        """Return whether records may still come that had finished before the restart."""
         return self._resumed >= 0
 
     def passed(self, offset: int) -> None:
@@ -83,7 +83,7 @@ class OffsetTracker:
             self._highest = offset
 
     def position(self) -> Position:
-        """What can be committed now: the lowest unfinished offset, and the map of the finished ones above it."""
+        """Return what can be committed now: the lowest unfinished offset, and the map of the finished ones above it."""
         unfinished = self._unfinished()
         if not unfinished:
             return Position(max(self.next, self._resumed + 1))
@@ -95,11 +95,11 @@ class OffsetTracker:
 
     @property
     def open(self) -> int:
-        """How many offsets were fetched and are unfinished."""
+        """Return how many offsets were fetched and are unfinished."""
         return len(self._open) + (self._last >= 0)
 
     def fits(self, offset: int, count: int = 1) -> bool:
-        """Whether `count` more offsets up to `offset` can be tracked, so that their map still fits a commit.
+        """Return whether `count` more offsets up to `offset` can be tracked, so that their map still fits a commit.
 
         What a restart left unfinished always fits: it has its place in the map already.
         """
@@ -111,7 +111,7 @@ class OffsetTracker:
         return lowest < 0 or offset - lowest < SPAN_LIMIT
 
     def _is_finished(self, offset: int) -> bool:
-        """Whether the commit this tracker began with says so. Passes what the log does not have any more."""
+        """Return whether the commit this tracker began with says so. Passes what the log does not have any more."""
         unseen = self._unseen
         while unseen and unseen[0] < offset:
             unseen.popleft()

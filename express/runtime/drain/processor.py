@@ -135,7 +135,7 @@ class Processor:
 
     @property
     def ready(self) -> bool:
-        """Whether the pipeline is in its group, drains it, and nothing blocks its output."""
+        """Return whether the pipeline is in its group, drains it, and nothing blocks its output."""
         return self._joined and not self._stopped.is_set() and not self.blocked_for
 
     @property
@@ -147,7 +147,7 @@ class Processor:
 
     @property
     def trouble(self) -> str:
-        """Why the pipeline is not ready; empty where it is."""
+        """Return why the pipeline is not ready; empty where it is."""
         if self.stopped:
             return f"stopped: {self.stopped}"
         if self.ready:
@@ -164,7 +164,7 @@ class Processor:
 
     @property
     def committed_at(self) -> float:
-        """When positions were stored last (monotonic seconds)."""
+        """Return when positions were stored last (monotonic seconds)."""
         return self._flusher.committed_at
 
     @property
@@ -179,7 +179,7 @@ class Processor:
 
     @property
     def committed(self) -> dict[Partition, Position]:
-        """What was committed last of each partition that is ours."""
+        """Return what was committed last of each partition that is ours."""
         return {partition: assigned.committed for partition, assigned in self._owned.items()}
 
     def lag(self) -> dict[Partition, int]:
@@ -333,7 +333,7 @@ class Processor:
             )
 
     def _beginning(self, partition: Partition, committed: Position | None, first: int, end: int) -> Position:
-        """Where to begin; the log may have lost what was committed, or may be another one."""
+        """Return where to begin; the log may have lost what was committed, or may be another one."""
         if committed is None:
             return Position(first)
         if committed.offset > end:

@@ -132,7 +132,7 @@ class Callbacks:
 
 
 def subject(run: Run, task: StartTask) -> str:
-    """What a token is bound to: the execution, the entry of the state, the attempt."""
+    """Return what a token is bound to: the execution, the entry of the state, the attempt."""
     return f"{run.x.about.execution_arn}/{task.key}/{task.attempt}"
 
 

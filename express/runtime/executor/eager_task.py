@@ -84,19 +84,19 @@ class EagerTask(msgspec.Struct, eq=False, weakref=True):
             print(f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}', file=file)
 
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Return whether it has ended."""
         return self.value is not _NOT_YET or self.error is not None
 
     def cancelled(self) -> bool:
-        """Whether it ended because it was cancelled."""
+        """Return whether it ended because it was cancelled."""
         return isinstance(self.error, CancelledError)
 
     def result(self) -> Any:
-        """What it returned; raises what it raised, and InvalidStateError before its end."""
+        """Return what it returned; raises what it raised, and InvalidStateError before its end."""
         return self.ending().result()
 
     def exception(self) -> BaseException | None:
-        """What it raised; itself raises CancelledError after that, and InvalidStateError before its end."""
+        """Return what it raised; itself raises CancelledError after that, and InvalidStateError before its end."""
         return self.ending().exception()
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
@@ -114,7 +114,7 @@ class EagerTask(msgspec.Struct, eq=False, weakref=True):
         return True
 
     def cancelling(self) -> int:
-        """How often it was asked to end, and that not taken back."""
+        """Return how often it was asked to end, and that not taken back."""
         return self._cancels
 
     def uncancel(self) -> int:

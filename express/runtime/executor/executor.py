@@ -82,7 +82,7 @@ class Executor:
 
     @property
     def callbacks(self) -> Callbacks | None:
-        """Where tasks wait for their callbacks; None: there are none."""
+        """Return where tasks wait for their callbacks; None: there are none."""
         return self._state.callbacks
 
     @overload

@@ -47,7 +47,7 @@ class Run(Suspended, eq=False):
         return self if self.other is None else self.other
 
     def owning(self) -> Owned:
-        """What it owns, to be added to."""
+        """Return what it owns, to be added to."""
         if self.owned is None:
             self.owned = Owned()
         return self.owned

@@ -149,7 +149,7 @@ class SuspendedRuns:
         return effects
 
     def wake(self, run: Run, event: Event | None) -> Finish | None:
-        """What a parked execution waited for has come; the end, if it leads there."""
+        """Return what a parked execution waited for has come; the end, if it leads there."""
         point, segments, deadline = run.point, run.program.segments, run.deadline
         kind = type(event)
         if self._state.is_late(deadline) and kind is not Stopped:

@@ -50,7 +50,7 @@ class ResourceCalls:
 
     @property
     def stepper(self) -> EagerTasks:
-        """What steps handlers, on the loop that is running when one is called first: the only one there is."""
+        """Return what steps handlers, on the loop that is running when one is called first: the only one there is."""
         if self._stepper is None:
             self._stepper = EagerTasks(asyncio.get_running_loop(), self._told)
         return self._stepper
@@ -68,7 +68,7 @@ class ResourceCalls:
     def start(
         self, task: StartTask, about: Identity, deadline: float | None, *, fresh: bool = False
     ) -> JSON | Awaitable[JSON]:
-        """What the integration answers; raises StatesError, also for a bug of the integration.
+        """Return what the integration answers; raises StatesError, also for a bug of the integration.
 
         `fresh`: the call has not been prepared, which may raise Unsendable.
         """
@@ -134,7 +134,7 @@ class TaskCaller(msgspec.Struct, gc=False):
         return self.taken(output, row, payload, counts)
 
     def taken(self, output: Awaitable[JSON] | EagerTask, row: Row, payload: JSON, counts: int) -> JSON:
-        """What comes of a call that did not answer at once: still an answer, a TaskFailed, or PENDING."""
+        """Return what comes of a call that did not answer at once: still an answer, a TaskFailed, or PENDING."""
         if type(output) is CoroutineType and row.plan.resource.kind in STEPPED:
             try:
                 output = (self.calls._stepper or self.calls.stepper).begin(output, row.name, self)
@@ -146,7 +146,7 @@ class TaskCaller(msgspec.Struct, gc=False):
         return PENDING
 
     def raised(self, error: BaseException, row: Row, payload: JSON, counts: int) -> TaskFailed:
-        """What comes of a call that raised."""
+        """Return what comes of a call that raised."""
         if isinstance(error, StatesError):
             return TaskFailed(1, error.error, error.cause, UNSENT if type(error) is Unsendable else "run")
         return broken(self._task(row, payload, counts), error)
@@ -160,20 +160,20 @@ class TaskCaller(msgspec.Struct, gc=False):
 
 
 def described(payload: JSON, site: Site) -> tuple[StartTask, TaskContext]:
-    """What a call on the short way would have been on the long one."""
+    """Return what a call on the short way would have been on the long one."""
     row, counts, about, deadline = site
     task = StartTask(1, row.plan.resource, payload, row.name, step_key(row, counts))
     return task, context_of(about, deadline)
 
 
 def context_of(about: Identity, deadline: float | None) -> TaskContext:
-    """What an integration may know of an execution."""
+    """Return what an integration may know of an execution."""
     name, until = about.state_machine_name, deadline or float("inf")
     return TaskContext(about.execution_arn, name, until, about.trace, about.account)
 
 
 def failed(task: StartTask, error: BaseException) -> TaskFailed:
-    """What the engine is told of a call that raised."""
+    """Return what the engine is told of a call that raised."""
     if isinstance(error, StatesError):
         return TaskFailed(task.seq, error.error, error.cause)
     return broken(task, error)

@@ -78,7 +78,7 @@ Random = Callable[[int], bytes]
 
 
 def subject_digest(subject: str) -> bytes:
-    """What a token holds of its task."""
+    """Return what a token holds of its task."""
     return hashlib.sha256(subject.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -100,7 +100,7 @@ class TimerWheel(Generic[Owner]):
             slot[owner] = tuple(other for other in seqs if other != seq)
 
     def __len__(self) -> int:
-        """How many owners wait, counted once per slot."""
+        """Return how many owners wait, counted once per slot."""
         return sum(map(len, self._slots.values()))
 
     def _due(self, number: int) -> None:

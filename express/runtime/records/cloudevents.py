@@ -64,7 +64,7 @@ def media_type(content_type: str) -> str:
 
 
 def is_json(media: str) -> bool:
-    """Whether data of a media type is JSON. Data without one is, too, as in the JSON format."""
+    """Return whether data of a media type is JSON. Data without one is, too, as in the JSON format."""
     subtype = media.partition("/")[2]
     return not media or subtype == "json" or subtype.endswith("+json")
 

@@ -242,7 +242,7 @@ class Dispatcher:
             job.assigned.waiting.setdefault(job.order)
 
     def _carried(self, record: ConsumedRecord, data: JSON) -> Carried:
-        """What goes on of the headers; a CloudEvent may have its trace context among its attributes."""
+        """Return what goes on of the headers; a CloudEvent may have its trace context among its attributes."""
         carried = self._carry(record.headers)
         if carried.trace is None and self._pipeline.envelope == "cloudevents" and TRACEPARENT in data:
             found = trace(str(data[TRACEPARENT]).encode(), str(data.get(TRACESTATE, "")).encode())
@@ -281,7 +281,7 @@ class Dispatcher:
         return run if self._waits(run, x.finished) else None
 
     def _waits(self, run: Run, finish: Finish) -> bool:
-        """Whether an ended execution waits for those that it has started."""
+        """Return whether an ended execution waits for those that it has started."""
         if self._attached is None:
             return False
         return self._attached.wait(run.x.about.account, partial(self._ended, run, finish))

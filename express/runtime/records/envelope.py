@@ -35,7 +35,7 @@ SELF_MANAGED = "SelfManagedKafka"
 
 
 def opener(envelope: Envelope, limit: int, bootstrap_servers: str = "") -> Open:
-    """What opens the records of a pipeline; inputs of more than `limit` bytes are refused."""
+    """Return what opens the records of a pipeline; inputs of more than `limit` bytes are refused."""
 
     def value(partition: Partition, record: ConsumedRecord) -> tuple[JSON, bytes]:
         data = admit(record.value, limit)

@@ -277,7 +277,7 @@ class FastPath:
         return None
 
     def _is_special(self, assigned: AssignedPartition, record: ConsumedRecord) -> bool:
-        """Whether a record can't be read, has a long key, or waits behind another."""
+        """Return whether a record can't be read, has a long key, or waits behind another."""
         long = len(record.key or b"") > KEY_LIMIT
         return long or type(record) is Unreadable or self._constants.order(record) in assigned.waiting
 

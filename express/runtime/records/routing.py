@@ -51,7 +51,7 @@ class Machine:
 
 
 def is_name(text: str) -> bool:
-    """Whether an execution may have this name, without a second thought about characters.
+    """Return whether an execution may have this name, without a second thought about characters.
 
     >>> is_name("order-17"), is_name("a:b"), is_name("")
     (True, False, False)

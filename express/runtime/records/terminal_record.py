@@ -159,7 +159,7 @@ class Naming:
         )
 
     def _frame(self, offset: int, billed: tuple[int, int]) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-        """What stands before, between and behind the numbers in the headers of results."""
+        """Return what stands before, between and behind the numbers in the headers of results."""
         arn = self.arn(offset)
         headers = self.result_headers(offset, arn, Finish("SUCCEEDED"), 0, 0, billed)
         (named, _), status, (start, _), (stop, _), *rest, (placed, _) = headers

@@ -30,7 +30,7 @@ class ApiChild:
 
     @property
     def end(self) -> ChildEnd | None:
-        """How it ended; None while it runs."""
+        """Return how it ended; None while it runs."""
         return None if _runs(self._started) else _end(self._started)
 
     async def wait(self) -> ChildEnd:
@@ -82,7 +82,7 @@ class ApiMachines:
         self._registry, self._executions = registry, executions
 
     def knows(self, machine_arn: str) -> bool:
-        """Whether the server has a machine of this name; region and account do not count."""
+        """Return whether the server has a machine of this name; region and account do not count."""
         return self._registry is not None and self._arn(self._registry, machine_arn) in self._registry.machines
 
     def nearest(self, machine_arn: str) -> str | None:

@@ -27,7 +27,7 @@ from express.values import PAYLOAD_LIMIT
 
 
 def attaches(program: Program) -> bool:
-    """Whether a workflow may start executions or produce records, which belong to the record it runs for."""
+    """Return whether a workflow may start executions or produce records, which belong to the record it runs for."""
     return any(
         (resource.kind, resource.service) == ("express", "kafka") or f"{resource.service}:{resource.action}" in STARTS
         for resource in program.resources
@@ -103,7 +103,7 @@ class WorkerMachines:
         self._workflows[workflow.name] = workflow
 
     def has(self, name: str) -> bool:
-        """Whether the machine of this name is compiled."""
+        """Return whether the machine of this name is compiled."""
         return name in self._workflows
 
     async def idle(self) -> None:
@@ -113,7 +113,7 @@ class WorkerMachines:
             await self._idle
 
     def knows(self, machine_arn: str) -> bool:
-        """Whether there is a machine of this name; region, account, version and alias do not count."""
+        """Return whether there is a machine of this name; region, account, version and alias do not count."""
         return machine_name(machine_arn) in self._names
 
     def nearest(self, machine_arn: str) -> str | None:
