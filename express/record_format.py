@@ -19,10 +19,10 @@ SMALL = 8_192
 
 
 def varint(number: int) -> bytes:
-    """The varint of any number of 64 bits.
+    r"""The varint of any number of 64 bits.
 
     >>> varint(0), varint(-1), varint(64), varint(300)
-    (b'\\x00', b'\\x01', b'\\x80\\x01', b'\\xd8\\x04')
+    (b'\x00', b'\x01', b'\x80\x01', b'\xd8\x04')
     """
     rest = number << 1 if number >= 0 else (-number << 1) - 1
     data = bytearray()

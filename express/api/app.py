@@ -120,8 +120,11 @@ def _response(request: web.Request, result: Answer) -> web.StreamResponse:
 
 
 class _Written:
-    """An answer that goes out as it is. It is what the web library asks of a response, and no more: its own costs
-    6 µs more for what no client of this API can tell from ours."""
+    """An answer that goes out as it is.
+
+    It is what the web library asks of a response, and no more: its own costs 6 µs more for what no client of this
+    API can tell from ours.
+    """
 
     keep_alive = True
 

@@ -110,7 +110,7 @@ SAFE = {"auto_offset_reset": "earliest"}
 
 
 def client_name(dotted: str) -> str:
-    """aiokafka's name of a property in librdkafka's spelling.
+    """Aiokafka's name of a property in librdkafka's spelling.
 
     >>> client_name("sasl.username"), client_name("linger.ms")
     ('sasl_plain_username', 'linger_ms')

@@ -29,8 +29,9 @@ def dotted(path: KeyPath) -> str:
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Key path → line (from 1) for every key and table of valid TOML; inside an array or an inline table the
-    line is that of its first one.
+    """Return key path → line (from 1) for every key and table of valid TOML.
+
+    Inside an array or an inline table the line is that of its first one.
 
     The text is split where a line ends outside of texts, arrays and inline tables; the keys of a statement are
     tomllib's own.

@@ -43,8 +43,9 @@ def load(
     settings: Iterable[str] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Read and check a configuration; without `files`, the first of `DEFAULT_FILES` that exists, or `[tool.express]`
-    of a `pyproject.toml` here.
+    """Read and check a configuration.
+
+    Without `files`: the first of `DEFAULT_FILES` that exists, or `[tool.express]` of a `pyproject.toml` here.
 
     Raises ConfigError that lists every mistake, a line each: place, key, what is wrong, the nearest name.
     """

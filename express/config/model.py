@@ -81,8 +81,9 @@ LogLevel = Literal["ALL", "ERROR", "FATAL", "OFF"]
 
 
 class Logging(Section, frozen=True, kw_only=True):
-    """`[pipelines.logging]`: what `[execution_log]` gets of a pipeline's executions. `levels` are for single workflows,
-    by their names.
+    """`[pipelines.logging]`: what `[execution_log]` gets of a pipeline's executions.
+
+    `levels` are for single workflows, by their names.
     """
 
     level: LogLevel = "OFF"
@@ -375,7 +376,7 @@ class Config(Section, frozen=True, kw_only=True):
 
 
 def decode_custom(kind: type, value: object) -> object:
-    """msgspec's hook for the quantities."""
+    """Msgspec's hook for the quantities."""
     if issubclass(kind, Duration | Size):
         return kind.parse(value)
     raise ValueError(f"no decoder for {kind}")

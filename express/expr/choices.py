@@ -293,7 +293,7 @@ def _compare_paths(left: Read, right: Read, op: Operator) -> Predicate:
 
 
 def _string_matches(read: Read, pattern: str) -> Predicate:
-    """`*` is any text; `\\*` and `\\\\` are themselves; any other backslash fails when the rule is reached."""
+    r"""`*` is any text; `\*` and `\\` are themselves; any other backslash fails when the rule is reached."""
     pieces = wildcard_pieces(pattern)
     if pieces is None:
         return _open_escape(pattern)

@@ -135,7 +135,7 @@ def _in_json(text: str) -> set[str]:
 
 
 def _upper(text: str) -> str:
-    """JSON text with capital digits in its `\\u` escapes."""
+    r"""JSON text with capital digits in its `\u` escapes."""
     first, *others = text.split("\\u")
     return "\\u".join([first, *(part[:4].upper() + part[4:] for part in others)])
 

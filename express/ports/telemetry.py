@@ -13,9 +13,9 @@ GOLDEN, MASK = 2_654_435_769, 0xFFFF_FFFF
 
 
 class Tracing(Protocol):
-    """Who takes ended executions as traces. The host asks nobody but these two numbers (`telemetry.trace_sampling`):
+    """Takes ended executions as traces. The host looks at two numbers only.
 
-    an execution is sampled, and recorded, where `offset * GOLDEN & MASK < threshold`; it is told where it was
+    An execution is sampled, and recorded, where `offset * GOLDEN & MASK < threshold`; it is told where it was
     sampled, did not succeed, or took longer than `slow` seconds.
     """
 
@@ -25,7 +25,7 @@ class Tracing(Protocol):
 
     @property
     def slow(self) -> float:
-        """Return who takes longer is one of the slowest."""
+        """The seconds above which an execution is one of the slowest."""
 
     def ended(
         self, about: About, finish: Finish, seconds: float, history: History | None, partition: Partition, offset: int

@@ -9,18 +9,21 @@ from express.config.model import decode_custom, encode_custom
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's work. `definitions` holds the workflows as text, read once by the parent, so that all workers run
-    the same: a pipeline's under its name, further ones under `PIPELINE/WORKFLOW`. `path` is where handlers are
-    imported from. `others`: further workflows that executions may start, by their files. `isolated`: functions that
-    run in processes of their own whatever their mode, since they have blocked the loop of a worker for too long.
-    """
+    """One worker's work, as its parent writes it."""
 
     worker: int
     config: Config
     definitions: dict[str, str]
+    """The workflows as text, read once by the parent, so that all workers run the same.
+
+    A pipeline's own is under its name, further ones are under `PIPELINE/WORKFLOW`.
+    """
     path: list[str] = []
+    """Where handlers are imported from."""
     others: dict[str, str] = {}
+    """Further workflows that executions may start, by their files."""
     isolated: list[str] = []
+    """Functions that run in processes of their own whatever their mode: they have blocked a loop for too long."""
 
     def encode(self) -> bytes:
         """The job as one line of JSON."""

@@ -65,7 +65,7 @@ class KafkaQueue:
         return Placed(Partition(topic, placed.partition), placed.offset, placed.timestamp / 1000)
 
     async def _check(self, producer: AIOKafkaProducer, record: Outgoing) -> None:
-        """aiokafka asserts what it should say, and waits in vain for topics that are not there."""
+        """Aiokafka asserts what it should say, and waits in vain for topics that are not there."""
         count = await count_now(producer, record.topic)
         if not count:
             raise SinkError(f"there is no topic {record.topic}")

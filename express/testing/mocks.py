@@ -54,7 +54,7 @@ class Attempts(msgspec.Struct, frozen=True):
 
 
 def attempts(*answers: Any) -> Attempts:
-    """The first call of a visit is answered with the first of `answers`, its first retry with the second …
+    """The first call of a visit is answered with the first of `answers`, its first retry with the second ….
 
     The last one answers all further attempts.
     """

@@ -1,5 +1,4 @@
-"""CreateStateMachine, UpdateStateMachine, DescribeStateMachine, ListStateMachines, DeleteStateMachine and
-ValidateStateMachineDefinition (spec/api.md §5)."""
+"""The API actions about state machines: create, update, describe, list, delete, and validate a definition."""
 
 from __future__ import annotations
 

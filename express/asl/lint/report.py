@@ -77,7 +77,7 @@ class Report:
         )
 
     def nearest(self, name: str, valid: Collection[str]) -> str | None:
-        """ "did you mean": comparing names is the dearest thing lint does, so a run may do so much of it only."""
+        """Return the "did you mean" of a name. Comparing names is dear: a run does so much of it only."""
         return did_you_mean(name, valid) if self._may_compare(name, valid) else None
 
     def slip_of(self, name: str, valid: Collection[str]) -> str | None:

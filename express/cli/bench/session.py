@@ -168,7 +168,6 @@ def capacity_lines(capacity: Capacity, condition: str) -> list[str]:
 
 def _main_figures(result: Result) -> dict[str, float]:
     """Return what `compare` looks at."""
-
     names = ("e2e.p50", "e2e.p99", "e2e.p99.9", "queue.p99", "execution.p50", "execution.p99", "throughput")
     return {
         **{name: figure(result, name) for name in names if figure(result, name) != float("inf")},

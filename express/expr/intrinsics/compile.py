@@ -102,8 +102,11 @@ def _folded(read: Read, growth: Growth) -> _Part:
 
 
 def values_of(call: Call) -> tuple[Argument, ...]:
-    """The arguments as the function wants them: a literal template of States.Format keeps its escapes, since only
-    the function can tell an escaped brace from a placeholder."""
+    """Return the arguments as the function wants them.
+
+    A literal template of States.Format keeps its escapes: only the function can tell an escaped brace from a
+    placeholder.
+    """
     arguments = call.arguments
     if call.name == "States.Format" and type(arguments[0]) is Constant and arguments[0].source is not None:
         return (Constant(arguments[0].source), *arguments[1:])

@@ -1,5 +1,4 @@
-"""The 18 intrinsic functions of JSONPath states (spec/asl.md §17), one entry of `FUNCTIONS` each; those about texts
-lie in `intrinsic_text`.
+"""The intrinsic functions of JSONPath states, one entry of `FUNCTIONS` each; those about texts: `text_functions`.
 
 A function gets its arguments evaluated and raises Refused when they are not what it takes; where it stands in a
 definition, and so what the failure is called, it does not know.
@@ -37,9 +36,12 @@ _SCALARS = {*_PLAIN, bool}
 
 
 class Function(msgspec.Struct, frozen=True):
-    """One intrinsic function: how many arguments it takes (`most` None: any number), what computes it, how much
-    larger than its arguments the result can be, and how many units a call with the same arguments costs (None: always
-    about the same, and little). An impure one gets the scope as its first argument."""
+    """One intrinsic function.
+
+    How many arguments it takes (`most` None: any number), what computes it, how much larger than its arguments the
+    result can be, and how many units a call with the same arguments costs (None: always about the same, and little).
+    An impure one gets the scope as its first argument.
+    """
 
     name: str
     least: int

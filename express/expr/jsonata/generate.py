@@ -130,7 +130,7 @@ def _invoke(emitter: Emitter, name: str, arguments: list[n.Node]) -> Code:
 
 
 def _apply(emitter: Emitter, node: n.Apply) -> Code:
-    """`a ~> $f` and `a ~> $f(b)`"""
+    """`a ~> $f` and `a ~> $f(b)`."""
     right = node.rhs
     if type(right) is n.Variable and right.bare():
         return _invoke(emitter, right.name, [node.lhs])

@@ -77,12 +77,12 @@ def substring(text: str, start: JSON, length: JSON = None) -> str:
 
 
 def encode_url(text: str) -> str:
-    """`$encodeUrl`"""
+    """`$encodeUrl`."""
     return _encoded(text, "encodeUrl", "-_.!~*'();/?:@&=+$,#")
 
 
 def encode_url_component(text: str) -> str:
-    """`$encodeUrlComponent`"""
+    """`$encodeUrlComponent`."""
     return _encoded(text, "encodeUrlComponent", "-_.!~*'()")
 
 
@@ -130,7 +130,7 @@ def number(value: JSON) -> int | float:
 
 
 def type_name(value: JSON) -> str:
-    """`$type`"""
+    """`$type`."""
     kind = type(value)
     if kind is bool:
         return "boolean"
@@ -153,7 +153,7 @@ def numbers(value: JSON) -> Any:
 
 
 def total(value: JSON) -> int | float:
-    """`$sum`"""
+    """`$sum`."""
     result: int | float = 0
     for item in numbers(value):  # not sum(): newer Pythons add floats more exactly than JavaScript
         result += item
@@ -161,17 +161,17 @@ def total(value: JSON) -> int | float:
 
 
 def largest(value: JSON) -> JSON:
-    """`$max`"""
+    """`$max`."""
     return max(numbers(value))
 
 
 def smallest(value: JSON) -> JSON:
-    """`$min`"""
+    """`$min`."""
     return min(numbers(value))
 
 
 def average(value: JSON) -> float:
-    """`$average`"""
+    """`$average`."""
     return total(value) / len(value)
 
 
@@ -225,14 +225,14 @@ def reversed_items(value: JSON) -> JSON:
 
 
 def floor(value: int | float) -> int:
-    """`$floor`"""
+    """`$floor`."""
     if not -MAX_SAFE <= value <= MAX_SAFE:
         raise Miss
     return int(value // 1)
 
 
 def ceil(value: int | float) -> int:
-    """`$ceil`"""
+    """`$ceil`."""
     if not -MAX_SAFE <= value <= MAX_SAFE:
         raise Miss
     return -int(-value // 1)
@@ -264,24 +264,24 @@ def millis(timestamp: str) -> int:
 
 
 def hash_text(text: JSON, *algorithm: JSON) -> JSON:
-    """`$hash`"""
+    """`$hash`."""
     return functions.hash_text(short(text) if type(text) is str else text, *algorithm)
 
 
 def parse_json(text: JSON, *more: JSON) -> JSON:
-    """`$parse`"""
+    """`$parse`."""
     return functions.parse_json(short(text) if type(text) is str else text, *more)
 
 
 def partition(array: JSON, *size: JSON) -> JSON:
-    """`$partition`"""
+    """`$partition`."""
     if type(array) is list and len(array) > LARGE_ITEMS:
         raise Miss
     return functions.partition(array, *size)
 
 
 def number_range(*arguments: JSON) -> JSON:
-    """`$range`"""
+    """`$range`."""
     numbers = functions.number_range(*arguments)
     if type(numbers) is list and len(numbers) > LARGE_ITEMS:
         raise Miss

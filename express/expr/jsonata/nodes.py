@@ -121,21 +121,21 @@ class Variable(Node):
 
 @dataclass(slots=True, eq=False)
 class Wildcard(Node):
-    """`*`"""
+    """`*`."""
 
     kind: ClassVar[str] = "wildcard"
 
 
 @dataclass(slots=True, eq=False)
 class Descendant(Node):
-    """`**`"""
+    """`**`."""
 
     kind: ClassVar[str] = "descendant"
 
 
 @dataclass(slots=True, eq=False)
 class Parent(Node):
-    """`%`"""
+    """`%`."""
 
     kind: ClassVar[str] = "parent"
     slot: Slot = field(default_factory=Slot)
@@ -217,7 +217,7 @@ class Negate(Node):
 
 @dataclass(slots=True, eq=False)
 class Array(Node):
-    """`[a, b..c]`"""
+    """`[a, b..c]`."""
 
     kind: ClassVar[str] = "unary"
     items: list[Node]
@@ -228,7 +228,7 @@ class Array(Node):
 
 @dataclass(slots=True, eq=False)
 class Object(Node):
-    """`{key: value}`"""
+    """`{key: value}`."""
 
     kind: ClassVar[str] = "unary"
     pairs: list[tuple[Node, Node]]
@@ -239,7 +239,7 @@ class Object(Node):
 
 @dataclass(slots=True, eq=False)
 class Block(Node):
-    """`(a; b)`"""
+    """`(a; b)`."""
 
     kind: ClassVar[str] = "block"
     expressions: list[Node]
@@ -250,7 +250,7 @@ class Block(Node):
 
 @dataclass(slots=True, eq=False)
 class Condition(Node):
-    """`a ? b : c`"""
+    """`a ? b : c`."""
 
     kind: ClassVar[str] = "condition"
     condition: Node
@@ -276,7 +276,7 @@ class Call(Node):
 
 @dataclass(slots=True, eq=False)
 class Lambda(Node):
-    """`function($a, $b)<signature>{body}`"""
+    """`function($a, $b)<signature>{body}`."""
 
     kind: ClassVar[str] = "lambda"
     parameters: list[str]
@@ -289,7 +289,7 @@ class Lambda(Node):
 
 @dataclass(slots=True, eq=False)
 class Transform(Node):
-    """`|pattern|update, delete|`"""
+    """`|pattern|update, delete|`."""
 
     kind: ClassVar[str] = "transform"
     pattern: Node
@@ -302,7 +302,7 @@ class Transform(Node):
 
 @dataclass(slots=True, eq=False)
 class Bind(Node):
-    """`$name := value`"""
+    """`$name := value`."""
 
     kind: ClassVar[str] = "bind"
     name: str
@@ -314,7 +314,7 @@ class Bind(Node):
 
 @dataclass(slots=True, eq=False)
 class Apply(Node):
-    """`value ~> function`"""
+    """`value ~> function`."""
 
     kind: ClassVar[str] = "apply"
     lhs: Node

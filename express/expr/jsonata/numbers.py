@@ -87,10 +87,10 @@ def quote(value: object) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` with its surrogates, which UTF-8 can't carry, as escape sequences.
+    r"""`text` with its surrogates, which UTF-8 can't carry, as escape sequences.
 
-    >>> escaped("a\\ud800")
-    'a\\\\ud800'
+    >>> escaped("a\ud800")
+    'a\\ud800'
     """
     if text.isascii():
         return text

@@ -114,7 +114,7 @@ def truth(value: JSON) -> bool:
 
 
 def same(a: JSON, b: JSON) -> bool:
-    """`a = b`"""
+    """`a = b`."""
     kind = type(a)
     if kind is str or type(b) is str:
         return bool(a == b)

@@ -136,7 +136,7 @@ class AwsCalls(Integration):
         return self.call(_INVOKE)
 
     async def send(self, call: Call, parameters: dict[str, Any], role: str = "") -> dict[str, Any]:
-        """botocore's answer to one request. Raises StatesError with the service's name for what went wrong."""
+        """Botocore's answer to one request. Raises StatesError with the service's name for what went wrong."""
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
 

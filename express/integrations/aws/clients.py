@@ -19,7 +19,7 @@ AGENT = "express"
 
 @cache
 def loader() -> Any:
-    """botocore's loader, which keeps every model that it has read."""
+    """Botocore's loader, which keeps every model that it has read."""
     from botocore.loaders import Loader
 
     return Loader()

@@ -161,7 +161,7 @@ def folders() -> dict[str, str]:
 
 
 def folder(service: str) -> str | None:
-    """botocore's name of a service that Step Functions calls `service`."""
+    """Botocore's name of a service that Step Functions calls `service`."""
     return folders().get(service)
 
 

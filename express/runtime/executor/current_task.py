@@ -47,7 +47,7 @@ class SwappedTasks:
 
 
 def _table() -> CurrentTasks:
-    """asyncio's own, if `current_task` reads it."""
+    """Asyncio's own, if `current_task` reads it."""
     table = getattr(tasks, "_current_tasks", None)
     probe: Any = object()
     if type(table) is dict:
