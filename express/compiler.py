@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from express.asl import model
-from express.asl.decode import decode
 from express.asl.lint import MachineType, lint
+from express.asl.resolve import resolve
 from express.asl.scan import load_definition
 from express.engine.program import END, Program, Scope
 from express.errors import DefinitionError, Diagnostic
+from express.expr.expressions import Expressions
 from express.segments.linker import fuse
 from express.states import KINDS
-from express.states.checks import EXPR_CHECKS
 from express.states.lowering import Lowering
 from express.states.width import machine_width
 from express.values import JSON, dumps
@@ -55,18 +55,19 @@ def _text(definition: dict[str, JSON]) -> bytes:
 
 def compile_data(data: JSON, raw: bytes, *, type: MachineType = "EXPRESS") -> Program:
     """A definition as plain data; `raw` is its text, for metering and identity. Raises DefinitionError."""
-    findings = lint(data, type=type, checks=EXPR_CHECKS)
+    expressions = Expressions()
+    findings = lint(data, type=type, expressions=expressions)
     if any(finding.severity == "ERROR" for finding in findings):
         raise DefinitionError(findings)
-    machine = decode(data)
-    build = _Build(machine.query_language == "JSONata", type)
-    scope = build.scope(machine, "")
+    build = _Build(type)
+    machine = resolve(data, expressions, build.findings)
+    scope = build.scope(machine)
     if build.findings:
         raise DefinitionError(build.findings)
     digest = hashlib.sha256(raw).hexdigest()
     return Program(
         scope=scope,
-        segments=fuse(machine, scope, jsonata=build.jsonata, name=digest[:12]),
+        segments=fuse(machine, scope, name=digest[:12]),
         timeout=machine.timeout_seconds,
         type=type,
         size=len(raw),
@@ -79,25 +80,23 @@ def compile_data(data: JSON, raw: bytes, *, type: MachineType = "EXPRESS") -> Pr
 class _Build(msgspec.Struct):
     """One compilation: its machine-wide settings and what it has found."""
 
-    jsonata: bool
     type: str
     findings: list[Diagnostic] = []
     resources: list[Any] = []
 
-    def scope(self, machine: model.Machine, location: str) -> Scope:
+    def scope(self, machine: model.Machine) -> Scope:
         """One `States` map: names become indexes in the order of the definition."""
         targets = {name: i for i, name in enumerate(machine.states)}
-        rows = tuple(self._row(name, state, targets, location) for name, state in machine.states.items())
+        rows = tuple(self._row(name, state, targets) for name, state in machine.states.items())
         return Scope(rows, targets.get(machine.start_at, END))
 
-    def _row(self, name: str, state: model.State, targets: dict[str, int], location: str) -> Any:
-        language = state.query_language
+    def _row(self, name: str, state: model.State, targets: dict[str, int]) -> Any:
         low = Lowering(
             name=name,
-            jsonata=language == "JSONata" if isinstance(language, str) else self.jsonata,
+            jsonata=state.jsonata,
             targets=targets,
             scope=self.scope,
-            location=f"{location}/States/{name}",
+            location=state.place,
             findings=self.findings,
             resources=self.resources,
             type=self.type,

@@ -7,7 +7,7 @@ from express.api.errors import invalid_definition, invalid_input
 from express.asl.lint import MachineType, lint
 from express.asl.scan import scan
 from express.errors import DefinitionError, Diagnostic
-from express.integrations.parameters import CHECKS
+from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 MOST_DIAGNOSTICS = 100
@@ -20,7 +20,7 @@ def diagnose(definition: str, type_: MachineType) -> list[Diagnostic]:
         data = scan(definition).data
     except DefinitionError as error:
         return list(error.diagnostics)
-    return lint(data, type=type_, checks=CHECKS, strict=True)
+    return lint(data, type=type_, members=unknown_members, strict=True)
 
 
 def check_definition(definition: str, type_: MachineType) -> None:

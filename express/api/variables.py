@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from express.asl.lint.machine import Walk
 from express.asl.lint.report import Nested, Report, TooManyFindings
-from express.states.checks import EXPR_CHECKS
+from express.expr.expressions import Expressions
 from express.values import JSON
 
 
@@ -13,7 +13,7 @@ def variable_references(definition: dict[str, JSON]) -> dict[str, list[str]]:
 
     What lint notes of reads on its way is all there is to know: no second walk over the fields.
     """
-    report = Report("STANDARD", EXPR_CHECKS, placeholders=True, strict=False)
+    report = Report("STANDARD", Expressions(), placeholders=True, strict=False)
     walk = Walk(report, jsonata=definition.get("QueryLanguage", "JSONPath") != "JSONPath")
     try:
         walk.run(Nested(definition, "", "machine", 0))

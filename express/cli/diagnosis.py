@@ -18,7 +18,7 @@ from express.config.files import read_bytes
 from express.deploy.nodes import Source, TemplateError
 from express.deploy.templates import Read, read_machines
 from express.errors import ConfigError, DefinitionError, Diagnostic
-from express.integrations.parameters import CHECKS
+from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 ASL_ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml")
@@ -153,7 +153,7 @@ def _judge(data: JSON, kind: MachineType | None, options: Options) -> list[Diagn
     return lint(
         data,
         type=options.type or kind or "STANDARD",
-        checks=CHECKS,
+        members=unknown_members,
         placeholders=options.placeholders,
         strict=options.strict,
     )

@@ -17,7 +17,7 @@ def weight(value: JSON, most: int) -> int:
     """How large a value is: one for each value in it, and one for each 16 characters; `most` as soon as it is that.
 
     >>> weight({"a": [1, 2], "b": "x" * 32}, 100), weight([[]] * 1000, 100)
-    (7, 100)
+    (9, 100)
     """
     total, todo = 0, [value]
     while todo:

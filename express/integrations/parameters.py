@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-import msgspec
-
-from express.asl.lint.checks import UnknownMember, plain
+from express.asl.lint.members import UnknownMember, plain
 from express.asl.resources import Resource
 from express.integrations import apigateway, kafka_produce, start_execution
 from express.integrations.aws.calls import available
@@ -20,7 +18,6 @@ from express.integrations.aws.names import Spelling, folder, optimized_member, s
 from express.integrations.aws.optimized import FORMS
 from express.integrations.aws.shapes import members
 from express.integrations.http import requests
-from express.states.checks import EXPR_CHECKS
 from express.values import JSON
 
 DOCUMENTED: dict[str, Collection[str]] = {
@@ -93,7 +90,3 @@ def _object(
             yield from _walk(inner[name], spelling, (), item, f"{at}/{key}")
         elif name not in besides:
             yield at, key, [*inner, *besides]
-
-
-CHECKS = msgspec.structs.replace(EXPR_CHECKS, members=unknown_members)
-"""All that lint asks: the expression languages, and the members of the services that tasks call."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from express.engine.history import HistoryTemplate, LazyObject, Places
-from express.expr.python.jsonpath import Made, display, is_local
+from express.expr.python.emitter import Made, display, is_local
 from express.values import JSON
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from express.expr.jsonata.compile import inner, parsed
+from express.expr.jsonata import Expression
 from express.expr.jsonata.emitter import Code as Part
 from express.expr.jsonata.generated import fast_form
 from express.expr.jsonata.inline import Inlined, inline
 from express.expr.jsonata.size_growth import value_growth
-from express.expr.python.jsonpath import Made, Value, display
+from express.expr.python.emitter import Made, Value, display
 from express.expr.size_growth import Growth
+from express.expr.tree import Literal, Node, members_of
 from express.segments.text import CHARACTER, Cursor, NotOptimized, SegmentText
 from express.states.texts import mentions
-from express.values import JSON
 
 Given = tuple[str, str] | None
 """What there is besides the input and the variables: `sr` or `se`, and the local that has it."""
@@ -35,9 +35,9 @@ _NUMBER = (0, 32)
 _NAMES = frozenset({"si", "sr", "se", "v"})
 
 
-def condition(code: SegmentText, point: Cursor, value: str) -> str:
+def condition(code: SegmentText, point: Cursor, value: Expression) -> str:
     """Text of a Condition over `si` and `v`, which raises where it gives no boolean."""
-    fast = fast_form(parsed(inner(value)), _prefix(code), point.known)
+    fast = fast_form(value.tree, _prefix(code), point.known)
     if fast is None or fast.used - {"si", "v"} or fast.called & code.assigned:
         raise NotOptimized
     code.bind(fast.bound)
@@ -46,7 +46,7 @@ def condition(code: SegmentText, point: Cursor, value: str) -> str:
 
 
 def evaluated(
-    code: SegmentText, point: Cursor, value: JSON, given: Given = None, *, also: Inlined | None = None
+    code: SegmentText, point: Cursor, value: Node, given: Given = None, *, also: Inlined | None = None
 ) -> Inlined:
     """Write what a template or an expression needs; its text is `source`. `also`: what was evaluated just before."""
     known = point.known if also is None else {**point.known, **also.read}
@@ -75,7 +75,7 @@ def _provide(code: SegmentText, point: Cursor, *texts: str) -> None:
         point.owned = False
 
 
-def arguments(code: SegmentText, point: Cursor, value: JSON) -> tuple[Value, Growth]:
+def arguments(code: SegmentText, point: Cursor, value: Node) -> tuple[Value, Growth]:
     """What Arguments gives, and its growth."""
     made = evaluated(code, point, value)
     point.owned = False
@@ -83,13 +83,14 @@ def arguments(code: SegmentText, point: Cursor, value: JSON) -> tuple[Value, Gro
     return _value(code, point, value, made), value_growth(value)
 
 
-def _value(code: SegmentText, point: Cursor, template: JSON, made: Inlined) -> Value:
+def _value(code: SegmentText, point: Cursor, template: Node, made: Inlined) -> Value:
     """An object in parts whose sizes are bounded, any other value under a name."""
     if made.parts is None or len(made.parts) > MOST_PARTS:
         return code.named(made.source)
     parts = Made({name: code.lasting(source) for name, source in made.parts.items()})
-    if type(template) is dict:
-        growths = {name: value_growth(item) for name, item in template.items()}
+    members = members_of(template)
+    if members is not None:
+        growths = {name: value_growth(item) for name, item in members.items()}
         growths |= {name: _NUMBER for name, part in made.members.items() if part.kind in ("integer", "boolean")}
         growths |= _texts(code, made, growths)
         for name, part in parts.items():
@@ -111,18 +112,24 @@ def _put_together(part: Part, made: Inlined) -> bool:
     return part.kind == "string" and any(line.startswith(f"{part.source} = ") for line in made.statements)
 
 
+def assigning(state: Any) -> Node | UnsetType:
+    """Return Assign, unless it is empty, which tells nothing."""
+    given: Node | UnsetType = getattr(state, "assign", UNSET)
+    return UNSET if isinstance(given, Literal) and not given.value else given
+
+
 def put(code: SegmentText, state: Any, point: Cursor, result: Value, growth: Growth, phase: str = "sr") -> None:
     """Output and Assign, over `$states.input` and, under the name `phase`, the result or the error output."""
     given = (phase, display(result)) if result != point.data else None
-    assign: Any = getattr(state, "assign", UNSET) or UNSET  # an empty one tells nothing
+    assign = assigning(state)
     point.assigned = None
     point.owned = False
     output = evaluated(code, point, state.output, given) if state.output is not UNSET else None
-    variables = evaluated(code, point, assign, given, also=output) if assign is not UNSET else None
+    variables = None if isinstance(assign, UnsetType) else evaluated(code, point, assign, given, also=output)
     for made in (output, variables):
         if made is not None:
             point.known = {**point.known, **made.read}
-    parts = _value(code, point, assign, variables) if variables is not None else None
+    parts = None if isinstance(assign, UnsetType) or variables is None else _value(code, point, assign, variables)
     if output is not None:
         value = _value(code, point, state.output, output)
         code.change(point, value, owned=False)
@@ -131,11 +138,11 @@ def put(code: SegmentText, state: Any, point: Cursor, result: Value, growth: Gro
     elif given is not None:
         code.change(point, result, owned=False)
         code.grown(point, growth, result)
-    if variables is not None and parts is not None:
+    if variables is not None and parts is not None and not isinstance(assign, UnsetType):
         _bind(code, point, assign, variables, parts)
 
 
-def _bind(code: SegmentText, point: Cursor, assign: dict[str, JSON], made: Inlined, parts: Value) -> None:
+def _bind(code: SegmentText, point: Cursor, assign: Node, made: Inlined, parts: Value) -> None:
     """Make the new variables visible: as locals, until somebody wants all of them."""
     if point.data != "d" or isinstance(parts, str):
         raise NotOptimized  # an inner scope, or more variables than a segment takes
@@ -145,7 +152,8 @@ def _bind(code: SegmentText, point: Cursor, assign: dict[str, JSON], made: Inlin
     if len(point.variables) > MOST_PARTS:
         code.spill(point)
     code.grown(point, value_growth(assign), parts, kept=True)
-    point.known = {place: local for place, local in point.known.items() if place[0] != "v" or place[1] not in assign}
+    names = members_of(assign) or {}
+    point.known = {place: local for place, local in point.known.items() if place[0] != "v" or place[1] not in names}
     _learn(point, "v", made)
 
 
@@ -155,4 +163,4 @@ def _learn(point: Cursor, root: str, made: Inlined) -> None:
 
 
 def _prefix(code: SegmentText) -> str:
-    return f"j{code.emitter.temporary()}"
+    return f"j{code.symbols.temporary()}"

@@ -6,28 +6,20 @@ left to the table. Every name of an object that is no JSON scalar is bound, neve
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from express.expr.choices import compile_rule
-from express.expr.jsonpath.compile import compile_input_path, compile_result_path
-from express.expr.python.choices import rule_source
-from express.expr.python.jsonpath import (
-    Made,
-    Reads,
-    Value,
-    display,
-    input_path_source,
-    is_dynamic,
-    is_local,
-    member_source,
-    result_path_source,
-    template_source,
-)
-from express.expr.size_growth import Growth, after
-from express.expr.templates import DYNAMIC, compile_template
+from express.expr.choices import Rule, compile_rule, rule_source
+from express.expr.choices import asks_scope as rule_asks_scope
+from express.expr.jsonpath.compile import compile_result_path, path_growth
+from express.expr.jsonpath.nodes import WHOLE, Path
+from express.expr.python.emitter import Made, Reads, Value, display, is_local
+from express.expr.python.jsonpath import input_path_source, result_path_source, template_source
+from express.expr.size_growth import Growth, after, total
+from express.expr.templates import compile_template, template_growth
+from express.expr.tree import Node, Object, any_leaf, asks_scope, is_whole
 from express.segments import jsonata
 from express.segments.text import Cursor, NotOptimized, SegmentText, SideExit
 from express.states.lowering import measure
@@ -42,12 +34,6 @@ DEEPEST_MEMBERS = 8
 
 MOST_ITEMS = 1_000
 """A Map over more items than this yields between them: it runs on the table."""
-
-_SCOPED = ("$$", "States.UUID", "States.MathRandom")
-"""What an expression with any of these asks its scope for; a segment has none."""
-
-_WHOLE = re.compile(r"\$(?![$.\[\w])")
-_NAME = re.compile(r"\$\.([A-Za-z_]\w*)\Z|\$\['([A-Za-z_]\w*)'\]\Z")
 
 
 def measured(value: JSON) -> int:
@@ -70,69 +56,71 @@ def whole(variables: JSON) -> int:
 # Expressions ------------------------------------------------------------------------------------------
 
 
-def path(code: SegmentText, text: str | None, point: Cursor, data: str) -> str:
+def path(code: SegmentText, given: Path | None, point: Cursor, data: str) -> str:
     """Text of InputPath or OutputPath over the name `data`."""
-    return code.checked(code.text_of(point, data, lambda emitter: input_path_source(text, emitter)))
+    return code.checked(code.text_of(point, data, lambda emitter: input_path_source(given, emitter)))
 
 
-def template(code: SegmentText, value: JSON, point: Cursor, data: str) -> tuple[str, Growth]:
+def template(code: SegmentText, node: Node, point: Cursor, data: str) -> tuple[str, Growth]:
     """Text of a payload template over the name `data`, and its growth."""
-    compiled = compile_template(value, "")
-    source = code.text_of(point, data, lambda emitter: template_source(value, emitter))
-    return code.checked(source or _called(code, compiled, value, data)), compiled.growth
+    source = code.text_of(point, data, lambda emitter: template_source(node, emitter))
+    if source is None:
+        source = _called(code, any_leaf(node, asks_scope), lambda: compile_template(node, ""), data)
+    return code.checked(source), template_growth(node)
 
 
-def rule(code: SegmentText, value: dict[str, JSON], point: Cursor, data: str) -> tuple[str, Reads]:
+def rule(code: SegmentText, given: Rule, point: Cursor, data: str) -> tuple[str, Reads]:
     """Text of a Choice rule over the name `data`, and what is in locals where it holds.
 
     It stands in an `if`, so all of the data is there already.
     """
-    source = code.text_of(point, data, lambda emitter: rule_source(value, emitter))
+    source = code.text_of(point, data, lambda emitter: rule_source(given, emitter))
     if source is not None:
-        return code.checked(source), code.emitter.reads_if_true or {}
-    return code.checked(_called(code, compile_rule(value), value, data)), point.reads
+        return source
+    return code.checked(_called(code, rule_asks_scope(given), lambda: compile_rule(given), data)), point.reads
 
 
-def members(code: SegmentText, value: JSON, point: Cursor, data: str, depth: int = 0) -> Made | None:
+def members(code: SegmentText, node: Node, point: Cursor, data: str, depth: int = 0) -> Made | None:
     """What a payload template over the name `data` makes, part by part; None where it is no object, or a large one."""
-    if type(value) is not dict or not is_dynamic(value) or len(value) > MOST_MEMBERS or depth > DEEPEST_MEMBERS:
+    if type(node) is not Object or len(node.members) > MOST_MEMBERS or depth > DEEPEST_MEMBERS:
         return None
     made = Made()
-    for key, item in value.items():
-        name = key.removesuffix(DYNAMIC)
-        part: Value | None = None if name != key else members(code, item, point, data, depth + 1)
+    for name, item in node.members.items():
+        part: Value | None = members(code, item, point, data, depth + 1)
         if part is None:
-            source = code.text_of(point, data, lambda emitter, key=key, item=item: member_source(key, item, emitter))  # type: ignore[misc]
-            if source is None:
-                whole = _called(code, compile_template({key: item}, ""), item, data)
-                source = None if whole is None else f"{whole}[{name!r}]"
-            part = code.lasting(code.checked(source))
-            path = type(item) is str and item.startswith("$")
-            code.bounds.born(point, part, (1, 0) if path else compile_template({key: item}, "").growth)
+            part = code.lasting(_member(code, name, item, point, data))
+            growth = (1, 0) if type(item) is Path else total([template_growth(item)], 4 + size(name))
+            code.bounds.born(point, part, growth)
         made[name] = part
     return made
 
 
-def _called(code: SegmentText, function: Any, value: JSON, data: str) -> str | None:
+def _member(code: SegmentText, name: str, item: Node, point: Cursor, data: str) -> str:
+    """Text of one member of a payload template."""
+    source = code.text_of(point, data, lambda emitter: template_source(item, emitter))
+    if source is None:
+        alone = Object({name: item})
+        whole = _called(code, any_leaf(item, asks_scope), lambda: compile_template(alone, ""), data)
+        source = None if whole is None else f"{whole}[{name!r}]"
+    return code.checked(source)
+
+
+def _called(code: SegmentText, scoped: bool, function: Callable[[], Any], data: str) -> str | None:
     """A call of the table's own function, where the expression has no text and needs no scope."""
-    if code.variables or any(word in repr(value) for word in _SCOPED):
+    if code.variables or scoped:
         return None
-    return f"{code.emitter.bind(function)}({data}, None)"
+    return f"{code.symbols.bind(function())}({data}, None)"
 
 
-def captures(value: JSON) -> bool:
+def captures(node: Node) -> bool:
     """Whether a template may hold its whole input, so that the input must not be changed in place afterwards."""
-    if type(value) is dict:
-        return any(captures(item) for item in value.values())
-    if type(value) is list:
-        return any(map(captures, value))
-    return type(value) is str and _WHOLE.search(value) is not None
+    return any_leaf(node, is_whole)
 
 
 # Data flow --------------------------------------------------------------------------------------------
 
 
-def payload(code: SegmentText, state: Any, point: Cursor, parameters: JSON, *, mode: bool) -> tuple[Value, Growth]:
+def payload(code: SegmentText, state: Any, point: Cursor, parameters: Any, *, mode: bool) -> tuple[Value, Growth]:
     """What the state works on, and its growth."""
     if mode:
         arguments = getattr(state, "arguments", UNSET)
@@ -141,12 +129,14 @@ def payload(code: SegmentText, state: Any, point: Cursor, parameters: JSON, *, m
             point.owned = False
             return point.data, (1, 0)
         return jsonata.arguments(code, point, arguments)
-    if state.input_path == "$" and parameters is UNSET:
+    given = state.input_path
+    whole = given is not None and given.whole
+    if whole and parameters is UNSET:
         code.whole(point)
-    data, read = point.data, compile_input_path(state.input_path, "InputPath")
-    part: Growth = (1, 0) if read is None else read.growth
-    if read is not None:
-        data = code.named(path(code, state.input_path, point, data))
+    data = point.data
+    part: Growth = (1, 0) if whole else (0, 2) if given is None else path_growth(given)
+    if not whole:
+        data = code.named(path(code, given, point, data))
     if parameters is UNSET:
         point.owned = False
         return data, part
@@ -156,12 +146,12 @@ def payload(code: SegmentText, state: Any, point: Cursor, parameters: JSON, *, m
     return value, after(part, growth)
 
 
-def shaped(code: SegmentText, value: JSON, point: Cursor, data: str) -> tuple[Value, Growth]:
+def shaped(code: SegmentText, node: Node, point: Cursor, data: str) -> tuple[Value, Growth]:
     """What a payload template makes of the name `data`, and its growth."""
-    made = members(code, value, point, data)
+    made = members(code, node, point, data)
     if made is not None:
-        return made, compile_template(value, "").growth
-    source, growth = template(code, value, point, data)
+        return made, template_growth(node)
+    source, growth = template(code, node, point, data)
     return code.named(source), growth
 
 
@@ -177,49 +167,51 @@ def put(
         return
     point.assigned = None
     point.known = {}
-    assigning = getattr(state, "assign", UNSET) or UNSET  # an empty one tells nothing
+    assigning = jsonata.assigning(state)
     if assigning is not UNSET:
         if result == point.data:
             code.whole(point)
         result = result if is_local(result) else code.named(display(result))  # Python warns of `"text"["x"]`
     assigned = assign(code, assigning, point, display(result))
-    result_path = getattr(state, "result_path", "$")
-    if result_path == "$":
+    result_path = getattr(state, "result_path", WHOLE)
+    if result_path is not None and result_path.whole:
         if result != point.data:
             code.change(point, result, owned=fresh)
             code.grown(point, growth, result)
     elif result_path is not None:
         _merge(code, point, result_path, result)
-        code.grown(point, growth, result, kept=True, plus=2 * size(result_path) + 16)
-    if getattr(state, "output_path", "$") != "$":
-        code.change(point, path(code, state.output_path, point, point.data), owned=False)
+        code.grown(point, growth, result, kept=True, plus=2 * size(result_path.text) + 16)
+    out = getattr(state, "output_path", WHOLE)
+    if out is None or not out.whole:
+        code.change(point, path(code, out, point, point.data), owned=False)
     bind(code, point, assigned)
 
 
-def _merge(code: SegmentText, point: Cursor, result_path: str, result: Value) -> None:
+def _merge(code: SegmentText, point: Cursor, result_path: Path, result: Value) -> None:
     """ResultPath: in place where the data is the segment's own, else as a copy of the spine."""
-    match = _NAME.match(result_path)
+    chain = result_path.chain or ()
+    name = chain[0] if len(chain) == 1 and isinstance(chain[0], str) else None
     data = point.data
-    if point.owned and match is not None:
-        code.add(f"{data}[{match[1] or match[2]!r}] = {display(result)}")
-        code.replaced(point, match[1] or match[2])
+    if point.owned and name is not None:
+        code.add(f"{data}[{name!r}] = {display(result)}")
+        code.replaced(point, name)
         return
-    if match is not None and result != data:
-        code.hold(point, match[1] or match[2], result)
+    if name is not None and result != data:
+        code.hold(point, name, result)
         if len(point.fields) > MOST_FIELDS:
             code.whole(point)
         return
     code.whole(point)
-    name = result if isinstance(result, str) else code.named(display(result))
-    source = code.text_of(point, data, lambda emitter: result_path_source(result_path, data, name, emitter))
+    local = result if isinstance(result, str) else code.named(display(result))
+    source = code.text_of(point, data, lambda emitter: result_path_source(result_path, data, local, emitter))
     if source is None:
-        source = f"{code.emitter.bind(compile_result_path(result_path))}({data}, {name})"
-    code.change(point, source, owned=match is not None)
+        source = f"{code.symbols.bind(compile_result_path(result_path))}({data}, {local})"
+    code.change(point, source, owned=name is not None)
 
 
-def assign(code: SegmentText, value: JSON, point: Cursor, data: str) -> tuple[str, Growth] | None:
+def assign(code: SegmentText, value: Node | UnsetType, point: Cursor, data: str) -> tuple[str, Growth] | None:
     """A JSONPath Assign, evaluated: the name of the new variables."""
-    if value is UNSET:
+    if isinstance(value, UnsetType):
         return None
     source, growth = template(code, value, point, data)
     point.owned = False

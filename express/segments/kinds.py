@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from express.asl import model
 from express.engine.segments import BELOW, EVENTS
-from express.expr.python.jsonpath import Reads, Value, display
+from express.expr.jsonata import Expression
+from express.expr.jsonpath.nodes import Path
+from express.expr.python.emitter import Reads, Value, display
 from express.expr.size_growth import constant
+from express.expr.tree import Object
 from express.segments import jsonata, jsonpath
 from express.segments.history import Grown, Local
 from express.segments.text import Cursor, NotOptimized, SegmentText
@@ -24,19 +27,19 @@ if TYPE_CHECKING:
     from express.segments.writer import SegmentWriter
 
 
-def _pass(tree: SegmentWriter, row: int, state: model.Pass, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
+def _pass(tree: SegmentWriter, row: int, state: model.Pass, point: Cursor, path: tuple[int, ...]) -> None:
     code = tree.code
-    if mode:
+    if state.jsonata:
         jsonpath.put(code, state, point, point.data, (1, 0), fresh=False, mode=True)
     elif state.result is not UNSET:
-        if state.input_path != "$" or state.parameters is not UNSET:
+        if not _is_whole(state.input_path) or state.parameters is not UNSET:
             raise NotOptimized
-        literal = code.emitter.constant(state.result)
+        literal = code.symbols.constant(state.result)
         jsonpath.put(code, state, point, literal, constant(state.result), fresh=False, mode=False)
-    elif state.parameters is UNSET and state.input_path == "$" and state.result_path == "$":
+    elif state.parameters is UNSET and _is_whole(state.input_path) and _is_whole(state.result_path):
         jsonpath.put(code, state, point, point.data, (1, 0), fresh=point.owned, mode=False)
     else:
-        fresh = state.parameters is not UNSET and type(state.parameters) is dict and not _constant(state.parameters)
+        fresh = isinstance(state.parameters, Object)
         name, growth = _kept(tree, state, point)
         jsonpath.put(code, state, point, name, growth, fresh=fresh, mode=False)
     tree.leave(row, point, state.next, path)
@@ -46,37 +49,33 @@ def _kept(tree: SegmentWriter, state: model.Pass, point: Cursor) -> tuple[Value,
     """The payload of a Pass: unlike a task's it does not leave the engine, so the data stays owned."""
     owned = point.owned
     value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=False)
-    point.owned = owned and state.parameters is not UNSET and not jsonpath.captures(state.parameters)
+    point.owned = owned and not isinstance(state.parameters, UnsetType) and not jsonpath.captures(state.parameters)
     return value, growth
 
 
-def _constant(value: Any) -> bool:
-    if type(value) is dict:
-        return all(not key.endswith(".$") and _constant(item) for key, item in value.items())
-    return all(map(_constant, value)) if type(value) is list else True
+def _is_whole(path: Path | None) -> bool:
+    return path is not None and path.whole
 
 
 def passed(state: Any) -> Any:
     """A state that only passes its input on: it has no ResultPath."""
-    if state.input_path != "$":
+    if not _is_whole(state.input_path):
         raise NotOptimized
     return state
 
 
-def _succeed(
-    tree: SegmentWriter, row: int, state: model.Succeed, point: Cursor, path: tuple[int, ...], mode: bool
-) -> None:
+def _succeed(tree: SegmentWriter, row: int, state: model.Succeed, point: Cursor, path: tuple[int, ...]) -> None:
     passed(state)
-    jsonpath.put(tree.code, state, point, point.data, (1, 0), fresh=point.owned, mode=mode)
+    jsonpath.put(tree.code, state, point, point.data, (1, 0), fresh=point.owned, mode=state.jsonata)
     tree.leave(row, point, None, path)
 
 
-def _fail(tree: SegmentWriter, row: int, state: model.Fail, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
+def _fail(tree: SegmentWriter, row: int, state: model.Fail, point: Cursor, path: tuple[int, ...]) -> None:
     raise NotOptimized
 
 
-def _wait(tree: SegmentWriter, row: int, state: model.Wait, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
-    if point.data != "d" or type(state.seconds) is not int or state.seconds <= 0 or looks_back(state, mode):
+def _wait(tree: SegmentWriter, row: int, state: model.Wait, point: Cursor, path: tuple[int, ...]) -> None:
+    if point.data != "d" or type(state.seconds) is not int or state.seconds <= 0 or looks_back(state):
         raise NotOptimized
     passed(state)
     tree.wanted(row, "resume")
@@ -85,15 +84,15 @@ def _wait(tree: SegmentWriter, row: int, state: model.Wait, point: Cursor, path:
     tree.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {state.seconds}, 0)")
 
 
-def _task(tree: SegmentWriter, row: int, state: model.Task, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
+def _task(tree: SegmentWriter, row: int, state: model.Task, point: Cursor, path: tuple[int, ...]) -> None:
     plan = tree.f.rows[row].plan
     timed = type(state.timeout_seconds) in (int, type(UNSET)) and type(state.heartbeat_seconds) in (int, type(UNSET))
-    paths = isinstance(state.timeout_seconds_path, str) or isinstance(state.heartbeat_seconds_path, str)
+    paths = isinstance(state.timeout_seconds_path, Path) or isinstance(state.heartbeat_seconds_path, Path)
     if point.data != "d" or plan.resource.pattern or state.credentials is not UNSET or paths or not timed:
         raise NotOptimized
-    if looks_back(state, mode):
+    if looks_back(state):
         raise NotOptimized
-    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=mode)
+    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=state.jsonata)
     name = value if isinstance(value, str) else tree.code.named(display(value))
     if name != point.data:
         tree.code.sent(point, growth, value, name)
@@ -105,82 +104,73 @@ def _kept_payload(code: SegmentText, point: Cursor, name: str) -> Local | Grown:
     return code.version(point) if name == point.data else Local(name)
 
 
-def _choice(
-    tree: SegmentWriter, row: int, state: model.Choice, point: Cursor, path: tuple[int, ...], mode: bool
-) -> None:
+def _choice(tree: SegmentWriter, row: int, state: model.Choice, point: Cursor, path: tuple[int, ...]) -> None:
     code = tree.code
     effective = point.data
-    if not mode and state.input_path != "$":
+    if not state.jsonata and not _is_whole(state.input_path):
         effective = code.named(jsonpath.path(code, state.input_path, point, point.data))
         point.owned = False
     word = "if"
     # all conditions first: one may want all of the data, which takes lines of its own
-    conditions = [_condition(code, rule, point, effective, mode=mode) for rule in state.choices]
+    conditions = [_condition(code, rule, point, effective) for rule in state.choices]
     for rule, (condition, reads) in zip(state.choices, conditions, strict=True):
         code.add(f"{word} {condition}:")
         branch = point.fork()
         branch.reads = reads
-        _branch(tree, row, state, rule, effective, branch, path, mode)
+        own = rule.output if state.jsonata and rule.output is not UNSET else state.output
+        _branch(tree, row, state, _Way(rule.next, rule.assign, own, state.output_path), effective, branch, path)
         word = "elif"
     code.add("else:")
-    if not isinstance(state.default, str):
-        code.indent += 1
-        code.add("raise Large")
-        code.indent -= 1
+    if isinstance(state.default, str):
+        otherwise = _Way(state.default, state.assign, state.output, state.output_path)
+        _branch(tree, row, state, otherwise, effective, point.fork(), path)
         return
-    otherwise = {"Next": state.default, "default": True}
-    _branch(tree, row, state, otherwise, effective, point.fork(), path, mode)
+    code.indent += 1
+    code.add("raise Large")
+    code.indent -= 1
 
 
-def _condition(
-    code: SegmentText, rule: dict[str, Any], point: Cursor, effective: str, *, mode: bool
-) -> tuple[str, Reads]:
+def _condition(code: SegmentText, rule: model.ChoiceRule, point: Cursor, effective: str) -> tuple[str, Reads]:
     """Text of a condition, and what is in locals where it holds."""
-    if not mode:
-        return jsonpath.rule(code, rule, point, effective)
-    condition = rule["Condition"]
-    text = repr(condition) if type(condition) is bool else jsonata.condition(code, point, condition)
-    return text, point.reads
+    if not isinstance(rule.test, UnsetType):
+        return jsonpath.rule(code, rule.test, point, effective)
+    if isinstance(rule.condition, Expression):
+        return jsonata.condition(code, point, rule.condition), point.reads
+    return repr(rule.condition), point.reads
+
+
+class _Way(NamedTuple):
+    """One way out of a Choice, and its data flow."""
+
+    next: str
+    assign: Any
+    output: Any
+    output_path: Path | None
 
 
 def _branch(
     tree: SegmentWriter,
     row: int,
     state: model.Choice,
-    rule: dict[str, Any],
+    way: _Way,
     effective: str,
     point: Cursor,
     path: tuple[int, ...],
-    mode: bool,
 ) -> None:
     code = tree.code
     code.indent += 1
-    taken = _Rule(state, rule, mode)
-    jsonpath.put(code, taken, point, effective if not mode else point.data, (1, 0), fresh=point.owned, mode=mode)
-    tree.leave(row, point, rule["Next"], path)
+    result = point.data if state.jsonata else effective
+    jsonpath.put(code, way, point, result, (1, 0), fresh=point.owned, mode=state.jsonata)
+    tree.leave(row, point, way.next, path)
     code.indent -= 1
 
 
-class _Rule:
-    """The data flow of one way out of a Choice."""
-
-    result_path = "$"
-
-    def __init__(self, state: model.Choice, rule: dict[str, Any], mode: bool) -> None:
-        default = "default" in rule
-        self.output_path = state.output_path
-        self.assign = state.assign if default else rule.get("Assign", UNSET)
-        self.output = state.output if default or not mode else rule.get("Output", state.output)
-
-
-def _parallel(
-    tree: SegmentWriter, row: int, state: model.Parallel, point: Cursor, path: tuple[int, ...], mode: bool
-) -> None:
+def _parallel(tree: SegmentWriter, row: int, state: model.Parallel, point: Cursor, path: tuple[int, ...]) -> None:
     """Branches that can't block, one after the other."""
     code = tree.code
     code.whole(point)
     code.spill(point)
-    value, growth = jsonpath.payload(code, state, point, state.parameters, mode=mode)
+    value, growth = jsonpath.payload(code, state, point, state.parameters, mode=state.jsonata)
     name = code.named(display(value))
     if growth is None or code.recorded:
         raise NotOptimized
@@ -204,22 +194,18 @@ def _parallel(
         times, plus = times + leaves.times, plus + leaves.plus + 2
         outputs.append(output)
     result = code.named(f"[{', '.join(outputs)}]")
-    jsonpath.put(code, _shaped(state), point, result, (times, plus), fresh=False, mode=mode)
+    jsonpath.put(code, _shaped(state), point, result, (times, plus), fresh=False, mode=state.jsonata)
     tree.leave(row, point, state.next, path)
 
 
-def _map(tree: SegmentWriter, row: int, state: model.Map, point: Cursor, path: tuple[int, ...], mode: bool) -> None:
+def _map(tree: SegmentWriter, row: int, state: model.Map, point: Cursor, path: tuple[int, ...]) -> None:
     """Iterations that can't block, one after the other."""
     code = tree.code
     code.together(point)
-    machine = state.item_processor if isinstance(state.item_processor, model.Machine) else state.iterator
-    selector = state.item_selector if state.item_selector is not UNSET else state.parameters
-    concurrency = state.max_concurrency
-    limited = isinstance(concurrency, str) or isinstance(state.max_concurrency_path, str)
-    if point.data != "d" or selector is not UNSET or limited or code.recorded:
+    limited = isinstance(state.max_concurrency, Expression) or isinstance(state.max_concurrency_path, Path)
+    if point.data != "d" or state.selector is not UNSET or limited or code.recorded:
         raise NotOptimized  # in an inner scope the bound would depend on how often it runs
-    assert isinstance(machine, model.Machine)
-    items = _items(tree, state, point, mode)
+    items = _items(tree, state, point)
     code.settle(point)
     code.add(f"if {items}.__class__ is not list or len({items}) > {jsonpath.MOST_ITEMS}: raise Large")
     output = code.name("o")
@@ -229,24 +215,24 @@ def _map(tree: SegmentWriter, row: int, state: model.Map, point: Cursor, path: t
     code.indent += 1
     code.begun(point, child, point.data)
     leaves = BranchEnds(f"{output}.append({child.data})")
-    tree.inner(machine, tree.f.rows[row].plan.scope, child, leaves)
+    tree.inner(state.processor, tree.f.rows[row].plan.scope, child, leaves)
     code.indent -= 1
     base = leaves.settle(code)
     code.add(f"c += {base[0] * BELOW + (base[1] + 2) * EVENTS} * len({items})")
     code.looped(point, leaves.plus + 2, items)
     point.events += 2
-    jsonpath.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, mode=mode)
+    jsonpath.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, mode=state.jsonata)
     tree.leave(row, point, state.next, path)
 
 
-def _items(tree: SegmentWriter, state: model.Map, point: Cursor, mode: bool) -> str:
+def _items(tree: SegmentWriter, state: model.Map, point: Cursor) -> str:
     code = tree.code
-    if mode:
-        if state.items is UNSET:
+    if state.jsonata:
+        if isinstance(state.items, UnsetType):
             return point.data
         return code.named(jsonata.evaluated(code, point, state.items).source)
     data = display(jsonpath.payload(code, state, point, UNSET, mode=False)[0])
-    if not isinstance(state.items_path, str) or state.items_path == "$":
+    if not isinstance(state.items_path, Path) or state.items_path.whole:
         return data
     return code.named(jsonpath.path(code, state.items_path, point, data))
 

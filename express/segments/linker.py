@@ -14,17 +14,19 @@ import linecache
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import UNSET
 from orjson import dumps
 
 from express.asl import model
+from express.asl.model import targets
 from express.engine.events import TaskFailed
 from express.engine.program import Scope
 from express.engine.segments import PENDING, Segment, Segments
 from express.expr.generated import code_of
-from express.expr.python.jsonpath import Emitter
+from express.expr.python.emitter import Symbols
+from express.expr.tree import members_of
 from express.segments import jsonpath
 from express.segments.measured import MeasuredText
 from express.segments.text import Ask, Cursor, NotOptimized, SegmentText, SideExit
@@ -49,6 +51,9 @@ _HEADS = {
 }
 """What a segment of each part is given besides the host, and what the table is given to go on with."""
 
+Part: TypeAlias = tuple[int, str]
+"""Where a segment begins: a row, and `enter`, `resume` or `failed`."""
+
 _MORE = {"enter": "", "resume": ", r, t", "failed": ", r, p, t"}
 """What a segment that follows the size of the data is given besides data, counts, variables and bound."""
 
@@ -67,35 +72,84 @@ _NAMES: dict[str, Any] = {
 }
 
 
-def fuse(machine: model.Machine, scope: Scope, *, jsonata: bool, name: str, recorded: bool = False) -> Segments | None:
+def fuse(machine: model.Machine, scope: Scope, *, name: str, recorded: bool = False) -> Segments | None:
     """The segments of a machine; None where its first state has no fast form. `recorded`: they keep a history."""
     name = f"{name} recorded" if recorded else name
-    fusing = Linker(machine, scope, jsonata, recorded)
+    fusing = Linker(machine, scope, recorded)
     namespace = _made(fusing, name)
     if namespace is None:
         return None
     namespace["larger"] = SizedSegments(
-        lambda: _made(Linker(machine, scope, jsonata, recorded, MeasuredText), f"{name} sized") or {}
+        lambda: _made(Linker(machine, scope, recorded, MeasuredText), f"{name} sized") or {}
     )
+    failures = FailureSegments(fusing, namespace, name)
     enter, resume, failed = (_functions(namespace, scope, part) for part in _HEADS)
-    again = None if recorded else lambda: fuse(machine, scope, jsonata=jsonata, name=name, recorded=True)
-    return Segments(enter, resume, failed, fusing.source, again)
+    again = None if recorded else lambda: fuse(machine, scope, name=name, recorded=True)
+    failures.segments = Segments(enter, resume, failed, fusing.source, again)
+    return failures.segments
 
 
 def _made(fusing: Linker, name: str) -> dict[str, Any] | None:
     """The functions of a machine's segments, by name, and all that they use."""
-    texts = fusing.segments()
+    texts = fusing.link((fusing.start, "enter"))
     if (fusing.start, "enter") not in texts:
         return None
-    fusing.source = source = "\n\n".join(texts.values())
+    fusing.source = "\n\n".join(texts.values())
+    namespace = dict(_NAMES)
+    return namespace if _executed(fusing, fusing.source, namespace, name) else None
+
+
+def _executed(fusing: Linker, source: str, namespace: dict[str, Any], name: str) -> bool:
+    """Put the functions of a text, and all that they use, into a namespace; False where Python does not take it."""
     filename = f"<express {name}>"
     code = code_of(source, filename)
     if code is None:
-        return None
-    namespace = {**_NAMES, **fusing.bound, **fusing.emitter.constants}
+        return False
+    namespace.update(fusing.bound)
+    namespace.update(fusing.symbols.constants)
     exec(code, namespace)  # noqa: S102 - text of our own making, see above
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    return namespace
+    return True
+
+
+class FailureSegments:
+    """What Retry and Catch make of failures, as segments: made when a task of the machine fails for the first time.
+
+    Until then each is a function that has them made. Most executions never need them, and they are half of the text
+    of a machine whose tasks have Retry and Catch.
+    """
+
+    def __init__(self, fusing: Linker, namespace: dict[str, Any], name: str) -> None:
+        self.segments: Segments | None = None
+        self._fusing = fusing
+        self._namespace = namespace
+        self._name = name
+        for row, part in fusing.failures:
+            namespace[f"{part}_{row}"] = self._making(f"{part}_{row}")
+
+    def _making(self, name: str) -> Callable[..., Any]:
+        def make(*given: Any) -> Any:
+            self._make()
+            return self._namespace[name](*given)
+
+        return make
+
+    def _make(self) -> None:
+        """Replace the functions that have the segments made by those segments."""
+        fusing, namespace, failures = self._fusing, self._namespace, self._fusing.failures
+        fusing.later = False
+        source = "\n\n".join(fusing.link(*failures).values())
+        if not _executed(fusing, source, namespace, f"{self._name} failures"):
+            namespace.update({f"{part}_{row}": _left_to_table(row) for row, part in failures})
+            return
+        segments = self.segments
+        assert segments is not None
+        segments.enter, segments.resume, segments.failed = (_functions(namespace, fusing, part) for part in _HEADS)
+        segments.source = f"{fusing.source}\n\n{source}"
+
+
+def _left_to_table(row: int) -> Callable[..., Any]:
+    return lambda d, c, v, b, r, p, t, host: (-2 - row, d, c, v, UNKNOWN, r, t)
 
 
 class SizedSegments:
@@ -125,7 +179,7 @@ def _kept(names: list[str]) -> str:
     return f"    {copies}\n" if copies else ""
 
 
-def _functions(namespace: dict[str, Any], scope: Scope, part: str) -> tuple[Segment | None, ...]:
+def _functions(namespace: dict[str, Any], scope: Scope | Linker, part: str) -> tuple[Segment | None, ...]:
     return tuple(namespace.get(f"{part}_{i}") for i in range(len(scope.rows)))
 
 
@@ -136,7 +190,6 @@ class Linker:
         self,
         machine: model.Machine,
         scope: Scope,
-        jsonata: bool,
         recorded: bool = False,
         code: type[SegmentText] = SegmentText,
     ) -> None:
@@ -147,39 +200,48 @@ class Linker:
         self.index = {name: i for i, name in enumerate(self.names)}
         self.rows = scope.rows
         self.start = scope.start
-        self.jsonata = jsonata
         self.recorded = recorded
         self.host = "h" if recorded else "call"
         self.assigned = _assigned(machine)
-        self.emitter = Emitter()
+        self.symbols = Symbols()
         self.bound: dict[str, Any] = {}
         self.ways = _ways_in(self.states, self.index, self.start)
-        self.todo: list[tuple[int, str]] = []
+        self.todo: list[Part] = []
+        self.failures: list[Part] = []
+        self.later = code is SegmentText
+        self._seen: set[Part] = set()
+        self._length = 0
         tasks = sum(isinstance(state, model.Task) for state in self.states)
         self.answers = MOST_ANSWERS if tasks <= FEW_TASKS else 0
 
-    def segments(self) -> dict[tuple[int, str], str]:
-        """The text of every segment that can be reached by segments, up to `MOST_TEXT`: the rest is the table's."""
-        texts: dict[tuple[int, str], str] = {}
-        seen: set[tuple[int, str]] = set()
-        length = 0
-        self.todo.append((self.start, "enter"))
+    def link(self, *parts: Part) -> dict[Part, str]:
+        """The text of these segments and of all that can be reached from them and is not there yet.
+
+        Segments of failures are noted in `failures`, for later. Beyond `MOST_TEXT` the rest is the table's.
+        """
+        texts: dict[Part, str] = {}
+        self.todo += parts
         while self.todo:
             at = self.todo.pop()
-            if at not in seen:
-                seen.add(at)
-                text = self._segment(*at) if length < MOST_TEXT else None
+            if at not in self._seen:
+                self._seen.add(at)
+                text = self._segment(*at) if self._length < MOST_TEXT else None
                 if text is not None:
                     texts[at] = text
-                    length += len(text)
+                    self._length += len(text)
                 elif at[1] != "enter":
                     texts[at] = self._refused(*at)
                 elif at[0] == self.start:
                     return {}
         return texts
 
+    def wanted(self, row: int, part: str) -> None:
+        """A segment that begins there is needed, too: one of a failure only once something fails."""
+        later = part == "failed" and self.later
+        (self.failures if later else self.todo).append((row, part))
+
     def _segment(self, row: int, part: str) -> str | None:
-        code = self.code(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        code = self.code(self.bound, self.symbols, self.assigned, recorded=self.recorded)
         tree = SegmentWriter(self, code, ended, origin=(row, part))
         point = Cursor()
         try:
@@ -204,7 +266,7 @@ class Linker:
             "    except Exception:\n"
             f"        return ({-2 - row}, {d}, {c}, {v}, {UNKNOWN}, {left})\n"
         )
-        return self.emitter.complete(text + below)
+        return self.symbols.complete(text + below)
 
     def _refused(self, row: int, part: str) -> str:
         """What has no fast form goes to the table."""
@@ -237,7 +299,7 @@ class Linker:
 
     def _calling(self, row: int) -> str:
         call = "h.call" if self.recorded else "call"
-        return f"{call}({self.emitter.bind(self.rows[row])}, p, c, 0)  # {self.names[row]!r}"
+        return f"{call}({self.symbols.bind(self.rows[row])}, p, c, 0)  # {self.names[row]!r}"
 
     def _answered(self, before: SegmentWriter, ask: Ask, answers: int) -> str | None:
         """A call, and what follows its answer in the same function; None where that has no fast form."""
@@ -268,10 +330,6 @@ class Linker:
             f"        return ({-2 - row}, {d}, {c}, {v}, {UNKNOWN}, r, 0)\n"
         ) + below
 
-    def mode(self, state: model.State) -> bool:
-        """Whether a state is in JSONata."""
-        return state.query_language == "JSONata" if isinstance(state.query_language, str) else self.jsonata
-
     def tail(self, row: int, depth: int = 0) -> int:
         """How many states follow from `row` on until a segment ends; more than LONGEST_TAIL is all the same."""
         state = self.states[row]
@@ -279,33 +337,24 @@ class Linker:
             return LONGEST_TAIL + 1
         if isinstance(state, model.Task | model.Wait | model.Succeed | model.Fail):
             return 1
-        return 1 + sum(self.tail(self.index[target], depth + 1) for target in _targets(state))
+        return 1 + sum(self.tail(self.index[target], depth + 1) for target in targets(state))
 
     def inside(self, machine: model.Machine, scope: Scope) -> Linker:
         """An inner machine, whose text becomes part of this one's."""
-        inner = Linker(machine, scope, self.jsonata)
+        inner = Linker(machine, scope)
         if inner.assigned:
             raise NotOptimized
-        inner.emitter, inner.bound = self.emitter, self.bound
+        inner.symbols, inner.bound = self.symbols, self.bound
         return inner
 
 
 # The graph ------------------------------------------------------------------------------------------------
 
 
-def _targets(state: model.State) -> list[str]:
-    if isinstance(state, model.Choice):
-        targets = [rule["Next"] for rule in state.choices]
-        return [*targets, state.default] if isinstance(state.default, str) else targets
-    following = getattr(state, "next", None)
-    caught = [catcher.next for catcher in getattr(state, "catch", ())]
-    return [following, *caught] if isinstance(following, str) else caught
-
-
 def _ways_in(states: list[model.State], index: dict[str, int], start: int) -> Counter[int]:
     ways = Counter({start: 1})
     for state in states:
-        ways.update(index[target] for target in _targets(state))
+        ways.update(index[target] for target in targets(state))
     return ways
 
 
@@ -313,10 +362,7 @@ def _assigned(machine: model.Machine) -> frozenset[str]:
     """Every variable that the machine assigns in its outermost scope."""
     found: set[str] = set()
     for state in machine.states.values():
-        parts = [getattr(state, "assign", UNSET)]
-        parts += [catcher.assign for catcher in getattr(state, "catch", ())]
-        parts += [rule.get("Assign", UNSET) for rule in getattr(state, "choices", ())]
-        for part in parts:
-            if type(part) is dict:
-                found.update(key.removesuffix(".$") for key in part)
+        for part in (state, *getattr(state, "catch", ()), *getattr(state, "choices", ())):
+            given = getattr(part, "assign", UNSET)
+            found.update(() if given is UNSET else members_of(given) or ())
     return frozenset(found)

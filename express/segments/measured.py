@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ast import literal_eval
 
-from express.expr.python.jsonpath import Made, Value, is_local
+from express.expr.python.emitter import Made, Value, is_local
 from express.expr.size_growth import Growth
 from express.segments.text import Cursor, SegmentText
 from express.states.texts import is_lasting

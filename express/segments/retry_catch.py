@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from express.asl import model
 from express.engine.program import RetryRow
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, STATES_ALL, TASK_FAILED, TIMEOUT
-from express.expr.python.jsonpath import Made
+from express.expr.python.emitter import Made
 from express.segments import jsonata, jsonpath
 from express.segments.history import Local
 from express.segments.text import Cursor, NotOptimized, SegmentText
@@ -87,7 +87,7 @@ def _retried(code: SegmentText, point: Cursor, row: int, i: int, retrier: RetryR
 def _delay(code: SegmentText, retrier: RetryRow, used: str) -> str:
     delays = [retrier.delay(attempt) for attempt in range(1, min(retrier.attempts, LONGEST_TABLE) + 1)]
     if retrier.attempts > LONGEST_TABLE or inf in delays:
-        return f"{code.emitter.bind(retrier.delay)}({used} + 1)"
+        return f"{code.symbols.bind(retrier.delay)}({used} + 1)"
     if len(set(delays)) == 1:
         return repr(delays[0])
     return f"{tuple(delays)!r}[{used}]"
@@ -99,8 +99,7 @@ def _caught(tree: SegmentWriter, row: int, state: model.Task, catcher: model.Cat
     code.add("if (w := r.cause) is None and n is not None: w = ''")  # as in recovery: observed
     error = Made({"Error": "n", "Cause": "w"})
     code.error(point, error)
-    mode = tree.f.mode(state)
-    if mode:
+    if state.jsonata:
         jsonata.put(code, catcher, point, error, (1, 0), "se")
     else:
         jsonpath.put(code, catcher, point, error, (1, 0), fresh=True, mode=False)

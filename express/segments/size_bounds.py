@@ -5,7 +5,7 @@ from __future__ import annotations
 from ast import literal_eval
 from typing import TYPE_CHECKING
 
-from express.expr.python.jsonpath import Made, Value, is_local, is_scalar
+from express.expr.python.emitter import Made, Value, is_local, is_scalar
 from express.expr.size_growth import Growth
 from express.segments.history import paths
 from express.values import size

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from express.engine.segments import BELOW, EVENTS
 from express.expr.generated import DEEPEST_LINE, fits
 from express.expr.jsonata.emitter import Known
-from express.expr.python.jsonpath import MARK, Emitter, Made, Reads, Value, display
+from express.expr.python.emitter import MARK, Emitter, Made, Reads, Symbols, Value, display
 from express.expr.size_growth import Growth
 from express.segments.history import Details, Grown, Local, paths, template_of
 from express.segments.size_bounds import Bounds
 from express.states.texts import extended, is_lasting
 from express.values import PAYLOAD_LIMIT
+
+T = TypeVar("T")
 
 REGION = 16
 """A bound that may have grown by more than this factor is computed anew."""
@@ -172,12 +174,12 @@ class SegmentText:
     """
 
     def __init__(
-        self, bound: dict[str, Any], emitter: Emitter, assigned: frozenset[str], *, recorded: bool = False
+        self, bound: dict[str, Any], symbols: Symbols, assigned: frozenset[str], *, recorded: bool = False
     ) -> None:
         self.lines: list[str] = []
         self.indent = 2
         self.bound = bound
-        self.emitter = emitter
+        self.symbols = symbols
         self.assigned = assigned
         self.recorded = recorded
         self.variables = bool(assigned)
@@ -188,7 +190,7 @@ class SegmentText:
 
     def follow(self) -> SegmentText:
         """The text after a task's answer, in the same function: its names are others."""
-        code = type(self)(self.bound, self.emitter, self.assigned, recorded=self.recorded)
+        code = type(self)(self.bound, self.symbols, self.assigned, recorded=self.recorded)
         code._names = self._names
         code.bounds = self.bounds
         return code
@@ -210,24 +212,27 @@ class SegmentText:
         self.add(f"{name} = {source}")
         return name
 
-    def text_of(self, point: Cursor, data: str, emit: Callable[[Emitter], str | None]) -> str | None:
+    def text_of(self, point: Cursor, data: str, emit: Callable[[Emitter], T | None]) -> T | None:
         """Text of an expression with `$` for the name `data`, or for the data at `point` and its fields."""
-        emitter = self.emitter
-        emitter.data = data
         self.spill(point)
         if data == point.data and (point.fields or point.made):
-            emitter.reads, emitter.whole = point.reads, False
-            emitter.fields, emitter.made = point.fields, point.made
-            source = emit(emitter)
-            emitter.fields, emitter.made = {}, False
+            emitter = Emitter(self.symbols, data, fields=point.fields, made=point.made, reads=point.reads)
+            source = self._emitted(emitter, emit)
             if source is not None and not emitter.whole:
-                point.reads = emitter.reads
+                point.reads = emitter.reads or {}
                 return source
             self.whole(point)
-        emitter.reads = point.reads
-        source = emit(emitter)
+        emitter = Emitter(self.symbols, data, reads=point.reads)
+        source = self._emitted(emitter, emit)
         if source is not None:
-            point.reads = emitter.reads
+            point.reads = emitter.reads or {}
+        return source
+
+    def _emitted(self, emitter: Emitter, emit: Callable[[Emitter], T | None]) -> T | None:
+        """What an expression is written as; a segment has no Context object to read."""
+        source = emit(emitter)
+        if "c" in emitter.used:
+            raise NotOptimized
         return source
 
     def lasting(self, source: str) -> str:
@@ -235,14 +240,13 @@ class SegmentText:
         if source.startswith(MARK):
             name = source[1:-1]
             if source == f"{MARK}{name}{MARK}":  # a path that is read here for the first time
-                self.add(f"{name} = {self.emitter.sources[name]}")
+                self.add(f"{name} = {self.symbols.sources[name]}")
                 return name
         return source if is_lasting(source) else self.named(source)
 
     def checked(self, source: str | None) -> str:
-        """Text of an expression that has one and does without the Context object."""
-        if source is None or "c" in self.emitter.used:
-            self.emitter.used.discard("c")
+        """Text of an expression that has one."""
+        if source is None:
             raise NotOptimized
         return source
 
@@ -446,7 +450,7 @@ class SegmentText:
         if not point.trace:
             return
         template, slots = template_of(point.trace)
-        self.add(f"h.take(({', '.join((self.emitter.bind(template), 'h.now', *slots))}))")
+        self.add(f"h.take(({', '.join((self.symbols.bind(template), 'h.now', *slots))}))")
         point.trace = ()
 
     # The end --------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from express.asl import model
 from express.engine.program import END, Scope
@@ -81,7 +81,7 @@ class SegmentWriter:
 
     def wanted(self, row: int, part: str) -> None:
         """A segment that begins there is needed, too."""
-        self.f.todo.append((row, part))
+        self.f.wanted(row, part)
 
     def state(self, row: int, point: Cursor, path: tuple[int, ...]) -> None:
         """One state and all that follows it."""
@@ -116,7 +116,7 @@ class SegmentWriter:
         else:
             point.below += 1
         self._event(row, point, self.f.rows[row].entered, "input")
-        KINDS[type(state)](self, row, state, point, path, self.f.mode(state))
+        KINDS[type(state)](self, row, state, point, path)
 
     def leave(self, row: int, point: Cursor, target: Any, path: tuple[int, ...]) -> None:
         """A state is left; go on at the next one."""
@@ -157,26 +157,25 @@ class SegmentWriter:
     def resume(self, row: int, point: Cursor) -> None:
         """What follows the answer of a Task, or the end of a Wait."""
         state = self.f.states[row]
-        mode = self.f.mode(state)
         if isinstance(state, model.Task):
-            self._answered(row, state, point, mode)
+            self._answered(row, state, point)
         else:
             assert isinstance(state, model.Wait)
             self.code.open_region(point)
-            jsonpath.put(self.code, passed(state), point, "d", (1, 0), fresh=False, mode=mode)
+            jsonpath.put(self.code, passed(state), point, "d", (1, 0), fresh=False, mode=state.jsonata)
         self.leave(row, point, state.next, (row,))
 
-    def _answered(self, row: int, state: model.Task, point: Cursor, mode: bool) -> None:
+    def _answered(self, row: int, state: model.Task, point: Cursor) -> None:
         code, plan = self.code, self.f.rows[row].plan
         code.answer(point)
         code.event(point, f"{plan.prefix}Succeeded", {**plan.labels, "output": Local("r")})
-        if mode or state.result_selector is UNSET:
-            jsonpath.put(code, state, point, "r", (1, 0), fresh=False, mode=mode)
+        if state.jsonata or isinstance(state.result_selector, UnsetType):
+            jsonpath.put(code, state, point, "r", (1, 0), fresh=False, mode=state.jsonata)
             return
         value, growth = jsonpath.shaped(code, state.result_selector, point, "r")
         if state.assign is not UNSET:
             raise NotOptimized
-        jsonpath.put(code, state, point, value, growth, fresh=True, mode=mode)
+        jsonpath.put(code, state, point, value, growth, fresh=True, mode=False)
 
     def failed(self, row: int, point: Cursor) -> None:
         """What Retry and Catch make of a task's failure."""

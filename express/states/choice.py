@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from express.asl import model
 from express.engine.execution import Execution, Frame
 from express.engine.program import Row, Step
 from express.errors import RUNTIME, StatesError
 from express.expr.choices import compile_rule
-from express.expr.jsonata import compile_expression
+from express.expr.jsonata import Expression, compile_expression
 from express.states.lowering import (
     Leave,
     Lowering,
@@ -47,37 +47,32 @@ def lower(state: model.Choice, low: Lowering) -> Row:
     for i, rule in enumerate(state.choices):
         test = _test(low, i, rule)
         if test is not None:
-            rules.append((test, _leave(low, state, i, rule), low.targets[rule["Next"]]))
+            rules.append((test, _leave(low, state, i, rule), low.targets[rule.next]))
     default = low.targets[state.default] if isinstance(state.default, str) else None
     payload = compile_payload(low, state.input_path, UNSET, UNSET)
     return Row(name=low.name, kind="Choice", enter=_enter, plan=ChoicePlan(payload, tuple(rules), otherwise, default))
 
 
-def _test(low: Lowering, i: int, rule: dict[str, JSON]) -> Test | None:
+def _test(low: Lowering, i: int, rule: model.ChoiceRule) -> Test | None:
     if not low.jsonata:
-        with low.field(f"Choices[{i}]"):
-            return compile_rule(rule)
-        return None
-    condition = rule["Condition"]
-    if not isinstance(condition, str):
-        return lambda data, frame: condition
-    with low.field(f"Choices[{i}]/Condition"):
+        return None if isinstance(rule.test, UnsetType) else compile_rule(rule.test)
+    condition = rule.condition
+    if isinstance(condition, Expression):
         evaluate = compile_expression(condition, f"Choices[{i}]/Condition", "boolean")
         return lambda data, frame: evaluate({"input": data}, frame)
-    return None
+    return None if isinstance(condition, UnsetType) else lambda data, frame: condition
 
 
-def _leave(low: Lowering, state: model.Choice, i: int, rule: dict[str, JSON]) -> Leave:
+def _leave(low: Lowering, state: model.Choice, i: int, rule: model.ChoiceRule) -> Leave:
     """What a matched rule does: its own Assign; in JSONata its own Output, else the state's."""
     if low.jsonata:
         prefix = f"Choices[{i}]/"
-        output = rule.get("Output", UNSET)
-        if output is not UNSET:
-            return jsonata_leave(low, output, rule.get("Assign", UNSET), prefix, None)
-        bind = jsonata_leave(low, UNSET, rule.get("Assign", UNSET), prefix, None)
+        if rule.output is not UNSET:
+            return jsonata_leave(low, rule.output, rule.assign, prefix, None)
+        bind = jsonata_leave(low, UNSET, rule.assign, prefix, None)
         return _both(bind, jsonata_leave(low, state.output, UNSET, "", None))
     plain = compile_pass_through(low, msgspec.structs.replace(state, assign=UNSET))
-    assign = compile_assign(low, rule.get("Assign", UNSET), f"Choices[{i}]/")
+    assign = compile_assign(low, rule.assign, f"Choices[{i}]/")
     if assign is None:
         return plain
 

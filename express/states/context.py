@@ -6,14 +6,13 @@ state is entered on the table, which does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import UNSET
 
-from express.expr.jsonata.compile import inner, is_expression, parsed
-from express.expr.jsonata.references import references
-from express.values import JSON
+from express.expr.jsonata import Expression
+from express.expr.jsonpath.nodes import Path
+from express.expr.tree import Leaf, any_leaf
 
 _AFTER = ("result_selector", "output_path", "output", "assign")
 """The fields that are evaluated when the answer is there; those of a catcher, too."""
@@ -22,34 +21,14 @@ _TIME = frozenset({"now", "millis"})
 """What JSONata asks for the time: that at which the state was entered."""
 
 
-def looks_back(state: Any, jsonata: bool) -> bool:
+def looks_back(state: Any) -> bool:
     """Return whether anything that is evaluated after a Task's answer, or at a Wait's end, depends on its entry."""
     places = [state, *getattr(state, "catch", ())]
     values = [getattr(place, name, UNSET) for place in places for name in _AFTER]
-    looks = _jsonata if jsonata else _jsonpath
-    return any(looks(text) for value in values if value is not UNSET for text in _texts(value))
+    return any(any_leaf(value, _looks) for value in values if value is not UNSET and value is not None)
 
 
-def _texts(value: JSON) -> Iterator[str]:
-    """Every text in a value, without recursion: a template may be nested as deeply as it likes."""
-    todo = [value]
-    while todo:
-        part = todo.pop()
-        if type(part) is str:
-            yield part
-        elif type(part) is dict:
-            todo += part.values()
-        elif type(part) is list:
-            todo += part
-
-
-def _jsonpath(text: str) -> bool:
-    """Count every `$$`, even one in a literal: the table gives the same."""
-    return "$$" in text
-
-
-def _jsonata(text: str) -> bool:
-    if not is_expression(text):
-        return False
-    found = references(parsed(inner(text)))
-    return found.context or bool(found.free & _TIME)
+def _looks(leaf: Leaf) -> bool:
+    if isinstance(leaf, Expression):
+        return leaf.references.context or bool(leaf.references.free & _TIME)
+    return type(leaf) is Path and "$$" in leaf.text

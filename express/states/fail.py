@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from express.asl import model
 from express.engine.execution import Execution, Frame
 from express.engine.program import Row, Step
 from express.engine.recovery import Failed
-from express.expr.jsonata import compile_expression, is_expression
+from express.expr.jsonata import Expression, compile_expression
 from express.expr.jsonpath.typed_fields import compile_error_path
 from express.states.lowering import Lowering
 
@@ -35,17 +36,14 @@ def lower(state: model.Fail, low: Lowering) -> Row:
 
 
 def _text(low: Lowering, field: str, literal: Any, path: Any) -> Text:
-    if isinstance(path, str):
+    if path is not UNSET:
         with low.field(f"{field}Path"):
             read = compile_error_path(path, f"{field}Path")
             return lambda frame: read(frame.data, frame)
-    if not isinstance(literal, str):
-        return lambda frame: None
-    if low.jsonata and is_expression(literal):
-        with low.field(field):
-            evaluate = compile_expression(literal, field, "string")
-            return lambda frame: evaluate({"input": frame.data}, frame)
-    return lambda frame: literal
+    if isinstance(literal, Expression):
+        evaluate = compile_expression(literal, field, "string")
+        return lambda frame: evaluate({"input": frame.data}, frame)
+    return lambda frame: None if literal is UNSET else literal
 
 
 def _enter(x: Execution, frame: Frame, row: Row) -> Step:

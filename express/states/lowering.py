@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from express.asl import model
 from express.engine.execution import Frame
@@ -19,13 +19,18 @@ from express.engine.program import CatchRow, RetryRow, Scope, Step
 from express.errors import DATA_LIMIT_EXCEEDED, DefinitionError, Diagnostic, ExpressionError, StatesError
 from express.expr.jsonata import compile_value
 from express.expr.jsonpath.compile import compile_input_path, compile_result_path
+from express.expr.jsonpath.nodes import WHOLE, Path
 from express.expr.size_growth import Reader, after
 from express.expr.templates import Template, compile_template
+from express.expr.tree import Node
 from express.values import JSON, PAYLOAD_LIMIT, size
 
 Payload: TypeAlias = Callable[[Frame], JSON]
 Leave: TypeAlias = Callable[[Frame, JSON], None]
 Assign: TypeAlias = Callable[[Frame, JSON], Mapping[str, JSON]]
+Given: TypeAlias = Node | UnsetType
+"""A field that is evaluated, if the state has it."""
+
 Watch: TypeAlias = Callable[[str, Any], Any]
 """(field, its compiled callable or None) → the callable to use. TestState watches what each stage gives."""
 
@@ -48,7 +53,7 @@ class Lowering(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     jsonata: bool
     targets: Mapping[str, Step]
-    scope: Callable[[model.Machine, str], Scope]
+    scope: Callable[[model.Machine], Scope]
     location: str
     findings: list[Diagnostic]
     resources: list[Any]
@@ -126,7 +131,7 @@ def grow(frame: Frame, growth: tuple[int, int] | None) -> None:
 # In ---------------------------------------------------------------------------------------------------
 
 
-def compile_parameters(low: Lowering, input_path: str | None, template: JSON, arguments: JSON) -> Payload:
+def compile_parameters(low: Lowering, input_path: Path | None, template: Given, arguments: Given) -> Payload:
     """`compile_payload` for what leaves the state, to a task or a branch: over the payload limit it fails."""
     payload = compile_payload(low, input_path, template, arguments)
     if payload is raw:
@@ -143,14 +148,14 @@ def compile_parameters(low: Lowering, input_path: str | None, template: JSON, ar
     return measured
 
 
-def compile_payload(low: Lowering, input_path: str | None, template: JSON, arguments: JSON) -> Payload:
+def compile_payload(low: Lowering, input_path: Path | None, template: Given, arguments: Given) -> Payload:
     """Raw input → what the state works on: InputPath and Parameters, or Arguments."""
     if low.jsonata:
         return _jsonata_payload(low, arguments)
     read = shape = None
     with low.field("InputPath"):
         read = low.watch("InputPath", compile_input_path(input_path, "InputPath"))
-    if template is not UNSET:
+    if not isinstance(template, UnsetType):
         with low.field("Parameters"):
             shape = low.watch("Parameters", compile_template(template, "Parameters"))
     if read is None and shape is None:
@@ -190,8 +195,8 @@ def raw(frame: Frame) -> JSON:
     return frame.data
 
 
-def _jsonata_payload(low: Lowering, arguments: JSON) -> Payload:
-    if arguments is UNSET:
+def _jsonata_payload(low: Lowering, arguments: Given) -> Payload:
+    if isinstance(arguments, UnsetType):
         return raw
     evaluate = None
     with low.field("Arguments"):
@@ -215,8 +220,8 @@ def _jsonpath_leave(low: Lowering, state: Any) -> Leave:
     if selector is not UNSET:
         with low.field("ResultSelector"):
             select = low.watch("ResultSelector", compile_template(selector, "ResultSelector"))
-    result_path = getattr(state, "result_path", "$")
-    if result_path != "$":
+    result_path = getattr(state, "result_path", WHOLE)
+    if result_path is None or not result_path.whole:
         with low.field("ResultPath"):
             write = low.watch("ResultPath", compile_result_path(result_path))
     with low.field("OutputPath"):
@@ -281,13 +286,13 @@ def _set_data(frame: Frame, effective: JSON) -> None:
     frame.data = effective
 
 
-def jsonata_leave(low: Lowering, output: JSON, assign: JSON, prefix: str, phase: str | None) -> Leave:
+def jsonata_leave(low: Lowering, output: Given, assign: Given, prefix: str, phase: str | None) -> Leave:
     """`Output` and `Assign` of a JSONata state, rule or catcher, evaluated independently of one another.
 
     `phase` names the member of `$states` that holds the result (`result`, `errorOutput`), None: there is none.
     """
     evaluate = None
-    if output is not UNSET:
+    if not isinstance(output, UnsetType):
         with low.field(f"{prefix}Output"):
             evaluate = compile_value(output, f"{prefix}Output")
     bind = jsonata_assign(low, assign, prefix, phase)
@@ -310,9 +315,9 @@ def jsonata_leave(low: Lowering, output: JSON, assign: JSON, prefix: str, phase:
 # Variables --------------------------------------------------------------------------------------------
 
 
-def compile_assign(low: Lowering, assign: JSON, prefix: str) -> Assign | None:
+def compile_assign(low: Lowering, assign: Given, prefix: str) -> Assign | None:
     """A JSONPath `Assign`: a payload template over the result whose members become variables."""
-    if assign is UNSET:
+    if isinstance(assign, UnsetType):
         return None
     with low.field(f"{prefix}Assign"):
         template = compile_template(assign, f"{prefix}Assign")
@@ -320,9 +325,9 @@ def compile_assign(low: Lowering, assign: JSON, prefix: str) -> Assign | None:
     return None
 
 
-def jsonata_assign(low: Lowering, assign: JSON, prefix: str, phase: str | None) -> Assign | None:
+def jsonata_assign(low: Lowering, assign: Given, prefix: str, phase: str | None) -> Assign | None:
     """A JSONata `Assign`."""
-    if assign is UNSET:
+    if isinstance(assign, UnsetType):
         return None
     with low.field(f"{prefix}Assign"):
         evaluate = compile_value(assign, f"{prefix}Assign")

@@ -16,9 +16,9 @@ from express.engine.events import Event
 from express.engine.execution import Execution, Frame, Join
 from express.engine.program import RESUME, WAIT, Row, Scope, Step
 from express.errors import RUNTIME, EvaluationError, StatesError
-from express.expr.jsonata import compile_expression, compile_value, is_expression
+from express.expr.jsonata import Expression, compile_expression, compile_value
 from express.expr.jsonpath.compile import path_growth
-from express.expr.jsonpath.syntax import parse
+from express.expr.jsonpath.nodes import WHOLE, Path
 from express.expr.jsonpath.typed_fields import compile_integer_path, compile_items_path
 from express.expr.templates import compile_template
 from express.states.lowering import (
@@ -89,17 +89,13 @@ def _described(index: int, item: JSON) -> dict[str, JSON]:
 
 def lower(state: model.Map, low: Lowering) -> Row:
     """A row that forks a frame per item."""
-    machine = state.item_processor if isinstance(state.item_processor, model.Machine) else state.iterator
-    assert isinstance(machine, model.Machine), "lint asks for one"
-    field = "ItemProcessor" if isinstance(state.item_processor, model.Machine) else "Iterator"
-    _refuse_distributed(state, machine, low)
-    selector = state.item_selector if state.item_selector is not UNSET else state.parameters
+    _refuse_distributed(state, low)
     plan = MapPlan(
-        low.scope(machine, f"{low.location}/{field}"),
+        low.scope(state.processor),
         compile_payload(low, state.input_path, UNSET, UNSET),
         _items(state, low),
-        _selector(selector, low),
-        _concurrency(state, low),
+        _selector(state.selector, low),
+        _concurrency(state),
         compile_leave(low, state, result=True),
         _grown(state),
     )
@@ -115,57 +111,46 @@ def lower(state: model.Map, low: Lowering) -> Row:
     )
 
 
-_DISTRIBUTED = (
-    ("item_reader", "ItemReader"),
-    ("item_batcher", "ItemBatcher"),
-    ("result_writer", "ResultWriter"),
-    ("label", "Label"),
-    ("tolerated_failure_count", "ToleratedFailureCount"),
-    ("tolerated_failure_count_path", "ToleratedFailureCountPath"),
-    ("tolerated_failure_percentage", "ToleratedFailurePercentage"),
-    ("tolerated_failure_percentage_path", "ToleratedFailurePercentagePath"),
-)
+_DISTRIBUTED = (("item_reader", "ItemReader"), ("item_batcher", "ItemBatcher"), ("result_writer", "ResultWriter"))
 
 
-def _refuse_distributed(state: model.Map, machine: model.Machine, low: Lowering) -> None:
+def _refuse_distributed(state: model.Map, low: Lowering) -> None:
     """A distributed Map comes with Standard workflows; until then it is refused by name."""
-    if machine.processor_config.get("Mode") == "DISTRIBUTED":
+    if state.distributed:
         low.report(
             "NOT_SUPPORTED_YET",
             "A Map with Mode DISTRIBUTED is not supported yet",
             "ItemProcessor/ProcessorConfig/Mode",
         )
         return
-    for attribute, field in _DISTRIBUTED[:3]:
+    for attribute, field in _DISTRIBUTED:
         if getattr(state, attribute) is not UNSET:
             low.report("NOT_SUPPORTED_YET", f"Field '{field}' is not supported yet", field)
 
 
 def _grown(state: model.Map) -> bool:
     """Whether items may be larger than the data: those of an expression, a variable or the Context object."""
-    paths = (path for path in (state.input_path, state.items_path) if isinstance(path, str))
-    return state.items is not UNSET or any(path_growth(parse(path)) is None for path in paths)
+    paths = (path for path in (state.input_path, state.items_path) if isinstance(path, Path))
+    return state.items is not UNSET or any(path_growth(path) is None for path in paths)
 
 
 def _items(state: model.Map, low: Lowering) -> Callable[[Frame, JSON], list[JSON]]:
     if low.jsonata:
-        return _jsonata_items(state.items, low)
+        return _jsonata_items(state.items)
     with low.field("ItemsPath"):
-        read = compile_items_path(state.items_path if isinstance(state.items_path, str) else "$", "ItemsPath")
+        read = compile_items_path(state.items_path if isinstance(state.items_path, Path) else WHOLE, "ItemsPath")
         return lambda frame, data: read(data, frame)
     return lambda frame, data: []
 
 
-def _jsonata_items(items: Any, low: Lowering) -> Callable[[Frame, JSON], list[JSON]]:
+def _jsonata_items(items: Any) -> Callable[[Frame, JSON], list[JSON]]:
     if items is UNSET:
         return _input_items
-    with low.field("Items"):
-        if isinstance(items, str) and is_expression(items):
-            evaluate = compile_expression(items, "Items", "array")
-        else:
-            evaluate = compile_value(items, "Items")
-        return lambda frame, data: evaluate({"input": frame.data}, frame)
-    return lambda frame, data: []
+    if isinstance(items, Expression):
+        evaluate = compile_expression(items, "Items", "array")
+    else:
+        evaluate = compile_value(items, "Items")
+    return lambda frame, data: evaluate({"input": frame.data}, frame)
 
 
 def _input_items(frame: Frame, data: JSON) -> list[JSON]:
@@ -186,16 +171,14 @@ def _selector(selector: Any, low: Lowering) -> Callable[[Frame, Frame, JSON], JS
     return None
 
 
-def _concurrency(state: model.Map, low: Lowering) -> Count:
-    if isinstance(state.max_concurrency_path, str):
-        with low.field("MaxConcurrencyPath"):
-            read = compile_integer_path(state.max_concurrency_path, "MaxConcurrencyPath")
-            return lambda frame, data: _at_least_one(read(data, frame))
+def _concurrency(state: model.Map) -> Count:
+    if isinstance(state.max_concurrency_path, Path):
+        read = compile_integer_path(state.max_concurrency_path, "MaxConcurrencyPath")
+        return lambda frame, data: _at_least_one(read(data, frame))
     literal = state.max_concurrency
-    if isinstance(literal, str):
-        with low.field("MaxConcurrency"):
-            evaluate = compile_expression(literal, "MaxConcurrency", "integer")
-            return lambda frame, data: _at_least_one(evaluate({"input": frame.data}, frame))
+    if isinstance(literal, Expression):
+        evaluate = compile_expression(literal, "MaxConcurrency", "integer")
+        return lambda frame, data: _at_least_one(evaluate({"input": frame.data}, frame))
     fixed = _at_least_one(0 if not isinstance(literal, int) else literal)
     return lambda frame, data: fixed
 

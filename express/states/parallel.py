@@ -46,7 +46,7 @@ class ParallelPlan(msgspec.Struct, frozen=True):
 def lower(state: model.Parallel, low: Lowering) -> Row:
     """A row that forks one frame per branch."""
     plan = ParallelPlan(
-        tuple(low.scope(branch, f"{low.location}/Branches[{i}]") for i, branch in enumerate(state.branches)),
+        tuple(map(low.scope, state.branches)),
         compile_parameters(low, state.input_path, state.parameters, state.arguments),
         compile_leave(low, state, result=True),
     )

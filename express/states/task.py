@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from express.asl import model
-from express.asl.resources import Resource, parse_resource
+from express.asl.resources import Resource
 from express.engine.effects import StartTask
 from express.engine.events import Event, Heartbeat, TaskFailed, TaskSubmitted, TaskSucceeded
 from express.engine.execution import HEARTBEAT, TASK, TIMEOUT, Execution, Frame
 from express.engine.program import WAIT, Row, Step
 from express.engine.recovery import Failed
-from express.errors import DATA_LIMIT_EXCEEDED, StatesError
+from express.errors import DATA_LIMIT_EXCEEDED, ExpressionError, StatesError
 from express.errors import TIMEOUT as STATES_TIMEOUT
-from express.expr.jsonata import compile_expression, compile_value
+from express.expr.jsonata import Expression, compile_expression, compile_value
+from express.expr.jsonpath.nodes import Path
 from express.expr.jsonpath.typed_fields import compile_integer_path
 from express.expr.templates import compile_template
+from express.expr.tree import Literal
 from express.states.lowering import (
+    Given,
     Leave,
     Lowering,
     Payload,
@@ -130,16 +133,16 @@ class TaskPlan:
 
 def lower(state: model.Task, low: Lowering) -> Row:
     """A row that asks for a task."""
-    resource = parse_resource(state.resource)
+    resource = state.resource
     low.resources.append(resource)
     plan = TaskPlan(
         resource,
         compile_parameters(low, state.input_path, state.parameters, state.arguments),
         compile_leave(low, state, result=True),
-        _seconds(low, "TimeoutSeconds", state.timeout_seconds, state.timeout_seconds_path),
-        _seconds(low, "HeartbeatSeconds", state.heartbeat_seconds, state.heartbeat_seconds_path),
+        _seconds("TimeoutSeconds", state.timeout_seconds, state.timeout_seconds_path),
+        _seconds("HeartbeatSeconds", state.heartbeat_seconds, state.heartbeat_seconds_path),
         _credentials(low, state.credentials),
-        state.result_path not in ("$", None),
+        state.result_path is not None and not state.result_path.whole,
     )
     return Row(
         name=low.name,
@@ -153,27 +156,28 @@ def lower(state: model.Task, low: Lowering) -> Row:
     )
 
 
-def _seconds(low: Lowering, field: str, literal: Any, path: Any) -> Seconds | None:
-    if isinstance(path, str):
-        with low.field(f"{field}Path"):
-            read = compile_integer_path(path, f"{field}Path")
-            return lambda frame: read(frame.data, frame)
-        return None
-    if isinstance(literal, str):
-        with low.field(field):
-            evaluate = compile_expression(literal, field, "integer")
-            return lambda frame: evaluate({"input": frame.data}, frame)
-        return None
+def _seconds(field: str, literal: Any, path: Any) -> Seconds | None:
+    if isinstance(path, Path):
+        read = compile_integer_path(path, f"{field}Path")
+        return lambda frame: read(frame.data, frame)
+    if isinstance(literal, Expression):
+        evaluate = compile_expression(literal, field, "integer")
+        return lambda frame: evaluate({"input": frame.data}, frame)
     return None if literal is UNSET else (lambda frame: literal)
 
 
-def _credentials(low: Lowering, credentials: JSON) -> Payload | None:
-    if credentials is UNSET:
+def _credentials(low: Lowering, credentials: Given) -> Payload | None:
+    if isinstance(credentials, UnsetType):
         return None
     with low.field("Credentials"):
+        if isinstance(credentials, Literal) and type(credentials.value) is not dict:
+            raise ExpressionError("Expected value of type Object or a JSONata expression")
         if low.jsonata:
-            whole = isinstance(credentials, str)
-            evaluate = (compile_expression if whole else compile_value)(credentials, "Credentials", *["object"] * whole)
+            evaluate = (
+                compile_expression(credentials, "Credentials", "object")
+                if isinstance(credentials, Expression)
+                else compile_value(credentials, "Credentials")
+            )
             return lambda frame: evaluate({"input": frame.data}, frame)
         shape = compile_template(credentials, "Credentials")
         return lambda frame: shape(frame.data, frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from express.expr.python.jsonpath import Made, display, is_scalar
+from express.expr.python.emitter import Made, display, is_scalar
 
 _ONCE = re.compile(r"[jkotx]_?\w+|None|True|False")
 """The names that are set once: temporaries and constants. Others (`d`, `v`, `r`, `si` …) change."""

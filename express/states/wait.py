@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from express.asl import model
 from express.engine.events import Event
 from express.engine.execution import WAIT_OVER, Execution, Frame
 from express.engine.program import WAIT, Row, Step
 from express.errors import RUNTIME, EvaluationError, StatesError
-from express.expr.jsonata import compile_expression, is_expression
+from express.expr.jsonata import Expression, compile_expression
+from express.expr.jsonpath.nodes import Path
 from express.expr.jsonpath.typed_fields import compile_seconds_path, compile_timestamp_path
 from express.states.lowering import Leave, Lowering, Payload, compile_pass_through, compile_payload
 from express.values import JSON, parse_timestamp
@@ -37,67 +38,55 @@ class WaitPlan(msgspec.Struct, frozen=True):
 def lower(state: model.Wait, low: Lowering) -> Row:
     """A row that waits for a timer."""
     payload = compile_payload(low, state.input_path, UNSET, UNSET)
-    plan = WaitPlan(payload, _delay(state, low), compile_pass_through(low, state))
+    plan = WaitPlan(payload, _delay(state), compile_pass_through(low, state))
     return Row(name=low.name, kind="Wait", enter=_enter, resume=_resume, plan=plan, next=low.following(state))
 
 
-def _delay(state: model.Wait, low: Lowering) -> Delay:
-    if isinstance(state.seconds_path, str):
-        return _seconds_path(state.seconds_path, low)
-    if isinstance(state.timestamp_path, str):
-        return _timestamp_path(state.timestamp_path, low)
-    if isinstance(state.timestamp, str):
-        return _timestamp(state.timestamp, low)
-    if isinstance(state.seconds, str):
-        return _seconds(state.seconds, low)
-    seconds = float(state.seconds) if not isinstance(state.seconds, msgspec.UnsetType) else 0.0
+def _delay(state: model.Wait) -> Delay:
+    if isinstance(state.seconds_path, Path):
+        return _seconds_path(state.seconds_path)
+    if isinstance(state.timestamp_path, Path):
+        return _timestamp_path(state.timestamp_path)
+    if not isinstance(state.timestamp, UnsetType):
+        return _timestamp(state.timestamp)
+    if isinstance(state.seconds, Expression):
+        return _seconds(state.seconds)
+    seconds = float(state.seconds) if not isinstance(state.seconds, UnsetType) else 0.0
     return lambda frame, data: seconds
 
 
-def _seconds_path(path: str, low: Lowering) -> Delay:
-    with low.field("SecondsPath"):
-        read = compile_seconds_path(path, "SecondsPath")
-        return lambda frame, data: read(data, frame)
-    return _none
+def _seconds_path(path: Path) -> Delay:
+    read = compile_seconds_path(path, "SecondsPath")
+    return lambda frame, data: read(data, frame)
 
 
-def _timestamp_path(path: str, low: Lowering) -> Delay:
-    with low.field("TimestampPath"):
-        read = compile_timestamp_path(path, "TimestampPath")
-        return lambda frame, data: _until(frame, parse_timestamp(read(data, frame)))
-    return _none
+def _timestamp_path(path: Path) -> Delay:
+    read = compile_timestamp_path(path, "TimestampPath")
+    return lambda frame, data: _until(frame, parse_timestamp(read(data, frame)))
 
 
-def _seconds(text: str, low: Lowering) -> Delay:
-    with low.field("Seconds"):
-        evaluate = compile_expression(text, "Seconds", "number")
-        return lambda frame, data: evaluate({"input": frame.data}, frame)
-    return _none
+def _seconds(expression: Expression) -> Delay:
+    evaluate = compile_expression(expression, "Seconds", "number")
+    return lambda frame, data: evaluate({"input": frame.data}, frame)
 
 
-def _timestamp(text: str, low: Lowering) -> Delay:
-    if not (low.jsonata and is_expression(text)):
-        moment = parse_timestamp(text)
+def _timestamp(given: str | Expression) -> Delay:
+    if not isinstance(given, Expression):
+        moment = parse_timestamp(given)
         return lambda frame, data: _until(frame, moment)
-    with low.field("Timestamp"):
-        evaluate = compile_expression(text, "Timestamp", "string")
+    evaluate = compile_expression(given, "Timestamp", "string")
 
-        def delay(frame: Frame, data: JSON) -> float:
-            value: str = evaluate({"input": frame.data}, frame)
-            until = parse_timestamp(value)
-            if until is None:
-                text_ = "an ISO-8601 extended offset date-time format string"
-                raise EvaluationError(
-                    f"The Timestamp field cannot be parsed as {text_}: {value}", "Timestamp", unlinked=False
-                )
-            return _until(frame, until)
+    def delay(frame: Frame, data: JSON) -> float:
+        value: str = evaluate({"input": frame.data}, frame)
+        until = parse_timestamp(value)
+        if until is None:
+            text = "an ISO-8601 extended offset date-time format string"
+            raise EvaluationError(
+                f"The Timestamp field cannot be parsed as {text}: {value}", "Timestamp", unlinked=False
+            )
+        return _until(frame, until)
 
-        return delay
-    return _none
-
-
-def _none(frame: Frame, data: JSON) -> float:
-    return 0.0
+    return delay
 
 
 def _until(frame: Frame, moment: datetime | None) -> float:

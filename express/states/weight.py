@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from express.asl import model
+from express.expr import choices, tree
 
 HEAVIEST = 2_000
 """Parts of a state that is written as text; a hundred characters of an expression count as one."""
@@ -15,6 +16,21 @@ MOST_RULES = 100
 """Rules of a Choice, entries of Retry and Catch, branches: each is nested in what the one before it leaves."""
 
 _MANY = ("choices", "retry", "catch", "branches")
+_VALUES = (
+    "parameters",
+    "arguments",
+    "result_selector",
+    "output",
+    "assign",
+    "credentials",
+    "item_selector",
+    "items",
+    "condition",
+    "input_path",
+    "output_path",
+    "result_path",
+    "items_path",
+)
 
 
 def weight_of(state: model.State) -> int:
@@ -24,20 +40,17 @@ def weight_of(state: model.State) -> int:
     """
     if any(len(getattr(state, name, ())) > MOST_RULES for name in _MANY):
         return HEAVIEST + 1
-    todo: list[Any] = [value for name, value in msgspec.structs.asdict(state).items() if name != "result"]
-    weight = 0
-    while todo:
-        part = todo.pop()
-        weight += 1
-        if type(part) is str:
-            weight += len(part) // 100
-        elif type(part) is dict:
-            weight += sum(map(len, part)) // 100
-            todo += part.values()
-        elif type(part) is list:
-            todo += part
-        elif isinstance(part, model.Retrier | model.Catcher):
-            todo += msgspec.structs.asdict(part).values()
-        if weight + len(todo) > HEAVIEST:
+    parts: list[Any] = [state, *getattr(state, "choices", ()), *getattr(state, "catch", ())]
+    weight = sum(8 + len(retrier.error_equals) for retrier in getattr(state, "retry", ()))
+    for part in parts:
+        weight += len(part.__struct_fields__) + len(getattr(part, "error_equals", ()))
+        weight += sum(_weight(getattr(part, name, None)) for name in _VALUES)
+        if isinstance(part, model.ChoiceRule) and not isinstance(part.test, msgspec.UnsetType):
+            weight += choices.weight(part.test)
+        if weight > HEAVIEST:
             return HEAVIEST + 1
     return weight
+
+
+def _weight(value: Any) -> int:
+    return 0 if value is None or isinstance(value, msgspec.UnsetType | bool) else tree.weight(value)

@@ -27,10 +27,7 @@ def _width(state: model.State) -> Width:
 
 def _map_width(state: model.Map) -> Width:
     """Iterations hold a part of the input each, together no more than the input."""
-    body = state.item_processor if isinstance(state.item_processor, model.Machine) else state.iterator
-    if not isinstance(body, model.Machine):
-        return Width()
-    inner = machine_width(body)
+    inner = machine_width(state.processor)
     written = state.max_concurrency
     at_once = written if type(written) is int and 0 < written < INLINE_CONCURRENCY else INLINE_CONCURRENCY
     return Width(inner.holders, at_once * max(inner.children, 1))

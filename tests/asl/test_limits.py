@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from express.asl.decode import decode
 from express.asl.lint import lint
 from express.asl.lint.fields import FIELDS
 from express.asl.lint.report import MOST_FINDINGS
+from express.asl.resolve import resolve
 from express.asl.scan import LONGEST_TEXT, scan
 from express.errors import DefinitionError, Diagnostic
-from express.states.checks import EXPR_CHECKS
 from express.values import JSON
 
 SECONDS = 5.0
@@ -89,7 +88,7 @@ documents: st.SearchStrategy[JSON] = st.recursive(
 
 def check(data: JSON, **options: Any) -> list[Diagnostic]:
     """Lint with the real grammars."""
-    return lint(data, checks=EXPR_CHECKS, **options)
+    return lint(data, **options)
 
 
 @given(documents, st.sampled_from(["STANDARD", "EXPRESS"]), st.booleans())
@@ -139,7 +138,7 @@ def test_mutants_of_a_real_definition_are_judged(data: st.DataObject) -> None:
         mutate(definition, data.draw)
     findings = check(definition)
     if not any(finding.severity == "ERROR" for finding in findings):
-        decode(definition)
+        resolve(definition)
 
 
 def machine(states: dict[str, JSON], **more: JSON) -> dict[str, JSON]:

@@ -6,7 +6,6 @@ import pytest
 
 from express.asl.lint import MachineType, lint
 from express.errors import Diagnostic
-from express.states.checks import EXPR_CHECKS
 from express.values import JSON
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
@@ -17,7 +16,7 @@ def check(
     data: JSON, machine_type: MachineType = "STANDARD", *, placeholders: bool = False, strict: bool = False
 ) -> list[Diagnostic]:
     """Lint with the real grammars."""
-    return lint(data, type=machine_type, checks=EXPR_CHECKS, placeholders=placeholders, strict=strict)
+    return lint(data, type=machine_type, placeholders=placeholders, strict=strict)
 
 
 def machine(*states: JSON, **more: JSON) -> dict[str, JSON]:
@@ -537,13 +536,3 @@ def test_a_definition_is_an_object(data: JSON) -> None:
     """Anything else is refused in AWS's words."""
     (found,) = check(data)
     assert (found.code, found.message) == ("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object")
-
-
-def test_without_grammars_the_outside_is_judged() -> None:
-    """Lint works without the expression compilers: it then knows a path by its start."""
-    assert [f.rule for f in lint(machine({"Type": "Pass", "InputPath": "a", "End": True}))] == ["E0401"]
-    assert [f.rule for f in lint(machine({"Type": "Pass", "ResultPath": "$.a[*]", "End": True}))] == ["E0402"]
-    assert lint(machine({"Type": "Pass", "Parameters": {"a.$": "States.UUID()"}, "End": True})) == []
-    assert [f.rule for f in lint(machine({"Type": "Pass", "Parameters": {"a.$": "x"}, "End": True}))] == ["E0403"]
-    empty = machine({"Type": "Pass", "Output": "{% %}", "End": True}, QueryLanguage="JSONata")
-    assert [f.rule for f in lint(empty)] == ["E0501"]

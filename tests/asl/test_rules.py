@@ -9,7 +9,7 @@ import pytest
 from express.asl.lint import RULES, duplicate_fields, lint
 from express.asl.scan import scan
 from express.errors import DefinitionError, Diagnostic
-from express.integrations.parameters import CHECKS
+from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 ELSEWHERE = {"E0003", "E0004", "E0005", "E0006", "E1101", "W0008", "E0009"}
@@ -29,7 +29,7 @@ def findings(text: str, type_: str) -> list[Diagnostic]:
         scanned = scan(text)
     except DefinitionError as error:
         return list(error.diagnostics)
-    return [*duplicate_fields(scanned.duplicates), *lint(scanned.data, type=type_, checks=CHECKS)]  # type: ignore[arg-type]  # from a table
+    return [*duplicate_fields(scanned.duplicates), *lint(scanned.data, type=type_, members=unknown_members)]  # type: ignore[arg-type]  # from a table
 
 
 @pytest.mark.parametrize("code", sorted(RULES.keys() - ELSEWHERE))
@@ -65,4 +65,4 @@ def test_strict_makes_errors_of_disputed_rules() -> None:
     assert disputed
     for code in disputed:
         data: JSON = json.loads(whole(RULES[code].bad))
-        assert [f.severity for f in lint(data, checks=CHECKS, strict=True) if f.rule == code] == ["ERROR"]
+        assert [f.severity for f in lint(data, members=unknown_members, strict=True) if f.rule == code] == ["ERROR"]

@@ -7,13 +7,12 @@ import pytest
 from express.asl.lint import lint
 from express.asl.lint.variables import is_identifier
 from express.errors import Diagnostic
-from express.states.checks import EXPR_CHECKS
 from express.values import JSON
 
 
 def check(data: JSON) -> list[Diagnostic]:
     """Lint with the real grammars."""
-    return lint(data, checks=EXPR_CHECKS)
+    return lint(data)
 
 
 def rules(data: JSON) -> list[str]:

@@ -9,7 +9,7 @@ from benchmarks import hostile
 from express.budget import UNITS
 from express.engine import About, Program, start
 from express.engine.effects import Finish
-from express.expr.intrinsics.compile import FUNCTIONS
+from express.expr.intrinsics.functions import FUNCTIONS
 from express.expr.jsonpath.filters import COMPARISONS
 
 LANGUAGES = ("jsonata", "jsonpath", "intrinsics")

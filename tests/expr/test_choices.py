@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from express.errors import RUNTIME, ExpressionError, StatesError
-from express.expr.choices import OPERATORS, compile_rule, matches, wildcard_pieces
+from express.expr.operators import OPERATORS, PATH, TIMESTAMP
+from express.expr.wildcards import matches, wildcard_pieces
 from tests.expr.support import SCOPE, documents
+from tests.expr.written import compile_rule
 
 T1, T2 = "2016-03-14T01:59:00Z", "2016-03-14T02:59:00.5+01:00"
 
@@ -277,6 +279,6 @@ def test_every_value_is_exactly_one_of_the_types(value: Any) -> None:
 
 def test_the_table_of_operators() -> None:
     """An operator that ends in Path reads its operand there, and the one without compares with a constant."""
-    assert all(op.path is name.endswith("Path") for name, op in OPERATORS.items())
+    assert all((op.operand == PATH) is name.endswith("Path") for name, op in OPERATORS.items())
     assert all(name.removesuffix("Path") in OPERATORS for name in OPERATORS)
-    assert OPERATORS["TimestampLessThan"].operand == "timestamp"
+    assert OPERATORS["TimestampLessThan"].operand == TIMESTAMP

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from express.errors import INTRINSIC_FAILURE, RUNTIME, ExpressionError, StatesError
-from express.expr.intrinsics.compile import FAIL_FUNCTIONS, FUNCTIONS, compile_call
+from express.expr.intrinsics.functions import FUNCTIONS, TEXT_FUNCTIONS
 from express.expr.scope import Constants
 from express.values import equal
 from tests.expr.support import SCOPE, documents
+from tests.expr.written import compile_call
 
 DATA = {
     "xs": [1, 2, 3, 4, 5],
@@ -205,9 +206,9 @@ def test_ten_calls_deep_is_allowed() -> None:
 
 def test_the_functions_of_fail_are_known() -> None:
     """ErrorPath and CausePath may call some functions of the table, and none of those that make no text."""
-    assert set(FUNCTIONS) > FAIL_FUNCTIONS
+    assert set(FUNCTIONS) > TEXT_FUNCTIONS
     with pytest.raises(ExpressionError):
-        compile_call("States.Array()", allowed=FAIL_FUNCTIONS)
+        compile_call("States.Array()", allowed=TEXT_FUNCTIONS)
 
 
 def test_a_constant_call_is_computed_once() -> None:

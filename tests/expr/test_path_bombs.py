@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from express.errors import RUNTIME, StatesError
-from express.expr.jsonpath.compile import compile_path
 from tests.expr.support import SCOPE
+from tests.expr.written import compile_path
 
 
 def _chain(depth: int) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import jsonpath_rfc9535
 from hypothesis import given
 from hypothesis import strategies as st
 
-from express.expr.jsonpath.compile import compile_path
 from tests.expr.support import SCOPE, documents
+from tests.expr.written import compile_path
 
 small = st.integers(-3, 3)
 member = st.sampled_from(["a", "b", "c"])

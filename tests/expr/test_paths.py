@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 
 from express.errors import RUNTIME, StatesError
-from express.expr.jsonpath.compile import compile_input_path, compile_path, compile_reader
+from express.expr.jsonpath.compile import compile_reader
 from express.expr.jsonpath.nodes import Name, Path
 from express.expr.jsonpath.select import Miss, walk
 from express.expr.scope import Constants
 from tests.expr.support import CONTEXT, SCOPE, documents
+from tests.expr.written import compile_input_path, compile_path
 
 DATA = {
     "a": {"b": [1, 2, {"c": 3}], "s": "text", "n": None},

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from express.expr.choices import compile_rule
 from express.expr.scope import Constants
-from express.expr.templates import compile_template
 from express.values import equal
 from tests.expr.support import recorded
+from tests.expr.written import compile_rule, compile_template
 
 
 def test_choice_operators() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from express.errors import RESULT_PATH_MATCH_FAILURE, ExpressionError, StatesError
-from express.expr.jsonpath.compile import compile_path, compile_result_path
 from tests.expr.support import SCOPE, documents
+from tests.expr.written import compile_path, compile_result_path
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given
 
 from express.errors import RUNTIME, ExpressionError, StatesError
 from express.expr.scope import Constants
-from express.expr.templates import compile_template
 from tests.expr.support import CONTEXT, SCOPE, documents
+from tests.expr.written import compile_template
 
 DATA = {"x": 1, "o": {"y": [1, 2]}, "s": "text"}
 

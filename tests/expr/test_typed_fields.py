@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from express.errors import REFERENCE_PATH_CONFLICT, RUNTIME, ExpressionError, StatesError
-from express.expr.jsonpath.typed_fields import (
+from tests.expr.support import SCOPE
+from tests.expr.written import (
     compile_error_path,
     compile_integer_path,
     compile_items_path,
@@ -13,7 +14,6 @@ from express.expr.jsonpath.typed_fields import (
     compile_seconds_path,
     compile_timestamp_path,
 )
-from tests.expr.support import SCOPE
 
 COMPILERS: dict[str, Any] = {
     "SecondsPath": compile_seconds_path,

@@ -10,7 +10,7 @@ from express.asl.lint import lint
 from express.asl.resources import parse_resource
 from express.errors import Diagnostic
 from express.integrations.aws.names import optimized_member, sdk_member
-from express.integrations.parameters import CHECKS, unknown_members
+from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 pytest.importorskip("botocore", reason="the extra aws is not installed")
@@ -125,7 +125,7 @@ def test_a_function_takes_any_object() -> None:
 
 def _lint(task: dict[str, Any], **more: Any) -> list[Diagnostic]:
     state = {"Type": "Task", "End": True, **task}
-    return lint({"StartAt": "A", "States": {"A": state}, **more}, checks=CHECKS)
+    return lint({"StartAt": "A", "States": {"A": state}, **more}, members=unknown_members)
 
 
 def test_a_wrong_name_is_a_finding_with_its_place_and_the_nearest_name() -> None:

@@ -112,7 +112,7 @@ class Derived(Maker):
                 yield self.rnd.choice(fits)
         if "Next" in FIELDS[kind]:
             yield "End" if last else "Next"
-        for field in msgspec.structs.fields(STATES[kind]):
+        for field in model.fields(STATES[kind]):
             name = field.encode_name
             if name in of_group or name in _STRUCTURE or (name in ("Default", "Catch") and last):
                 continue
@@ -131,7 +131,7 @@ class Derived(Maker):
     def entry(self, here: Here, kind: type[msgspec.Struct]) -> dict[str, JSON]:
         """Return an entry of Retry or Catch."""
         made: dict[str, JSON] = {}
-        for field in msgspec.structs.fields(kind):
+        for field in model.fields(kind):
             name = field.encode_name
             other = {"Output": not here.jsonata, "ResultPath": here.jsonata}.get(name, False)
             if field.required or (self.chance(0.35) and (not other or self.chance(0.04))):
@@ -302,7 +302,7 @@ def _with_field(kind: str, name: str, language: str, rnd: Random, last: bool) ->
 def _least(kind: str, name: str, language: str) -> set[str]:
     """Return a field, and those without which its state is none."""
     wanted = {name} - _STRUCTURE
-    wanted.update(field.encode_name for field in msgspec.structs.fields(STATES[kind]) if field.required)
+    wanted.update(field.encode_name for field in model.fields(STATES[kind]) if field.required)
     for group in ONE_OF.get(kind, ()):
         if name not in group and "Next" not in group:
             wanted.add(next(one for one in group if FIELDS[kind][one].language in ("", language)))

@@ -192,7 +192,7 @@ SPECIAL: dict[tuple[str, str], Values] = {
 
 def names(kind: type[msgspec.Struct]) -> Iterable[str]:
     """Return the fields of a struct of the model, as the States Language names them."""
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
+    return [field.encode_name for field in model.fields(kind)]
 
 
 def values_of(kind: type[msgspec.Struct], name: str) -> Values | None:

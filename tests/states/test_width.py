@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from express.asl.decode import decode
+from express.asl.resolve import resolve
 from express.engine.program import Width
 from express.states.width import machine_width
 
@@ -51,4 +51,4 @@ PAIR = parallel(machine(PASS), machine(PASS))
 )
 def test_widest_at_once(states: list[dict[str, Any]], width: Width) -> None:
     """Branches add up, nesting multiplies, states one after the other do not; a Map has its concurrency."""
-    assert machine_width(decode(machine(*states))) == width
+    assert machine_width(resolve(machine(*states))) == width

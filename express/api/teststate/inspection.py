@@ -76,7 +76,14 @@ def _jsonpath_stages(probe: Probe) -> dict[str, JSON]:
     stages: dict[str, JSON] = {}
     literal = isinstance(state, model.Pass) and state.result is not UNSET
     if not literal and not isinstance(state, model.Parallel | model.Fail):
-        _stage(stages, probe, "afterInputPath", "InputPath", state.input_path != "$", probe.question.data)
+        _stage(
+            stages,
+            probe,
+            "afterInputPath",
+            "InputPath",
+            state.input_path is None or not state.input_path.whole,
+            probe.question.data,
+        )
     if isinstance(state, model.Pass | model.Task) and not literal and "afterInputPath" in stages:
         shaped = state.parameters is not UNSET
         _stage(stages, probe, "afterParameters", "Parameters", shaped, stages["afterInputPath"])
@@ -87,7 +94,7 @@ def _jsonpath_stages(probe: Probe) -> dict[str, JSON]:
         selector: Any = getattr(state, "result_selector", UNSET)
         _stage(stages, probe, "afterResultSelector", "ResultSelector", selector is not UNSET, result)
     if "afterResultSelector" in stages and isinstance(state, model.Pass | model.Guarded):
-        merged = state.result_path != "$"
+        merged = state.result_path is None or not state.result_path.whole
         _stage(stages, probe, "afterResultPath", "ResultPath", merged, stages["afterResultSelector"])
     return stages
 

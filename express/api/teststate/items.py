@@ -11,17 +11,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from express.api import jsontext
 from express.api.errors import validation
 from express.asl import model
 from express.engine.execution import Frame
 from express.errors import ITEM_READER_FAILED, QUERY_EVALUATION_ERROR, RUNTIME, StatesError
-from express.expr.jsonata import compile_expression, compile_value, is_expression
+from express.expr.jsonata import Expression, compile_expression, compile_value
 from express.expr.jsonpath.compile import compile_input_path, compile_path
+from express.expr.jsonpath.nodes import WHOLE, Path
 from express.expr.jsonpath.typed_fields import compile_integer_path, compile_items_path, compile_number_path
 from express.expr.templates import compile_template
+from express.expr.tree import Node
 from express.states.lowering import Watch
 from express.values import JSON, size, text
 
@@ -111,8 +113,8 @@ class _Inspection:
             return None if data is None else self._read(data)
         if self._jsonata:
             return self._jsonata_items()
-        path = state.items_path if isinstance(state.items_path, str) else "$"
-        if self._distributed:
+        path = state.items_path if isinstance(state.items_path, Path) else WHOLE
+        if state.distributed:
             value = compile_path(path, "ItemsPath")(self._effective, self._frame)
             if type(value) is dict:
                 facts.stages["afterItemsPath"] = value
@@ -121,43 +123,43 @@ class _Inspection:
         facts.stages["afterItemsPath"] = items
         return items
 
-    @property
-    def _distributed(self) -> bool:
-        machine = self._state.item_processor
-        return isinstance(machine, model.Machine) and machine.processor_config.get("Mode") == "DISTRIBUTED"
-
     def _jsonata_items(self) -> list[JSON]:
         items = self._state.items
         value = self._frame.data
-        if items is not UNSET:
-            expect = None if self._distributed else "array"
-            expression = isinstance(items, str) and is_expression(items)
-            evaluate = compile_expression(items, "Items", expect) if expression else compile_value(items, "Items")
+        if not isinstance(items, UnsetType):
+            expect = None if self._state.distributed else "array"
+            evaluate = (
+                compile_expression(items, "Items", expect)
+                if isinstance(items, Expression)
+                else compile_value(items, "Items")
+            )
             value = evaluate({"input": self._frame.data}, self._frame)
-        if type(value) is dict and self._distributed:
+        if type(value) is dict and self._state.distributed:
             return _members(value)
         if type(value) is not list:
             raise StatesError(QUERY_EVALUATION_ERROR, f"Map state input must be an array but was: {text(value)}")
         return value
 
     def _read(self, data: str) -> list[JSON]:
-        config = self._state.item_reader.get("ReaderConfig", {})
+        reader = self._state.item_reader
+        assert isinstance(reader, model.ItemReader)
+        config = reader.reader_config
         value = _parse(data, config)
-        pointer = config.get("ItemsPointer")
-        if pointer is not None:
+        pointer = config.items_pointer
+        if isinstance(pointer, str):
             value = self._facts.stages["afterItemsPointer"] = _point(value, pointer)
         if type(value) is dict:
             value = _members(value)
         if type(value) is not list:
             raise StatesError(ITEM_READER_FAILED, "Attempting to map over non-iterable node.")
-        most = config.get("MaxItems")
-        return value[:most] if type(most) is int and most > 0 else value
+        most = config.max_items
+        return value[:most] if isinstance(most, int) and most > 0 else value
 
     def _select(self) -> None:
         """ItemSelector: the input of each iteration."""
         state, frame, items = self._state, self._frame, self._facts.items
-        selector = state.item_selector if state.item_selector is not UNSET else state.parameters
-        if selector is UNSET or items is None:
+        selector = state.selector
+        if isinstance(selector, UnsetType) or items is None:
             return
         if self._jsonata:
             evaluate = compile_value(selector, "ItemSelector")
@@ -177,23 +179,26 @@ class _Inspection:
     def _batch(self) -> None:
         """ItemBatcher: the input of each child execution."""
         batcher, items = self._state.item_batcher, self._facts.items
-        if batcher is UNSET or items is None:
+        if isinstance(batcher, UnsetType) or items is None:
             return
-        most = self._batch_limit(batcher, "MaxItemsPerBatch")
-        most_bytes = self._batch_limit(batcher, "MaxInputBytesPerBatch")
+        most = self._count(
+            "ItemBatcher/MaxItemsPerBatch", batcher.max_items_per_batch, batcher.max_items_per_batch_path
+        )
+        most_bytes = self._count(
+            "ItemBatcher/MaxInputBytesPerBatch",
+            batcher.max_input_bytes_per_batch,
+            batcher.max_input_bytes_per_batch_path,
+        )
         fixed: dict[str, JSON] = {}
-        if "BatchInput" in batcher:
-            fixed["BatchInput"] = self._value("BatchInput", batcher["BatchInput"])
+        if not isinstance(batcher.batch_input, UnsetType):
+            fixed["BatchInput"] = self._value("BatchInput", batcher.batch_input)
         overhead = size({**fixed, "Items": []})
         batches = [{**fixed, "Items": part} for part in _split(items, most, most_bytes, overhead)]
         self._facts.items = self._facts.stages["afterItemBatcher"] = batches
 
-    def _batch_limit(self, batcher: dict[str, Any], field: str) -> int | None:
-        return self._count(f"ItemBatcher/{field}", batcher.get(field, UNSET), batcher.get(f"{field}Path", UNSET))
-
     # Values --------------------------------------------------------------------------------------------
 
-    def _value(self, field: str, value: JSON) -> JSON:
+    def _value(self, field: str, value: Node) -> JSON:
         if self._jsonata:
             return compile_value(value, field)({"input": self._frame.data}, self._frame)
         return compile_template(value, field)(self._effective, self._frame)
@@ -204,11 +209,11 @@ class _Inspection:
             raise _broken(f"{field} cannot be negative.")
         return value
 
-    def _number(self, field: str, literal: Any, path: Any, compile_: Callable[[str, str], Any], expect: str) -> Any:
+    def _number(self, field: str, literal: Any, path: Any, compile_: Callable[[Path, str], Any], expect: str) -> Any:
         """A literal, a path or an expression; None where the state says nothing."""
-        if isinstance(path, str):
+        if isinstance(path, Path):
             return compile_(path, f"{field}Path")(self._effective, self._frame)
-        if isinstance(literal, str):
+        if isinstance(literal, Expression):
             return compile_expression(literal, field, expect)({"input": self._frame.data}, self._frame)
         return None if literal is UNSET else literal
 
@@ -237,9 +242,9 @@ def _split(items: list[JSON], most: int | None, most_bytes: int | None, overhead
     return batches
 
 
-def _parse(data: str, config: dict[str, Any]) -> JSON:
+def _parse(data: str, config: model.ReaderConfig) -> JSON:
     """The reader's data as its source holds it. Raises StatesError, or ApiError for what can't be in a request."""
-    kind = config.get("InputType", "JSON")
+    kind = config.input_type if isinstance(config.input_type, str) else "JSON"
     try:
         if kind == "JSON":
             return jsontext.parse(data)
@@ -255,12 +260,13 @@ def _parse(data: str, config: dict[str, Any]) -> JSON:
 _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 
 
-def _parse_csv(data: str, config: dict[str, Any]) -> list[JSON]:
+def _parse_csv(data: str, config: model.ReaderConfig) -> list[JSON]:
     """Rows as objects of strings: short ones are padded, surplus fields dropped (spec/asl.md §14)."""
-    delimiter = _DELIMITERS[config.get("CSVDelimiter", "COMMA")]
+    delimiter = _DELIMITERS[config.csv_delimiter]
     rows = [row for row in csv.reader(io.StringIO(data), delimiter=delimiter, escapechar="\\") if row]
-    given = config.get("CSVHeaderLocation") == "GIVEN"
-    headers: list[str] = config.get("CSVHeaders", []) if given else rows[0] if rows else []
+    given = config.csv_header_location == "GIVEN"
+    names = config.csv_headers if isinstance(config.csv_headers, list) else []
+    headers = names if given else rows[0] if rows else []
     if len(set(headers)) != len(headers):
         raise StatesError(ITEM_READER_FAILED, "CSV headers cannot contain duplicates.")
     body = rows if given else rows[1:]

@@ -17,7 +17,7 @@ from msgspec import UNSET
 from express.api.teststate.items import MapFacts, inspect_map
 from express.api.teststate.request import STATE, Question
 from express.asl import model
-from express.asl.lint.transitions import exits
+from express.asl.resources import Resource
 from express.engine import About, Entropy, Execution, Program, advance, deliver
 from express.engine.effects import Effect, StartTask
 from express.engine.events import Event, TaskFailed, TaskSucceeded, TimerFired
@@ -31,7 +31,7 @@ from express.values import JSON
 
 Step_ = TypeVar("Step_", bound=Callable[..., Any])
 
-MOCKED = "arn:express:teststate:::mock"
+MOCKED = Resource(kind="other", arn="arn:express:teststate:::mock")
 """The resource of the Task that a mocked Map or Parallel becomes."""
 
 
@@ -173,12 +173,12 @@ class Probe:
         state = question.state
         if isinstance(state, model.Map | model.Parallel):
             state = as_task(state)
-        names = list(dict.fromkeys(target for _, target in exits(msgspec.to_builtins(state))))
+        names = list(dict.fromkeys(model.targets(state)))
         low = Lowering(
             name=STATE,
             jsonata=question.jsonata,
             targets={"": END, **{name: i for i, name in enumerate(names, 1)}},
-            scope=lambda machine, location: Scope((), 0),
+            scope=lambda machine: Scope((), 0),
             location=f"/States/{STATE}",
             findings=[],
             resources=[],

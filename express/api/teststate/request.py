@@ -14,10 +14,11 @@ from express.api.teststate.contexts import check_context
 from express.api.teststate.mocks import Mock, read_mock
 from express.asl import model
 from express.asl.lint import lint
-from express.asl.resources import Resource, parse_resource
+from express.asl.resolve import resolve_state
+from express.asl.resources import Resource
 from express.asl.scan import scan
 from express.errors import ApiError, DefinitionError, Diagnostic
-from express.integrations.parameters import CHECKS
+from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 STATE = "StateName"
@@ -53,14 +54,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def resource(self) -> Resource | None:
         """Return what a Task calls."""
-        return parse_resource(self.state.resource) if isinstance(self.state, model.Task) else None
+        return self.state.resource if isinstance(self.state, model.Task) else None
 
 
 def read_question(request: dict[str, Any]) -> Question:
     """Understand a request whose shape is right. Raises ApiError."""
     data, machine_jsonata = _find(request)
     kind = data.get("Type", "")
-    language = data.get("QueryLanguage", "JSONata" if machine_jsonata else "JSONPath")
     settings = msgspec.convert(request.get("stateConfiguration") or {}, Settings)
     given = request.get("mock")
     _check_settings(settings, request, data)
@@ -74,11 +74,11 @@ def read_question(request: dict[str, Any]) -> Question:
         raise validation(f"State type '{kind}' is not supported when a mock is specified")
     if given is not None and request.get("revealSecrets"):
         raise validation("TestState does not support RevealSecrets when a mock is specified.")
-    state = _model(data)
+    state = _model(data, machine_jsonata)
     question = Question(
         state=state,
         kind=kind,
-        jsonata=language == "JSONata",
+        jsonata=state.jsonata,
         data=read_input(request.get("input")),
         level=request.get("inspectionLevel") or "INFO",
         role_arn=request.get("roleArn"),
@@ -104,9 +104,9 @@ def _find(request: dict[str, Any]) -> tuple[dict[str, JSON], bool]:
         raise invalid_definition(lint(definition))
     name = request.get("stateName")
     if name is None:
-        _refuse(lint(_alone(definition, None), checks=CHECKS, strict=True))
+        _refuse(lint(_alone(definition, None), members=unknown_members, strict=True))
         return definition, False
-    _refuse(lint(definition, checks=CHECKS, strict=True), alone=False)
+    _refuse(lint(definition, members=unknown_members, strict=True), alone=False)
     state = next((found for key, found in _states(definition) if key == name), None)
     if state is None:
         raise validation("State not found in definition")
@@ -134,11 +134,14 @@ def _states(machine: JSON) -> Iterator[tuple[str, dict[str, JSON]]]:
             pending.extend(state[field] for field in ("ItemProcessor", "Iterator") if field in state)
 
 
-def _model(data: dict[str, JSON]) -> model.State:
+def _model(data: dict[str, JSON], jsonata: bool) -> model.State:
+    findings: list[Diagnostic] = []
     try:
-        state: model.State = msgspec.convert(data, model.State)
-    except msgspec.ValidationError as error:
-        raise invalid_definition([Diagnostic(code="SCHEMA_VALIDATION_FAILED", message=str(error))]) from error
+        state = resolve_state(data, f"/States/{STATE}", jsonata=jsonata, findings=findings)
+    except DefinitionError as error:
+        raise invalid_definition(error.diagnostics) from error
+    if findings:
+        raise invalid_definition(findings)
     return state
 
 

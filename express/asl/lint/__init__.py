@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import re
 
-from express.asl.lint.checks import OUTLINE, Checks, JsonataFacts, JsonataProblem, PathFacts
 from express.asl.lint.machine import Walk
+from express.asl.lint.members import Members, any_member
 from express.asl.lint.report import MOST_FINDINGS, MachineType, Nested, Report, TooManyFindings
 from express.asl.lint.rules import RULES, Rule
 from express.asl.lint.variables import check_variables
 from express.asl.positions import Duplicate
 from express.errors import Diagnostic
+from express.expr.expressions import Expressions
 from express.values import JSON
 
 __all__ = [
-    "OUTLINE",
     "RULES",
-    "Checks",
-    "JsonataFacts",
-    "JsonataProblem",
     "MachineType",
-    "PathFacts",
+    "Members",
     "Rule",
     "duplicate_fields",
     "lint",
@@ -58,17 +55,18 @@ def lint(
     data: JSON,
     *,
     type: MachineType = "STANDARD",
-    checks: Checks = OUTLINE,
+    members: Members = any_member,
+    expressions: Expressions | None = None,
     placeholders: bool = False,
     strict: bool = False,
 ) -> list[Diagnostic]:
     """Every finding about a definition, errors and warnings, in the order of the walk.
 
-    `checks` brings the grammars of paths, intrinsic calls and JSONata; `placeholders` lets texts such as
-    `${Name}` stand where another kind of value is wanted; `strict` makes errors of what AWS refuses though other
-    engines take it (the rules marked `disputed`). Never raises, whatever JSON it is given.
+    `members` knows what a Task's resource takes; `expressions` keeps what was parsed, for `resolve`; `placeholders`
+    lets texts such as `${Name}` stand where another kind of value is wanted; `strict` makes errors of what AWS refuses
+    though other engines take it (the rules marked `disputed`). Never raises, whatever JSON it is given.
     """
-    report = Report(type, checks, placeholders=placeholders, strict=strict)
+    report = Report(type, expressions or Expressions(), members, placeholders=placeholders, strict=strict)
     if data.__class__ is not dict:
         report.add("E0002", "", "Definition must be a valid JSON object")
         return report.findings

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from express.asl.lint.fieldcheck import BOTH, JSONATA, JSONPATH, Field, check_fields, required
-from express.asl.lint.jsonata import INPUT, assign_value, is_expression, value
+from express.asl.lint.jsonata import INPUT, assign_value, value
 from express.asl.lint.jsonata import expression as check_expression
 from express.asl.lint.paths import LOOKS_DYNAMIC, path
 from express.asl.lint.report import View
 from express.asl.lint.templates import assign_template
 from express.asl.lint.values import boolean, comment, expect, filled_array, number, text
 from express.asl.lint.values import timestamp as rfc3339
+from express.expr.jsonata import is_expression
+from express.expr.operators import BOOLEAN, NUMBER, PATH, STRING, TIMESTAMP
+from express.expr.operators import OPERATORS as _OPERATORS
 from express.values import JSON
 
 DEEPEST_TEST = 100
@@ -28,21 +31,9 @@ def _string(view: View, operand: JSON, location: str) -> None:
         )
 
 
-def _operators() -> dict[str, Field]:
-    table = {}
-    for family, literal in (("String", _string), ("Numeric", number), ("Timestamp", rfc3339)):
-        for comparison in ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals"):
-            table[f"{family}{comparison}"] = Field(literal, JSONPATH)
-            table[f"{family}{comparison}Path"] = Field(path, JSONPATH)
-    table["BooleanEquals"] = Field(boolean, JSONPATH)
-    table["BooleanEqualsPath"] = Field(path, JSONPATH)
-    table["StringMatches"] = Field(_string, JSONPATH)
-    for name in ("IsNull", "IsPresent", "IsNumeric", "IsString", "IsBoolean", "IsTimestamp"):
-        table[name] = Field(boolean, JSONPATH)
-    return table
+_OPERANDS = {STRING: _string, NUMBER: number, BOOLEAN: boolean, TIMESTAMP: rfc3339, PATH: path}
 
-
-OPERATORS = _operators()
+OPERATORS: dict[str, Field] = {name: Field(_OPERANDS[op.operand], JSONPATH) for name, op in _OPERATORS.items()}
 """Comparison operator → its operand."""
 
 

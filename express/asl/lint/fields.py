@@ -12,7 +12,6 @@ from express.asl.lint.jsonata import (
     INPUT,
     RESULT,
     assign_value,
-    is_expression,
     or_expression,
     text_or_expression,
     value,
@@ -35,6 +34,7 @@ from express.asl.lint.values import (
     timestamp,
     true,
 )
+from express.expr.jsonata import is_expression
 from express.values import JSON
 
 MOST_BRANCHES = 1_000

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from express.asl.lint.checks import JsonataFacts, JsonataProblem
 from express.asl.lint.paths import LOOKS_DYNAMIC
 from express.asl.lint.report import MOST_JSONATA, View, below
 from express.asl.lint.templates import DEEPEST
 from express.asl.lint.values import Check, expect
 from express.asl.lint.variables import assign
 from express.errors import ExpressionError
+from express.expr.jsonata import Expression, JsonataSyntaxError, is_expression
+from express.expr.jsonata.expression import source_of
+from express.expr.jsonata.names import FUNCTIONS
 from express.values import JSON
 
 INPUT = frozenset({"input", "context"})
@@ -22,41 +24,37 @@ _MEMBERS = RESULT | ERROR_OUTPUT
 _SHOWN = 24
 
 
-def is_expression(value: str) -> bool:
-    """Whether `value` is an expression: exactly `{%` at its start and `%}` at its end."""
-    return len(value) >= 4 and value.startswith("{%") and value.endswith("%}")
-
-
 def expression(view: View, value: str, location: str, members: frozenset[str] = INPUT) -> None:
     """Parse one expression and judge what it reads."""
     if not view.report.may_parse(len(value)):
         view.add("E1101", location, f"A definition may have at most {MOST_JSONATA} characters of JSONata")
         return
     try:
-        facts = view.report.checks.jsonata(value[2:-2])
+        parsed = view.report.expressions.jsonata(value)
     except ExpressionError as error:
-        view.refuse("E0501", value, location, str(error), hint=_stopped(value[2:-2], error))
+        view.refuse("E0501", value, location, str(error), hint=_stopped(source_of(value), error))
         return
-    _judge(view, facts, location, members)
+    _judge(view, parsed, location, members)
 
 
 def _stopped(source: str, error: ExpressionError) -> str | None:
     """Where the parser stopped, shown by what it had read just before."""
-    position = error.position if isinstance(error, JsonataProblem) else -1
+    position = error.position if isinstance(error, JsonataSyntaxError) else -1
     if not 0 < position < len(source):
         return None
     return f"the parser stopped behind {source[max(0, position - _SHOWN) : position].strip()!r}"
 
 
-def _judge(view: View, facts: JsonataFacts, location: str, members: frozenset[str]) -> None:
-    for name in facts.bare:
+def _judge(view: View, parsed: Expression, location: str, members: frozenset[str]) -> None:
+    found = parsed.references
+    for name in found.top_level:
         view.add(
             "E0502",
             location,
             f"Reference to '{name}' at the top level is not supported.",
             hint=_instead(name),
         )
-    for member in sorted(facts.states - members):
+    for member in sorted(found.states - members):
         if member in _MEMBERS:
             view.add("E0503", location, f"Reference to '$states.{member}' is not supported in this field.")
         else:
@@ -66,9 +64,9 @@ def _judge(view: View, facts: JsonataFacts, location: str, members: frozenset[st
                 f"'$states' has no member '{member}'",
                 hint=view.report.nearest(member, sorted(members)),
             )
-    for name in sorted(facts.functions):
+    for name in sorted(found.functions - FUNCTIONS):
         view.add("W0509", location, f"There is no function '${name}'")
-    for name in sorted(facts.variables):
+    for name in sorted(found.variables):
         view.scope.read(name, view.name, location)
 
 

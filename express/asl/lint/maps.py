@@ -14,7 +14,7 @@ from express.asl.lint.fieldcheck import (
     one_of_fields,
     required,
 )
-from express.asl.lint.jsonata import INPUT, is_expression, or_expression
+from express.asl.lint.jsonata import INPUT, or_expression
 from express.asl.lint.jsonata import expression as check_expression
 from express.asl.lint.jsonata import value as jsonata_value
 from express.asl.lint.paths import reference_path
@@ -22,6 +22,7 @@ from express.asl.lint.report import Nested, View
 from express.asl.lint.templates import object_template, template
 from express.asl.lint.values import Check, comment, decimal, expect, integer, one_of, text
 from express.asl.resources import DATASET_ACTIONS, parse_resource
+from express.expr.jsonata import is_expression
 from express.values import JSON
 
 LONGEST_LABEL = 40

@@ -4,52 +4,33 @@ from __future__ import annotations
 
 import re
 
-from express.asl.lint.checks import PathFacts
 from express.asl.lint.report import View
 from express.asl.lint.values import Check, expect
 from express.errors import ExpressionError
+from express.expr.intrinsics.functions import FUNCTIONS, TEXT_FUNCTIONS
+from express.expr.intrinsics.syntax import Call
+from express.expr.jsonpath.nodes import Path
 from express.values import JSON
 
 LOOKS_DYNAMIC = re.compile(r"\$\$?[.\[]|\$\Z|\$\$\Z|States\.[A-Z]\w*\(")
 """A text that is meant as a path or an intrinsic call."""
 
-_TEXT_CALLS = frozenset(
-    f"States.{name}"
-    for name in (
-        "Format",
-        "JsonToString",
-        "ArrayGetItem",
-        "Base64Encode",
-        "Base64Decode",
-        "Hash",
-        "UUID",
-    )
-)
 
-
-def read_path(view: View, value: str, location: str) -> PathFacts | None:
-    """The facts of a path, its variable noted as read; None, and a finding, where it is none."""
-    try:
-        facts = view.report.checks.path(value)
-    except ExpressionError as error:
-        view.refuse("E0401", value, location, "Value is not a valid JSONPath", hint=str(error))
-        return None
-    note_root(view, facts, location)
-    return facts
-
-
-def note_root(view: View, facts: PathFacts, location: str) -> None:
+def note_root(view: View, parsed: Path, location: str) -> None:
     """Note the variable that a path starts from."""
-    if facts.root not in ("$", "$$"):
-        view.scope.read(facts.root, view.name, location)
+    if parsed.root not in ("$", "$$"):
+        view.scope.read(parsed.root, view.name, location)
 
 
 def path(view: View, value: JSON, location: str) -> None:
     """A Path."""
     if type(value) is not str:
         expect(view, value, location, "String")
-    else:
-        read_path(view, value, location)
+        return
+    try:
+        note_root(view, view.report.expressions.path(value), location)
+    except ExpressionError as error:
+        view.refuse("E0401", value, location, "Value is not a valid JSONPath", hint=str(error))
 
 
 def path_or_null(view: View, value: JSON, location: str) -> None:
@@ -65,27 +46,27 @@ def reference_path(*, context: bool = False, variable: bool = True) -> Check:
         if type(value) is not str:
             expect(view, value, location, "String")
             return
-        facts = _facts(view, value)
-        wrong_root = facts is not None and (
-            (facts.root == "$$" and not context) or (facts.root not in ("$", "$$") and not variable)
+        parsed = _parsed(view, value)
+        wrong_root = parsed is not None and (
+            (parsed.root == "$$" and not context) or (parsed.root not in ("$", "$$") and not variable)
         )
-        if facts is None or wrong_root or not facts.reference:
-            view.refuse("E0402", value, location, "Value is not a Reference Path", hint=_advice(facts, wrong_root))
+        if parsed is None or wrong_root or not parsed.reference:
+            view.refuse("E0402", value, location, "Value is not a Reference Path", hint=_advice(parsed, wrong_root))
         else:
-            note_root(view, facts, location)
+            note_root(view, parsed, location)
 
     return check
 
 
-def _facts(view: View, value: str) -> PathFacts | None:
+def _parsed(view: View, value: str) -> Path | None:
     try:
-        return view.report.checks.path(value)
+        return view.report.expressions.path(value)
     except ExpressionError:
         return None
 
 
-def _advice(facts: PathFacts | None, wrong_root: bool) -> str:
-    if facts is None:
+def _advice(parsed: Path | None, wrong_root: bool) -> str:
+    if parsed is None:
         return "a Reference Path starts with '$' and names one node, such as $.order.items[0]"
     if wrong_root:
         return "only '$' may stand at its start here"
@@ -106,13 +87,13 @@ def text_path(view: View, value: JSON, location: str) -> None:
     if type(value) is not str or not value.startswith("States."):
         _to_text(view, value, location)
         return
-    if value.partition("(")[0] not in _TEXT_CALLS:
+    if value.partition("(")[0] not in TEXT_FUNCTIONS:
         view.refuse(
             "E0404",
             value,
             location,
             "Value is not a Reference Path or an intrinsic function that returns a string",
-            hint="allowed are " + ", ".join(sorted(_TEXT_CALLS)),
+            hint="allowed are " + ", ".join(sorted(TEXT_FUNCTIONS)),
         )
         return
     call(view, value, location)
@@ -124,15 +105,42 @@ _to_text = reference_path(context=True)
 def call_advice(view: View, value: str) -> str | None:
     """The function that a call with an unknown name probably means."""
     name = value.partition("(")[0]
-    if not name.startswith("States.") or name in view.report.checks.functions:
+    if not name.startswith("States.") or name in FUNCTIONS:
         return None
-    return view.report.nearest(name, view.report.checks.functions)
+    return view.report.nearest(name, FUNCTIONS)
 
 
 def call(view: View, value: str, location: str) -> None:
     """An intrinsic call that stands where a path field stands."""
     try:
-        for facts in view.report.checks.intrinsic(value):
-            note_root(view, facts, location)
+        read_call(view, value, location)
     except ExpressionError as error:
         view.refuse("E0404", value, location, "Value is not a valid intrinsic function call", hint=str(error))
+
+
+def read_call(view: View, value: str, location: str) -> None:
+    """Check an intrinsic call, and every call inside it, and note the variables that it reads.
+
+    Raises ExpressionError.
+    """
+    open_calls = [view.report.expressions.call(value)]
+    while open_calls:
+        parsed = open_calls.pop()
+        _check_arguments(parsed)
+        for argument in parsed.arguments:
+            if type(argument) is Path:
+                note_root(view, argument, location)
+            elif type(argument) is Call:
+                open_calls.append(argument)
+
+
+def _check_arguments(parsed: Call) -> None:
+    function = FUNCTIONS.get(parsed.name)
+    if function is None:
+        raise ExpressionError(f"there is no function {parsed.name}")
+    count = len(parsed.arguments)
+    if count < function.least or (function.most is not None and count > function.most):
+        most = "or more" if function.most is None else f"to {function.most}"
+        exact = function.least == function.most
+        wanted = str(function.least) if exact else f"{function.least} {most}"
+        raise ExpressionError(f"{parsed.name} takes {wanted} arguments, not {count}")

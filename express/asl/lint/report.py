@@ -7,10 +7,11 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
-from express.asl.lint.checks import Checks
+from express.asl.lint.members import Members, any_member
 from express.asl.lint.rules import RULES
 from express.asl.lint.scopes import Scope
 from express.errors import Diagnostic
+from express.expr.expressions import Expressions
 from express.values import JSON
 
 MachineType = Literal["STANDARD", "EXPRESS"]
@@ -37,9 +38,18 @@ class TooManyFindings(Exception):
 class Report:
     """The findings of one definition, and the settings of this run."""
 
-    def __init__(self, type_: MachineType, checks: Checks, *, placeholders: bool, strict: bool) -> None:
+    def __init__(
+        self,
+        type_: MachineType,
+        expressions: Expressions,
+        members: Members = any_member,
+        *,
+        placeholders: bool,
+        strict: bool,
+    ) -> None:
         self.type = type_
-        self.checks = checks
+        self.expressions = expressions
+        self.members = members
         self.placeholders = placeholders
         self.strict = strict
         self.findings: list[Diagnostic] = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from express.asl.lint.checks import plain
 from express.asl.lint.jsonata import jsonata_text
+from express.asl.lint.members import plain
 from express.asl.lint.report import View, below
 from express.asl.lint.templates import object_template
 from express.asl.lint.values import expect
@@ -143,7 +143,7 @@ def members(view: View) -> None:
     given = view.data.get(field)
     if type(arn) is not str or type(given) is not dict:
         return
-    for pointer, name, valid in view.report.checks.members(parse_resource(arn), given):
+    for pointer, name, valid in view.report.members(parse_resource(arn), given):
         place = below(view.location, f"/{field}{pointer}")
         view.add(
             "E0806",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from express.asl.lint.paths import LOOKS_DYNAMIC, call_advice, note_root
+from express.asl.lint.paths import LOOKS_DYNAMIC, call_advice, note_root, read_call
 from express.asl.lint.report import View, below
 from express.asl.lint.values import expect
 from express.asl.lint.variables import assign
@@ -58,15 +58,13 @@ def _walk(view: View, value: JSON, location: str, depth: int) -> None:
 def _dynamic(view: View, fields: dict[str, JSON], key: str, value: JSON, location: str) -> None:
     if key[:-2] in fields:
         view.add("E0104", location, f"There should only be one of the following fields: [{key[:-2]}, {key}]")
-    checks = view.report.checks
     hint = "its value must be a string"
     if type(value) is str:
         try:
             if value.startswith("$"):
-                note_root(view, checks.path(value), f"{location}/{key}")
+                note_root(view, view.report.expressions.path(value), f"{location}/{key}")
             else:
-                for facts in checks.intrinsic(value):
-                    note_root(view, facts, f"{location}/{key}")
+                read_call(view, value, f"{location}/{key}")
         except ExpressionError as error:
             hint = call_advice(view, value) or str(error)
         else:

@@ -14,8 +14,7 @@ from express.budget import Exhausted
 from express.errors import INTRINSIC_FAILURE, RUNTIME, ExpressionError, StatesError
 from express.expr.intrinsics.arguments import Refused
 from express.expr.intrinsics.functions import FUNCTIONS, Function
-from express.expr.intrinsics.syntax import Argument, Call, Constant, parse_call
-from express.expr.intrinsics.text_functions import format_pieces, join_pieces
+from express.expr.intrinsics.syntax import Argument, Call, Constant
 from express.expr.jsonpath.budget import shown
 from express.expr.jsonpath.compile import compile_reader, path_growth
 from express.expr.jsonpath.nodes import Path
@@ -24,46 +23,68 @@ from express.expr.scope import Constants, Read, Scope
 from express.expr.size_growth import Growth, Reader, constant, reader
 from express.values import JSON
 
-__all__ = ["FAIL_FUNCTIONS", "FUNCTIONS", "compile_call", "is_call", "parse_call"]
-
 FAILURE = INTRINSIC_FAILURE
-
-FAIL_FUNCTIONS = frozenset(
-    f"States.{name}"
-    for name in ("Format", "JsonToString", "ArrayGetItem", "Base64Encode", "Base64Decode", "Hash", "UUID")
-)
-"""The functions that ErrorPath and CausePath may call (spec/asl.md §5)."""
 
 UNPAID = 50
 """Units that a call may cost without being counted."""
 
 _NO_SCOPE = Constants()
 
-_Part: TypeAlias = tuple[Read, Growth, bool]
-"""An argument or call compiled: its reader, its growth, whether it is constant."""
+_Part: TypeAlias = tuple[Read, bool]
+"""An argument or call compiled: its reader, and whether it is constant."""
 
 
-def is_call(source: str) -> bool:
-    """Whether a text is meant as an intrinsic call."""
-    return source.startswith("States.")
-
-
-def compile_call(source: str, *, allowed: frozenset[str] | None = None) -> Reader:
+def compile_call(call: Call, *, allowed: frozenset[str] | None = None) -> Reader:
     """The reader of an intrinsic call; `allowed` limits the outermost function.
 
-    >>> compile_call("States.MathAdd($.a, 1)")({"a": 2}, None)
+    >>> from express.expr.intrinsics.syntax import parse_call
+    >>> compile_call(parse_call("States.MathAdd($.a, 1)"))({"a": 2}, None)
     3
 
-    Raises ExpressionError for unknown functions, wrong numbers of arguments and bad syntax.
+    Raises ExpressionError for unknown functions and wrong numbers of arguments.
     """
-    call = parse_call(source)
     if allowed is not None and call.name not in allowed:
-        raise ExpressionError(f"The intrinsic function {call.name} is not allowed here: {source}")
-    read, growth, _ = _call(call, source)
-    return reader(read, growth)
+        raise ExpressionError(f"The intrinsic function {call.name} is not allowed here: {call.text}")
+    read, _ = _call(call, call.text)
+    return reader(read, call_growth(call))
 
 
 def _call(call: Call, source: str) -> _Part:
+    function = _function(call, source)
+    arguments = values_of(call)
+    parts = [_argument(argument, source) for argument in arguments]
+    reads = tuple(part[0] for part in parts)
+    prepared = _prepared(function, arguments)
+    if prepared is None:
+        read = _apply(function, function.call, reads, source)
+    else:
+        read = _apply(function, prepared, reads[1:], source)
+    if function.pure and all(part[1] for part in parts):
+        return _folded(read)
+    return read, False
+
+
+def call_growth(call: Call) -> Growth:
+    """Return how much larger than the data the result of a call can be; raises ExpressionError as `compile_call`."""
+    function = _function(call, call.text)
+    if function.pure and all(type(argument) is not Path for argument in call.arguments):
+        read, folded = _call(call, call.text)
+        if folded:
+            return constant(read(None, _NO_SCOPE))
+    return function.growth([_argument_growth(argument) for argument in values_of(call)])
+
+
+def _argument_growth(argument: Argument) -> Growth:
+    if type(argument) is Call:
+        return call_growth(argument)
+    if type(argument) is Path:
+        return path_growth(argument)
+    assert type(argument) is Constant
+    return constant(argument.value)
+
+
+def _function(call: Call, source: str) -> Function:
+    """The function of a call whose arguments are as many as it takes."""
     function = FUNCTIONS.get(call.name)
     if function is None:
         raise ExpressionError(f"Invalid intrinsic function call '{source}': there is no function {call.name}")
@@ -72,18 +93,7 @@ def _call(call: Call, source: str) -> _Part:
         raise ExpressionError(
             f"Invalid intrinsic function call '{source}': {call.name} takes {_arity(function)} arguments"
         )
-    arguments = values_of(call)
-    parts = [_argument(argument, source) for argument in arguments]
-    growth = function.growth([part[1] for part in parts])
-    reads = tuple(part[0] for part in parts)
-    joined = _joined(arguments[0], count - 1) if call.name == "States.Format" else None
-    if joined is None:
-        read = _apply(function, function.call, reads, source)
-    else:
-        read = _apply(function, joined, reads[1:], source)
-    if function.pure and all(part[2] for part in parts):
-        return _folded(read, growth)
-    return read, growth, False
+    return function
 
 
 def _arity(function: Function) -> str:
@@ -92,35 +102,34 @@ def _arity(function: Function) -> str:
     return str(function.least) if function.least == function.most else f"{function.least} to {function.most}"
 
 
-def _folded(read: Read, growth: Growth) -> _Part:
+def _folded(read: Read) -> _Part:
     """A constant call, computed now; one that fails must fail when it is reached."""
     try:
         value = read(None, _NO_SCOPE)
     except StatesError:
-        return read, growth, False
-    return (lambda data, scope: value), constant(value), True
+        return read, False
+    return (lambda data, scope: value), True
 
 
 def values_of(call: Call) -> tuple[Argument, ...]:
     """Return the arguments as the function wants them.
 
-    A literal template of States.Format keeps its escapes: only the function can tell an escaped brace from a
-    placeholder.
+    A literal one that it prepares keeps its escapes: only the function can tell an escaped brace from a placeholder.
     """
-    arguments = call.arguments
-    if call.name == "States.Format" and type(arguments[0]) is Constant and arguments[0].source is not None:
-        return (Constant(arguments[0].source), *arguments[1:])
-    return arguments
+    first = call.arguments[0] if call.arguments else None
+    if type(first) is Constant and first.source is not None and FUNCTIONS[call.name].prepare is not None:
+        return (Constant(first.source), *call.arguments[1:])
+    return call.arguments
 
 
 def _argument(argument: Argument, source: str) -> _Part:
     if type(argument) is Call:
         return _call(argument, source)
     if type(argument) is Path:
-        return compile_reader(argument, _miss(argument, source)), path_growth(argument), False
+        return compile_reader(argument, _miss(argument, source)), False
     assert type(argument) is Constant
     value = argument.value
-    return (lambda data, scope: value), constant(value), True
+    return (lambda data, scope: value), True
 
 
 def _miss(path: Path, source: str) -> Callable[[JSON, Scope, Miss], JSON]:
@@ -170,11 +179,11 @@ def _paying(
     """A function whose costs grow with its arguments: they are paid for before it is called, where they are large."""
     units = function.units
     assert units is not None
-    constant = function.name == "States.Format" and call is not function.call  # its template is not given again
+    prepared = call is not function.call  # its first argument is not given again
 
     def read(data: JSON, scope: Scope) -> JSON:
         values = [argument(data, scope) for argument in arguments]
-        cost = units("", *values) if constant else units(*values)
+        cost = units("", *values) if prepared else units(*values)
         if cost > UNPAID:
             try:
                 scope.budget().spend(cost)
@@ -189,13 +198,12 @@ def _paying(
     return read
 
 
-def _joined(template: Argument, count: int) -> Callable[..., JSON] | None:
-    """States.Format of a template known beforehand, parsed once; None where it must be looked for, or fails."""
-    try:
-        pieces = format_pieces(template.value) if type(template) is Constant else []
-    except (Refused, TypeError):
+def _prepared(function: Function, arguments: tuple[Argument, ...]) -> Callable[..., JSON] | None:
+    """The function with its first argument known beforehand; None where that must be looked for, or does not fit."""
+    first = arguments[0] if arguments else None
+    if function.prepare is None or type(first) is not Constant:
         return None
-    return (lambda *values: join_pieces(pieces, values)) if len(pieces) == count + 1 else None
+    return function.prepare(first.value, len(arguments) - 1)
 
 
 def _unary(call: Callable[..., JSON], argument: Read, cause: str) -> Read:

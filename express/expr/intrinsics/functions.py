@@ -1,33 +1,41 @@
-"""The intrinsic functions of JSONPath states, one entry of `FUNCTIONS` each; those about texts: `text_functions`.
+"""The intrinsic functions of JSONPath states: one row each, which is all that lint, interpreter and optimizer need.
 
-A function gets its arguments evaluated and raises Refused when they are not what it takes; where it stands in a
-definition, and so what the failure is called, it does not know.
+To add a function, write it here (or in `text_functions`) and add its row to `FUNCTIONS`; nothing else names functions.
+It gets its arguments evaluated and raises Refused when they are not what it takes; where it stands in a definition, and
+so what the failure is called, it does not know. A row says what `Function` says.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from express.budget import UNITS
+from express.expr.intrinsics import emit
 from express.expr.intrinsics.arguments import Refused, as_int32, as_integer, as_list, in_int32
+from express.expr.intrinsics.syntax import Argument
 from express.expr.intrinsics.text_functions import (
     base64_decode,
     base64_encode,
     format_,
     hash_,
     json_to_string,
+    prepare_format,
     string_split,
     string_to_json,
 )
 from express.expr.java_random import next_double
+from express.expr.python.emitter import Emitter
 from express.expr.scope import Scope
 from express.expr.size_growth import Growth, scaled, total
 from express.expr.weight import LARGE_TEXT, weight
 from express.values import JSON, equal
+
+Emit: TypeAlias = Callable[[tuple[Argument, ...], list[str], Emitter], str | None]
+"""(arguments, their texts, emitter) → the text of a call; None: the function is called after all."""
 
 MAX_RANGE = 1_000
 _HALF = 2**30 - 1
@@ -38,9 +46,15 @@ _SCALARS = {*_PLAIN, bool}
 class Function(msgspec.Struct, frozen=True):
     """One intrinsic function.
 
-    How many arguments it takes (`most` None: any number), what computes it, how much larger than its arguments the
-    result can be, and how many units a call with the same arguments costs (None: always about the same, and little).
-    An impure one gets the scope as its first argument.
+    `least` and `most` (None: any number) are how many arguments it takes, `call` computes it. `growth`: how much larger
+    than its arguments the result can be. `units`: what a call with the same arguments costs, None where that is always
+    about the same, and little.
+
+    The rest may be left away. `pure`: it gives the same for the same arguments; one that does not gets the scope as its
+    first argument. `text`: its result is a text, so ErrorPath and CausePath may call it. `emit`: Python text of a call
+    that is put together in place, for the optimizer; without it the function is called. `prepare`: of a literal first
+    argument, which it gets with its escapes, and the number of the others, the function of the others; None where that
+    can't be.
     """
 
     name: str
@@ -48,8 +62,11 @@ class Function(msgspec.Struct, frozen=True):
     most: int | None
     call: Callable[..., JSON]
     growth: Callable[[list[Growth]], Growth]
-    units: Callable[..., int] | None
+    units: Callable[..., int] | None = None
     pure: bool = True
+    text: bool = False
+    emit: Emit | None = None
+    prepare: Callable[[JSON, int], Callable[..., JSON] | None] | None = None
 
 
 def array(*values: JSON) -> list[JSON]:
@@ -278,24 +295,37 @@ def _splitting(data: JSON, separators: JSON) -> int:
 FUNCTIONS: dict[str, Function] = {
     f.name: f
     for f in (
-        Function("States.Array", 0, None, array, _sum(1, 2), None),
+        Function("States.Array", 0, None, array, _sum(1, 2), emit=emit.array),
         Function("States.ArrayPartition", 2, 2, array_partition, _first(3, 2), _partitioning),
         Function("States.ArrayContains", 2, 2, array_contains, _fixed(5), _containing),
-        Function("States.ArrayRange", 3, 3, array_range, _fixed(MAX_RANGE * 24), None),
-        Function("States.ArrayGetItem", 2, 2, array_get_item, _first(1, 0), None),
-        Function("States.ArrayLength", 1, 1, array_length, _fixed(20), None),
+        Function("States.ArrayRange", 3, 3, array_range, _fixed(MAX_RANGE * 24)),
+        Function("States.ArrayGetItem", 2, 2, array_get_item, _first(1, 0), text=True),
+        Function("States.ArrayLength", 1, 1, array_length, _fixed(20)),
         Function("States.ArrayUnique", 1, 1, array_unique, _first(1, 0), _unique),
-        Function("States.Base64Encode", 1, 1, base64_encode, _first(2, 6), None),
-        Function("States.Base64Decode", 1, 1, base64_decode, _first(5, 4), None),
-        Function("States.Hash", 2, 2, hash_, _fixed(130), _hashing),
-        Function("States.JsonMerge", 3, 3, json_merge, lambda parts: total(parts[:2], 0), _merging),
+        Function("States.Base64Encode", 1, 1, base64_encode, _first(2, 6), text=True),
+        Function("States.Base64Decode", 1, 1, base64_decode, _first(5, 4), text=True),
+        Function("States.Hash", 2, 2, hash_, _fixed(130), _hashing, text=True),
+        Function("States.JsonMerge", 3, 3, json_merge, lambda parts: total(parts[:2], 0), _merging, emit=emit.merge),
         Function("States.StringToJson", 1, 1, string_to_json, _first(5, 4), _parsing),
-        Function("States.JsonToString", 1, 1, json_to_string, _first(2, 2), _values(1)),
-        Function("States.Format", 1, None, format_, _sum(2, 2), _formatting),
-        Function("States.MathRandom", 2, 3, math_random, _fixed(12), None, pure=False),
-        Function("States.MathAdd", 2, 2, math_add, _fixed(12), None),
+        Function("States.JsonToString", 1, 1, json_to_string, _first(2, 2), _values(1), text=True),
+        Function(
+            "States.Format",
+            1,
+            None,
+            format_,
+            _sum(2, 2),
+            _formatting,
+            text=True,
+            emit=emit.format_,
+            prepare=prepare_format,
+        ),
+        Function("States.MathRandom", 2, 3, math_random, _fixed(12), pure=False),
+        Function("States.MathAdd", 2, 2, math_add, _fixed(12), emit=emit.add(math_add)),
         Function("States.StringSplit", 2, 2, string_split, _first(3, 2), _splitting),
-        Function("States.UUID", 0, 0, uuid, _fixed(38), None, pure=False),
+        Function("States.UUID", 0, 0, uuid, _fixed(38), pure=False, text=True),
     )
 }
 """Every intrinsic function by name."""
+
+TEXT_FUNCTIONS = frozenset(name for name, function in FUNCTIONS.items() if function.text)
+"""The functions that ErrorPath and CausePath may call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
@@ -28,31 +29,35 @@ class Constant(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A function by name, and its arguments."""
+    """A function by name, its arguments, the text it was written in, and the JSON pointer of where that stands."""
 
     name: str
     arguments: tuple[Argument, ...]
+    text: str = ""
+    place: str = ""
 
 
 Argument: TypeAlias = Constant | Path | Call
 
 
-def parse_call(text: str) -> Call:
+def parse_call(text: str, path: Callable[[str], Path] = parse) -> Call:
     """The call that `text` spells; blanks and line ends between tokens are free, but not before the first.
+
+    `path` parses the paths among its arguments.
 
     >>> parse_call("States.MathAdd($.a, -1)").arguments[1]
     Constant(value=-1, source=None)
 
     Raises ExpressionError.
     """
-    parser = _Parser(text)
+    parser = _Parser(text, path)
     if text[:1].isspace():
         raise parser.error("a blank stands before the call")
     call = parser.call(1)
     parser.blank()
     if parser.at < len(text):
         raise parser.error("unexpected text after the call")
-    return call
+    return msgspec.structs.replace(call, text=text)
 
 
 def unescape(source: str) -> str | None:
@@ -73,9 +78,10 @@ def unescape(source: str) -> str | None:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, path: Callable[[str], Path]) -> None:
         self.text = text
         self.at = 0
+        self.parse_path = path
 
     def error(self, what: str) -> ExpressionError:
         return ExpressionError(f"Invalid intrinsic function call '{self.text}': {what} at position {self.at}")
@@ -95,7 +101,8 @@ class _Parser:
         if depth > MAX_NESTING:
             raise self.error(f"calls are nested more than {MAX_NESTING} deep")
         self.blank()
-        match = _NAME.match(self.text, self.at)
+        start = self.at
+        match = _NAME.match(self.text, start)
         if match is None:
             raise self.error("expected the name of a function, States.…")
         self.at = match.end()
@@ -108,7 +115,7 @@ class _Parser:
                 arguments.append(self.argument(depth))
             if not self.accept(")"):
                 raise self.error("expected ',' or ')'")
-        return Call(match.group(), tuple(arguments))
+        return Call(match.group(), tuple(arguments), self.text[start : self.at])
 
     def argument(self, depth: int) -> Argument:
         self.blank()
@@ -157,7 +164,7 @@ class _Parser:
             end += 1
         text = self.text[self.at : end]
         self.at = end
-        return parse(text)
+        return self.parse_path(text)
 
     def word(self) -> Constant:
         number = _NUMBER.match(self.text, self.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -121,6 +121,15 @@ def join_pieces(pieces: list[str], values: Sequence[JSON]) -> str:
     for value, piece in zip(values, pieces[1:], strict=True):
         out += (value if type(value) is str else java_text(value), piece)
     return "".join(out)
+
+
+def prepare_format(template: JSON, count: int) -> Callable[..., JSON] | None:
+    """States.Format of a template known beforehand, parsed once; None where it can't be filled with `count` values."""
+    try:
+        pieces = format_pieces(template)
+    except (Refused, TypeError):
+        return None
+    return (lambda *values: join_pieces(pieces, values)) if len(pieces) == count + 1 else None
 
 
 def format_pieces(template: str) -> list[str]:

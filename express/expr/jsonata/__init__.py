@@ -6,8 +6,9 @@
 3. the complete evaluator behind it decides everything else, within bounds of time and memory.
 """
 
-from express.expr.jsonata.compile import Evaluate, compile_expression, compile_value, is_expression
+from express.expr.jsonata.compile import Evaluate, compile_expression, compile_value, parse_value
 from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
+from express.expr.jsonata.expression import Expression, is_expression
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.parser import parse
 from express.expr.jsonata.references import References, references
@@ -17,6 +18,7 @@ from express.expr.jsonata.standalone import compile_standalone
 __all__ = [
     "UNDEFINED",
     "Evaluate",
+    "Expression",
     "JsonataError",
     "JsonataSyntaxError",
     "Node",
@@ -26,5 +28,6 @@ __all__ = [
     "compile_value",
     "is_expression",
     "parse",
+    "parse_value",
     "references",
 ]

@@ -10,21 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
-from typing import NoReturn, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, cast
+
+import msgspec
 
 from express.budget import Exhausted
 from express.errors import EvaluationError, ExpressionError
-from express.expr.jsonata.errors import TIMED_OUT, JsonataError, JsonataSyntaxError
-from express.expr.jsonata.evaluator import Exact, compile_text
+from express.expr.jsonata import nodes as n
+from express.expr.jsonata.errors import TIMED_OUT, JsonataError
+from express.expr.jsonata.evaluator import Exact
+from express.expr.jsonata.expression import Expression, check_patterns, is_expression
 from express.expr.jsonata.generate_paths import bare_path
 from express.expr.jsonata.generated import Fast, call_form, constant_form, fast_form, function_of, joined
-from express.expr.jsonata.nodes import Node, Pattern, walk
 from express.expr.jsonata.numbers import compact, normal, number_text
-from express.expr.jsonata.parser import parse
-from express.expr.jsonata.references import references
 from express.expr.jsonata.sequences import UNDEFINED, follow
 from express.expr.scope import Scope
+from express.expr.tree import Array, Literal, Node, Object, array_of, object_of
 from express.values import JSON
+
+if TYPE_CHECKING:
+    from express.expr.expressions import Expressions
 
 States: TypeAlias = Mapping[str, JSON]
 Function: TypeAlias = Callable[[States, Scope], JSON]
@@ -35,8 +40,6 @@ MAX_DEPTH = 100
 
 MAX_FUSED = 200
 """Most parts of a template that become one function."""
-
-_BLANK = " \t\n\r\v\f"
 
 
 class Evaluate(Protocol):
@@ -51,64 +54,56 @@ class Evaluate(Protocol):
         """The field's value."""
 
 
-def is_expression(value: object) -> bool:
-    """Whether `value` is an expression: a string that begins with `{%` and ends with `%}`, no blanks outside."""
-    return type(value) is str and len(value) >= 4 and value.startswith("{%") and value.endswith("%}")
+def parse_value(value: JSON, expressions: Expressions, place: str = "", depth: int = 0) -> Node:
+    """Return a template (Output, Arguments, a value of Assign, …): strings that are expressions are evaluated in it.
 
-
-def inner(text: str) -> str:
-    """The expression between the delimiters, as AWS shows it."""
-    return text[2:-2].strip(_BLANK)
-
-
-def compile_value(value: JSON, field: str) -> Evaluate:
-    """A template (Output, Arguments, a value of Assign, …): strings that are expressions are evaluated anywhere in it.
-
-    `field` names it in causes (`Output`, `Catch[0]/Assign`). Raises JsonataSyntaxError, and ExpressionError
-    for a template that is nested too deeply.
+    `place` is its JSON pointer. Raises JsonataSyntaxError, and ExpressionError for a template that is nested too
+    deeply.
     """
     if is_expression(value):
-        return compile_expression(value, field)
-    part = _Template().part(value, field)
-    if part.constant:
+        expression = expressions.jsonata(value)
+        check_patterns(expression)
+        return msgspec.structs.replace(expression, place=place)
+    if depth > MAX_DEPTH:
+        raise ExpressionError(f"A value is nested more than {MAX_DEPTH} deep")
+    if type(value) is dict:
+        parts = {key: parse_value(item, expressions, f"{place}/{key}", depth + 1) for key, item in value.items()}
+        return object_of(value, parts)
+    if type(value) is list:
+        items = [parse_value(item, expressions, f"{place}[{i}]", depth + 1) for i, item in enumerate(value)]
+        return array_of(value, items)
+    return Literal(value)
+
+
+def compile_value(node: Node, field: str) -> Evaluate:
+    """A template or an expression; `field` names it in causes (`Output`, `Catch[0]/Assign`)."""
+    if type(node) is Literal:
+        value = node.value
         return _marked(lambda states, scope: value, constant=True)
+    if isinstance(node, Expression):
+        return compile_expression(node, field)
+    part = _Template().part(node, field)
     if part.fast is not None and (function := function_of(part.fast, part.exact)) is not None:
         return _marked(function)
     return _marked(part.exact)
 
 
-def fast_value(value: JSON, prefix: str) -> Fast | None:
+def fast_value(node: Node, prefix: str) -> Fast | None:
     """The fast form of a template, to be part of a larger function; its own names begin with `prefix`.
 
     The text may raise anything; then `compile_value`'s function decides.
     """
-    return _Template(prefix).part(value, "").fast
+    return _Template(prefix).part(node, "").fast
 
 
-def compile_expression(text: str, field: str, expect: str | None = None) -> Evaluate:
-    """One expression with its delimiters. `expect` is the type the field wants, `integer` among them.
-
-    Raises JsonataSyntaxError.
-    """
-    source = inner(text)
-    node = parsed(source)
-    exact = _exact(source, node, field, expect)
-    fast = fast_form(node)
+def compile_expression(expression: Expression, field: str, expect: str | None = None) -> Evaluate:
+    """One expression. `expect` is the type the field wants, `integer` among them."""
+    exact = _exact(expression, field, expect)
+    fast = fast_form(expression.tree)
     if fast is None:
         return _marked(exact)
     wanted = None if expect is None or fast.kind == expect else _PYTHON[expect]
-    return _marked(function_of(fast, exact, wanted, _refusal(source, field)) or exact)
-
-
-def parsed(source: str) -> Node:
-    """The tree of an expression whose regular expressions are known to compile, too."""
-    node = parse(source)
-    if any(type(part) is Pattern for part in walk(node)):
-        try:
-            compile_text(source)
-        except JsonataError as error:
-            raise JsonataSyntaxError(error.code or "", error.message, error.position or 0, error.token) from None
-    return node
+    return _marked(function_of(fast, exact, wanted, _refusal(expression.source, field)) or exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,6 @@ class _Part:
 
     exact: Function
     fast: Fast | None
-    constant: bool = False
 
 
 class _Template:
@@ -127,31 +121,24 @@ class _Template:
         self._prefix = prefix
         self._parts = 0
 
-    def part(self, value: JSON, field: str, depth: int = 0) -> _Part:
-        if depth > MAX_DEPTH:
-            raise ExpressionError(f"A value is nested more than {MAX_DEPTH} deep")
+    def part(self, node: Node, field: str) -> _Part:
         self._parts += 1
-        kind = type(value)
-        if is_expression(value):
-            return self._leaf(value, field)
-        if kind is dict:
-            members = {key: self.part(item, f"{field}/{key}", depth + 1) for key, item in value.items()}
-            if not all(member.constant for member in members.values()):
-                return self._object(members)
-        elif kind is list:
-            items = [self.part(item, f"{field}[{i}]", depth + 1) for i, item in enumerate(value)]
-            if not all(item.constant for item in items):
-                return self._array(items)
-        return _Part(lambda states, scope: value, constant_form(value, f"{self._prefix}k{self._parts}"), constant=True)
+        if isinstance(node, Expression):
+            return self._leaf(node, field)
+        if type(node) is Object:
+            return self._object({key: self.part(item, f"{field}/{key}") for key, item in node.members.items()})
+        if type(node) is Array:
+            return self._array([self.part(item, f"{field}[{i}]") for i, item in enumerate(node.items)])
+        assert type(node) is Literal, "paths and calls are JSONPath's"
+        value = node.value
+        return _Part(lambda states, scope: value, constant_form(value, f"{self._prefix}k{self._parts}"))
 
-    def _leaf(self, text: str, field: str) -> _Part:
-        source = inner(text)
-        node = parsed(source)
-        exact = _exact(source, node, field, None)
-        fast = fast_form(node, f"{self._prefix}p{self._parts}_")
+    def _leaf(self, expression: Expression, field: str) -> _Part:
+        exact = _exact(expression, field, None)
+        fast = fast_form(expression.tree, f"{self._prefix}p{self._parts}_")
         if fast is None:
             return _Part(exact, call_form(exact, f"{self._prefix}e{self._parts}"))
-        return _Part(_lazily(fast, exact, _refusal(source, field)), fast)
+        return _Part(_lazily(fast, exact, _refusal(expression.source, field)), fast)
 
     def _object(self, members: dict[str, _Part]) -> _Part:
         pairs = tuple((key, member.exact) for key, member in members.items())
@@ -187,11 +174,12 @@ def _lazily(fast: Fast, exact: Function, refused: Refusal) -> Function:
     return leaf
 
 
-def _exact(source: str, node: Node, field: str, expect: str | None) -> Function:
+def _exact(expression: Expression, field: str, expect: str | None) -> Function:
     """The complete evaluation of an expression, with its result checked."""
-    exact = Exact(source, node, references(node))
+    source = expression.source
+    exact = Exact(source, expression.tree, expression.references)
     refused = _refusal(source, field)
-    follow_path = _walker(node)
+    follow_path = _walker(expression.tree)
 
     def evaluate(states: States, scope: Scope) -> JSON:
         try:
@@ -223,7 +211,7 @@ def _refusal(source: str, field: str) -> Refusal:
     return refused
 
 
-def _walker(node: Node) -> Function | None:
+def _walker(node: n.Node) -> Function | None:
     """The complete evaluation of a bare path: names are looked up here, arrays on the way or not."""
     path = bare_path(node)
     if path is None:

@@ -14,12 +14,13 @@ from typing import Any
 
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata import support
-from express.expr.jsonata.compile import MAX_FUSED, fast_value, inner, is_expression, parsed
+from express.expr.jsonata.compile import MAX_FUSED, fast_value
 from express.expr.jsonata.emitter import Code, Emitter, Known, Unsupported, is_name
+from express.expr.jsonata.expression import Expression
 from express.expr.jsonata.generate_paths import MEMBERS, bare_path
 from express.expr.jsonata.generated import Fast, fast_emitter
 from express.expr.jsonata.numbers import EXACT
-from express.values import JSON
+from express.expr.tree import Literal, Node, members_of
 
 _LASTING = frozenset({"integer", "string", "boolean"})
 """Kinds that are worth remembering: the others are looked at where they are used."""
@@ -45,7 +46,7 @@ class Inlined:
     called: set[str] = field(default_factory=set)
 
 
-def inline(value: JSON, prefix: str, known: Known, seen: Mapping[str, Code]) -> Inlined | None:
+def inline(value: Node, prefix: str, known: Known, seen: Mapping[str, Code]) -> Inlined | None:
     """A template or an expression; None where it has no fast form. New names begin with `prefix`.
 
     `seen` are expressions that were evaluated over the same data and variables.
@@ -70,24 +71,25 @@ class _Inliner:
         self._known = dict(known)
         self._parts = 0
 
-    def value(self, value: JSON) -> None:
+    def value(self, value: Node) -> None:
         """Fill `out`."""
         out = self.out
         pairs = dict(self._pairs(value))
-        if pairs or type(value) is dict:
+        if pairs or members_of(value) is not None:
             out.parts = {key: code.source for key, code in pairs.items()}
             out.members = {key: code for key, code in pairs.items() if is_name(code.source)}
             out.source = f"{{{', '.join(f'{key!r}: {text}' for key, text in out.parts.items())}}}"
         else:
             out.source = self._item(value).source
 
-    def _pairs(self, value: JSON) -> Iterator[tuple[str, Code]]:
+    def _pairs(self, value: Node) -> Iterator[tuple[str, Code]]:
         """The members of an object that the template, or its one expression, makes."""
-        if type(value) is dict:
-            for key, item in value.items():
+        members = members_of(value)
+        if members is not None:
+            for key, item in members.items():
                 yield key, self._item(item)
-        elif is_expression(value):
-            node = parsed(inner(value))
+        elif type(value) is Expression:
+            node = value.tree
             if type(node) is n.Object and node.bare():
                 keys = [key.value for key, _ in node.pairs if type(key) is n.Text and key.bare()]
                 if len(set(keys)) < len(node.pairs):
@@ -95,20 +97,19 @@ class _Inliner:
                 for key, (_, part) in zip(keys, node.pairs, strict=True):
                     yield key, self._leaf(part, None)
 
-    def _item(self, value: JSON) -> Code:
+    def _item(self, value: Node) -> Code:
         """One member of a template."""
         self._parts += 1
         if self._parts > MAX_FUSED:
             raise Unsupported
-        if is_expression(value):
-            text = inner(value)
-            found = self.out.seen.get(text)
-            return found or self._leaf(parsed(text), text)
+        if type(value) is Expression:
+            found = self.out.seen.get(value.source)
+            return found or self._leaf(value.tree, value.source)
         fast = fast_value(value, f"{self._prefix}_{self._parts}_")
         if fast is None:
             raise Unsupported
         self._collect(fast)
-        return Code(fast.source, clean=type(value) is not float)
+        return Code(fast.source, clean=type(value) is not Literal or type(value.value) is not float)
 
     def _leaf(self, node: n.Node, text: str | None) -> Code:
         """An expression: a name that has its value already, or a new one."""

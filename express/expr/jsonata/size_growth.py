@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from express.expr.jsonata import nodes as n
-from express.expr.jsonata.compile import inner, is_expression
-from express.expr.jsonata.parser import parse
+from express.expr.jsonata.expression import Expression
 from express.expr.size_growth import Growth, scaled, total
-from express.values import JSON, size
+from express.expr.tree import Array, Literal, Node, Object
+from express.values import size
 
 _NUMBER = (0, 32)
 _NUMBERS = frozenset({"+", "-", "*", "/", "%", "=", "!=", "<", "<=", ">", ">=", "and", "or", "in"})
@@ -23,15 +23,17 @@ _SMALL = frozenset(
 _PARTS = frozenset({"merge", "append", "reverse", "sort", "distinct", "lookup", "substring", "substringBefore"})
 
 
-def value_growth(value: JSON) -> Growth:
+def value_growth(value: Node) -> Growth:
     """The growth of a template with expressions in it."""
-    if is_expression(value):
-        return node_growth(parse(inner(value)))
-    if type(value) is dict:
-        return total([value_growth(item) for item in value.values()], 2 + sum(size(key) + 2 for key in value))
-    if type(value) is list:
-        return total([value_growth(item) for item in value], 2 + len(value))
-    return 0, size(value)
+    if type(value) is Expression:
+        return node_growth(value.tree)
+    if type(value) is Object:
+        parts = [value_growth(item) for item in value.members.values()]
+        return total(parts, 2 + sum(size(key) + 2 for key in value.members))
+    if type(value) is Array:
+        return total([value_growth(item) for item in value.items], 2 + len(value.items))
+    assert type(value) is Literal, "paths and calls are JSONPath's"
+    return 0, size(value.value)
 
 
 def node_growth(node: n.Node) -> Growth:

@@ -12,7 +12,7 @@ from typing import NoReturn, TypeAlias
 from express.errors import RESULT_PATH_MATCH_FAILURE, RUNTIME, ExpressionError, StatesError
 from express.expr.jsonpath.budget import shown
 from express.expr.jsonpath.nodes import Descend, Index, Path
-from express.expr.jsonpath.select import Miss, Select, compile_select, keys
+from express.expr.jsonpath.select import Miss, Select, compile_select
 from express.expr.jsonpath.syntax import parse
 from express.expr.scope import Read, Scope
 from express.expr.size_growth import SAME, Growth, Reader, Writer, reader, writer
@@ -36,15 +36,12 @@ Recover: TypeAlias = Callable[[JSON, Scope, Miss], JSON]
 UNKNOWN_VARIABLE = "the variable has no value"
 
 
-def compile_path(path_text: str, field: str) -> Reader:
+def compile_path(path: Path, field: str) -> Reader:
     """A path that must find something; a miss is States.Runtime `Invalid path '…' : …`.
 
-    >>> compile_path("$.a.b", "InputPath")({"a": {"b": 1}}, None)
+    >>> compile_path(parse("$.a.b"), "InputPath")({"a": {"b": 1}}, None)
     1
-
-    Raises ExpressionError for what is no path.
     """
-    path = parse(path_text)
 
     def recover(data: JSON, scope: Scope, miss: Miss) -> JSON:
         if miss.null:
@@ -54,11 +51,11 @@ def compile_path(path_text: str, field: str) -> Reader:
     return reader(compile_reader(path, recover), path_growth(path))
 
 
-def compile_input_path(value: str | None, field: str) -> Reader | None:
+def compile_input_path(path: Path | None, field: str) -> Reader | None:
     """InputPath or OutputPath: None where the path is `$` and so nothing is to do; null reads as `{}`."""
-    if value is None:
+    if path is None:
         return reader(lambda data, scope: {}, (0, 2))
-    return None if value == "$" else compile_path(value, field)
+    return None if path.whole else compile_path(path, field)
 
 
 def path_growth(path: Path) -> Growth:
@@ -93,7 +90,7 @@ def root_of(path: Path) -> Callable[[JSON, Scope], JSON]:
 
 def compile_reader(path: Path, recover: Recover) -> Read:
     """The fastest function for `path`; when it finds nothing, the answer is `recover`'s."""
-    chain = keys(path)
+    chain = path.chain
     select = compile_select(path)
     if path.root == "$" and chain is not None:
         return _chain(chain, select, recover)
@@ -218,22 +215,21 @@ def _rooted(chain: tuple[str | int, ...], root: Read, select: Select, recover: R
 # ---- ResultPath
 
 
-def compile_result_path(value: str | None) -> Writer:
+def compile_result_path(path: Path | None) -> Writer:
     """ResultPath: (raw input, result) → the output before OutputPath; null keeps the raw input.
 
     Missing objects are made, array elements must exist, nothing is changed in place.
 
-    >>> compile_result_path("$.a.b")({"a": {"c": 1}}, 2)
+    >>> compile_result_path(parse("$.a.b"))({"a": {"c": 1}}, 2)
     {'a': {'c': 1, 'b': 2}}
 
     Raises ExpressionError for what is no Reference Path into the data.
     """
-    if value is None:
+    if path is None:
         return writer(lambda raw, result: raw, (0, 0))
-    path = parse(value)
-    chain = keys(path)
+    chain = path.chain
     if path.root != "$" or not path.reference or chain is None:
-        raise ExpressionError(f"The value for the field 'ResultPath' must be a valid Reference Path: {value}")
+        raise ExpressionError(f"The value for the field 'ResultPath' must be a valid Reference Path: {path.text}")
     plus = sum(size(key) + 4 for key in chain)
     if not chain:
         return writer(lambda raw, result: result, (0, 0))

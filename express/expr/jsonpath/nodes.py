@@ -91,35 +91,48 @@ Condition: TypeAlias = Comparison | Not | Both | Either
 
 
 class Path(msgspec.Struct, frozen=True):
-    """A parsed path. `root` is "$", "$$", a variable's name, or "@" inside a filter."""
+    """A parsed path. `root` is "$", "$$", a variable's name, or "@" inside a filter; `place` is where it is written.
+
+    `definite`: it denotes at most one value; the others yield an array of all they find. `reference`: it is a legal
+    Reference Path, single names and indexes counted from the start only. `chain`: its subscripts, None if it is not a
+    mere chain of them.
+    """
 
     text: str
     root: str
     steps: tuple[Step, ...]
+    definite: bool = True
+    reference: bool = True
+    chain: tuple[str | int, ...] | None = ()
+    place: str = ""
 
     @property
-    def definite(self) -> bool:
-        """Whether the path denotes at most one value; the others yield an array of all they find."""
-        last = len(self.steps) - 1
-        return all(
-            (type(step) is Name and (len(step.names) == 1 or i == last))
-            or (type(step) is Index and len(step.indexes) == 1)
-            for i, step in enumerate(self.steps)
-        )
-
-    @property
-    def reference(self) -> bool:
-        """Whether it is a legal Reference Path: single names and indexes counted from the start only."""
-        return all(
-            (type(step) is Name and len(step.names) == 1)
-            or (type(step) is Index and len(step.indexes) == 1 and step.indexes[0] >= 0)
-            for step in self.steps
-        )
+    def whole(self) -> bool:
+        """Whether it is `$`, all of the data."""
+        return self.root == "$" and not self.steps
 
     @property
     def shown(self) -> str:
         """The path as AWS names it in failures: a Context path loses its first `$`."""
         return self.text[1:] if self.root == "$$" else self.text
+
+
+def path_of(text: str, root: str, steps: tuple[Step, ...]) -> Path:
+    """Return the path of these steps, with what is known about it."""
+    last = len(steps) - 1
+    definite = reference = True
+    chain: tuple[str | int, ...] | None = ()
+    for i, step in enumerate(steps):
+        single = (type(step) is Name and len(step.names) == 1) or (type(step) is Index and len(step.indexes) == 1)
+        reference = reference and single and not (type(step) is Index and step.indexes[0] < 0)
+        definite = definite and (single or (type(step) is Name and i == last))
+        key = step.names[0] if type(step) is Name else step.indexes[0] if type(step) is Index else ""
+        chain = (*chain, key) if single and chain is not None else None
+    return Path(text, root, steps, definite, reference, chain)
+
+
+WHOLE = path_of("$", "$", ())
+"""`$`, what InputPath, OutputPath and ResultPath are where they are not given."""
 
 
 Operand: TypeAlias = Path | Literal | Pattern | None

@@ -69,13 +69,6 @@ def compile_nodes(path: Path) -> Value:
     return nodes
 
 
-def keys(path: Path) -> tuple[str | int, ...] | None:
-    """The subscripts of a definite path, None if it is not a mere chain of them."""
-    if not path.definite or any(type(s) is Name and len(s.names) > 1 for s in path.steps):
-        return None
-    return tuple(s.names[0] if type(s) is Name else cast("Index", s).indexes[0] for s in path.steps)
-
-
 def walk(steps: tuple[Step, ...], document: JSON) -> JSON:
     """What a definite path's steps find in `document`; raises Miss in the words of the library AWS runs."""
     node = document
@@ -304,7 +297,7 @@ def _inner(path: Path) -> Value:
     if not path.definite:
         nodes = compile_nodes(path)
         return lambda node, document, fuel: nodes(node if current else document, document, fuel)
-    chain = keys(path)
+    chain = path.chain
     if chain is None or any(type(key) is int for key in chain):
         return _searched(path.steps, current=current)
     if current and not chain:

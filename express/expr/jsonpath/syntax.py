@@ -33,6 +33,7 @@ from express.expr.jsonpath.nodes import (
     Slice,
     Step,
     Wild,
+    path_of,
 )
 from express.expr.jsonpath.regex import Matcher
 from express.values import JSON
@@ -109,7 +110,7 @@ class _Parser:
         start = self.at
         if self.accept("$$"):
             if self.text[self.at : self.at + 1].isidentifier():
-                return Path(self.text[start:], "$$", (self.dotted(False), *self.steps(start, "$$").steps))
+                return path_of(self.text[start:], "$$", (self.dotted(False), *self.steps(start, "$$").steps))
             root = "$$"
         elif self.accept("$"):
             root = variable_name(self.text[self.at : self.at + 256])
@@ -133,7 +134,7 @@ class _Parser:
                 break
             if len(steps) > MAX_STEPS:
                 raise self.error(f"more than {MAX_STEPS} steps")
-        return Path(self.text[start : self.at], root, tuple(steps))
+        return path_of(self.text[start : self.at], root, tuple(steps))
 
     def dotted(self, filtered: bool) -> Step:
         if self.accept("*"):

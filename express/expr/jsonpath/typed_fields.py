@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from express.errors import REFERENCE_PATH_CONFLICT, RUNTIME, ExpressionError, StatesError
-from express.expr.intrinsics.compile import FAIL_FUNCTIONS, compile_call, is_call
+from express.expr.intrinsics.compile import compile_call
+from express.expr.intrinsics.functions import TEXT_FUNCTIONS
+from express.expr.intrinsics.syntax import Call
 from express.expr.jsonpath.budget import shown
 from express.expr.jsonpath.compile import compile_path, compile_reader, path_growth
 from express.expr.jsonpath.nodes import Path
-from express.expr.jsonpath.select import Miss, keys
-from express.expr.jsonpath.syntax import parse
+from express.expr.jsonpath.select import Miss
 from express.expr.scope import Read, Scope
 from express.expr.size_growth import Reader, reader
 from express.values import JSON, is_number, parse_timestamp
@@ -32,16 +33,18 @@ def _on_miss(cause: Callable[[JSON], str]) -> Callable[[JSON, Scope, Miss], JSON
     return recover
 
 
-def compile_error_path(source: str, field: str) -> Reader:
+def compile_error_path(node: Path | Call, field: str) -> Reader:
     """ErrorPath or CausePath: a Reference Path or one of a few intrinsic calls, which must give a string.
 
-    >>> compile_error_path("States.Format('{}!', $.e)", "ErrorPath")({"e": "Boom"}, None)
+    >>> from express.expr.intrinsics.syntax import parse_call
+    >>> compile_error_path(parse_call("States.Format('{}!', $.e)"), "ErrorPath")({"e": "Boom"}, None)
     'Boom!'
     """
-    if is_call(source):
-        call = compile_call(source, allowed=FAIL_FUNCTIONS)
-        return reader(_text_of(call, source, field), call.growth)
-    path = _reference(source, field)
+    if type(node) is Call:
+        call = compile_call(node, allowed=TEXT_FUNCTIONS)
+        return reader(_text_of(call, node.text, field), call.growth)
+    assert type(node) is Path
+    path = _reference(node)
     named = path.shown
 
     def cause(data: JSON) -> str:
@@ -50,7 +53,7 @@ def compile_error_path(source: str, field: str) -> Reader:
         )
 
     read = compile_reader(path, _on_miss(cause))
-    return reader(_text_of(read, source, field), path_growth(path))
+    return reader(_text_of(read, path.text, field), path_growth(path))
 
 
 def _text_of(read: Read, source: str, field: str) -> Read:
@@ -63,20 +66,20 @@ def _text_of(read: Read, source: str, field: str) -> Read:
     return read_text
 
 
-def _reference(source: str, field: str) -> Path:
-    path = parse(source)
+def _reference(path: Path) -> Path:
     if not path.reference:
-        raise ExpressionError(f"Value is not a Reference Path: {source}")
+        raise ExpressionError(f"Value is not a Reference Path: {path.text}")
     return path
 
 
-def compile_seconds_path(source: str, field: str) -> Read:
+def compile_seconds_path(path: Path, field: str) -> Read:
     """SecondsPath of Wait: a whole number of seconds, 0 or more, or its text (texts recorded).
 
-    >>> compile_seconds_path("$.n", "SecondsPath")({"n": 5}, None)
+    >>> from express.expr.jsonpath.syntax import parse
+    >>> compile_seconds_path(parse("$.n"), "SecondsPath")({"n": 5}, None)
     5
     """
-    path = parse(source)
+    source = path.text
     read = compile_reader(
         path, _on_miss(lambda data: f"The {field} parameter does not reference an input value: {source}")
     )
@@ -93,13 +96,14 @@ def compile_seconds_path(source: str, field: str) -> Read:
     return seconds
 
 
-def compile_timestamp_path(source: str, field: str) -> Read:
+def compile_timestamp_path(path: Path, field: str) -> Read:
     """TimestampPath of Wait: the text of an instant that `values.parse_timestamp` understands (texts recorded).
 
-    >>> compile_timestamp_path("$.t", "TimestampPath")({"t": "2026-01-02T03:04:05Z"}, None)
+    >>> from express.expr.jsonpath.syntax import parse
+    >>> compile_timestamp_path(parse("$.t"), "TimestampPath")({"t": "2026-01-02T03:04:05Z"}, None)
     '2026-01-02T03:04:05Z'
     """
-    path = parse(source)
+    source = path.text
     read = compile_reader(
         path, _on_miss(lambda data: f"The {field} parameter does not reference an input value: {source}")
     )
@@ -116,13 +120,14 @@ def compile_timestamp_path(source: str, field: str) -> Read:
     return timestamp
 
 
-def compile_items_path(source: str, field: str) -> Reader:
+def compile_items_path(path: Path, field: str) -> Reader:
     """ItemsPath of an inline Map: must point to an array (text recorded).
 
-    >>> compile_items_path("$.xs", "ItemsPath")({"xs": [1]}, None)
+    >>> from express.expr.jsonpath.syntax import parse
+    >>> compile_items_path(parse("$.xs"), "ItemsPath")({"xs": [1]}, None)
     [1]
     """
-    path = _reference(source, field)
+    path = _reference(path)
     named = path.shown
 
     def conflict(data: JSON, scope: Scope, miss: Miss) -> NoReturn:
@@ -144,7 +149,7 @@ def compile_items_path(source: str, field: str) -> Reader:
 
 def _missing_step(path: Path, data: JSON) -> str | int:
     """The first step of a path that finds nothing."""
-    chain = keys(path) or ("",)
+    chain = path.chain or ("",)
     node: JSON = data
     for key in chain:
         held = range(len(node)) if type(node) is list else node if type(node) is dict else ()
@@ -154,14 +159,15 @@ def _missing_step(path: Path, data: JSON) -> str | int:
     return chain[-1]
 
 
-def compile_integer_path(source: str, field: str) -> Read:
+def compile_integer_path(path: Path, field: str) -> Read:
     """TimeoutSecondsPath, HeartbeatSecondsPath, MaxConcurrencyPath …: an integer, or its text (both recorded).
 
-    >>> read = compile_integer_path("$.n", "MaxConcurrencyPath")
+    >>> from express.expr.jsonpath.syntax import parse
+    >>> read = compile_integer_path(parse("$.n"), "MaxConcurrencyPath")
     >>> read({"n": 4.0}, None), read({"n": "1"}, None)
     (4, 1)
     """
-    read = compile_path(source, field)
+    read, source = compile_path(path, field), path.text
 
     def integer(data: JSON, scope: Scope) -> JSON:
         value = read(data, scope)
@@ -174,14 +180,15 @@ def compile_integer_path(source: str, field: str) -> Read:
     return integer
 
 
-def compile_number_path(source: str, field: str) -> Read:
+def compile_number_path(path: Path, field: str) -> Read:
     """ToleratedFailurePercentagePath: a number, or its text (texts recorded).
 
-    >>> read = compile_number_path("$.n", "ToleratedFailurePercentagePath")
+    >>> from express.expr.jsonpath.syntax import parse
+    >>> read = compile_number_path(parse("$.n"), "ToleratedFailurePercentagePath")
     >>> read({"n": 2.5}, None), read({"n": "12.5"}, None)
     (2.5, 12.5)
     """
-    read = compile_path(source, field)
+    read, source = compile_path(path, field), path.text
 
     def number(data: JSON, scope: Scope) -> JSON:
         value = read(data, scope)

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from express.expr.jsonata import compile_value
 from express.expr.scope import Constants
+from tests.expr.written import compile_value
 
 SHARED = Path(__file__).parents[4] / "shared"
 CONTEXT = {

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from express.errors import EvaluationError
-from express.expr.jsonata import JsonataSyntaxError, compile_value
+from express.expr.jsonata import JsonataSyntaxError
+from tests.expr.written import compile_value
 
 from .support import SCOPE
 

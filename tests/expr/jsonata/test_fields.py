@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from express.errors import EvaluationError, ExpressionError
-from express.expr.jsonata import JsonataSyntaxError, compile_expression, compile_value, is_expression
+from express.expr.jsonata import JsonataSyntaxError, is_expression
 from express.expr.scope import Constants
+from tests.expr.written import compile_expression, compile_value
 
 from .support import SCOPE, evaluate
 

@@ -12,22 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from express.expr.jsonata import (
-    UNDEFINED,
-    JsonataError,
-    JsonataSyntaxError,
-    compile_expression,
-    compile_value,
-    is_expression,
-    parse,
-    references,
-)
-from express.expr.jsonata.compile import inner
+from express.expr.jsonata import UNDEFINED, JsonataError, JsonataSyntaxError, is_expression, parse, references
 from express.expr.jsonata.evaluator import Exact
+from express.expr.jsonata.expression import source_of
 from express.expr.jsonata.generated import fast_form, function_of
 from express.expr.jsonata.sequences import follow
 from express.expr.scope import Constants
 from express.values import equal
+from tests.expr.written import compile_expression, compile_value
 
 from .support import CONTEXT, NAMES, SHARED, documents, evaluate, expressions, inputs
 
@@ -79,7 +71,7 @@ def test_the_workloads_need_no_complete_evaluator(name: str) -> None:
         pytest.skip("shared/workloads is not there")
     texts = [text for text in _strings(json.loads(file.read_text("utf-8"))["definition"]) if is_expression(text)]
     assert texts
-    assert [text for text in texts if fast_form(parse(inner(text))) is None] == []
+    assert [text for text in texts if fast_form(parse(source_of(text))) is None] == []
 
 
 def test_most_published_expressions_have_a_fast_form() -> None:
@@ -88,7 +80,7 @@ def test_most_published_expressions_have_a_fast_form() -> None:
     if not folder.exists():
         pytest.skip("shared/conformance/definitions is not there")
     texts = {text for file in folder.glob("*.json") for text in _strings(json.loads(file.read_text("utf-8")))}
-    nodes = [parse(inner(text)) for text in texts if is_expression(text) and "${" not in text]
+    nodes = [parse(source_of(text)) for text in texts if is_expression(text) and "${" not in text]
     fast = sum(fast_form(node) is not None for node in nodes)
     assert fast / len(nodes) > 0.85, (fast, len(nodes))
 

@@ -7,10 +7,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from express.expr.jsonata import compile_value
-from express.expr.jsonata.inline import inline
 from express.expr.scope import Constants
 from express.values import equal
+from tests.expr.written import compile_value, inline
 
 from .support import documents, expressions
 
