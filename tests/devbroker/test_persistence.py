@@ -62,6 +62,11 @@ class Killable:
         limit = resource.RLIM_INFINITY if size is None else size
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
+    def suspend(self) -> None:
+        """Let it hang, with its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def stop(self, number: int = signal.SIGKILL) -> int:
         """Send a signal and wait for the end; the exit code."""
         process, self._process = self._process, None

@@ -63,9 +63,9 @@ class Rig:
         value = data if isinstance(data, bytes) or data is None else dumps(data)
         return self.log.append(Partition("in", partition), value, key, **more)
 
-    def worker(self, sink: MemorySink | None = None) -> Worker:
+    def worker(self, sink: MemorySink | None = None, source: MemorySource | None = None) -> Worker:
         """Start a worker."""
-        worker = Worker(self, sink or MemorySink(self.log, "out", "dead"))
+        worker = Worker(self, sink or MemorySink(self.log, "out", "dead"), source or MemorySource(self.group))
         self.workers.append(worker)
         return worker
 
@@ -98,8 +98,8 @@ class Rig:
 class Worker:
     """One processor, running."""
 
-    def __init__(self, rig: Rig, sink: MemorySink) -> None:
-        self.source = MemorySource(rig.group)
+    def __init__(self, rig: Rig, sink: MemorySink, source: MemorySource) -> None:
+        self.source = source
         self.sink = sink
         workflow = Workflow(name="flow", program=rig.machine)
         pipeline = Pipeline(name="p", workflow=workflow, output="out", dead_letters="dead")

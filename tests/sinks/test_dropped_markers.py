@@ -22,6 +22,8 @@ from express.sinks.transactions import KafkaTransactions
 from express.sinks.writer import Writer
 from tests.kafka.clients import new_topic
 from tests.kafka.requests import until
+from tests.patience import PATIENCE
+from tests.runtime.test_delivery import flow
 from tests.sinks.control import Trusting
 from tests.sinks.test_transactions import Setup
 
@@ -374,3 +376,24 @@ async def test_brokers_that_know_no_such_requests(setup: Dropping, monkeypatch: 
 
     assert await gone_on(setup)
     assert await setup.all_visible() == [FIRST]
+
+
+async def test_the_last_transaction_of_a_quiet_topic_becomes_visible() -> None:
+    """The whole pipeline: markers are dropped, connections break, and no further record comes; readers see all."""
+    drops: set[str] = set()
+
+    def drop(transactional_id: str, topic: str, partition: int) -> bool:
+        found = topic in drops
+        drops.discard(topic)
+        return found
+
+    async with Broker(settings=Settings(drop_marker=drop)) as broker, flow(broker.address, "exactly_once") as f:
+        drops.add(f.output)
+        await f.put({"n": 1})
+        f.worker()
+        await until(lambda: not drops)
+        for connection in tuple(broker._connections):
+            connection.close()
+        async with asyncio.timeout(PATIENCE):
+            assert await f.terminal() == {(0, 0): 1}
+        await f.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from aiokafka.errors import CorruptRecordException
 from express.errors import CommitRefused, SourceError
 from express.ports import ConsumedRecord, Partition, Position, Source
 from express.sources.kafka import KafkaSource
+from tests.devbroker.test_persistence import Killable
 from tests.kafka.clients import new_topic, producer
 from tests.kafka.wire import unique
 
@@ -303,3 +305,28 @@ async def test_a_poll_that_fails_leaves_no_position_to_commit(address: str, monk
 async def _poll_for_ever(source: KafkaSource) -> None:
     while True:
         await source.poll(None, 10, 0.1)
+
+
+async def test_a_source_that_is_killed_leaves_no_task_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that hangs keeps client and connections from closing; fetches under way end with the source anyway."""
+    monkeypatch.setattr("express.sources.kafka.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("express.kafka.patches.consumer.CLOSE_SECONDS", 0.2)
+    broker = Killable(tmp_path / "data")
+    try:
+        address = broker.start()
+        topic = await new_topic(address, 3)
+        before = asyncio.all_tasks()
+        async with member(address, unique("g"), topic, fetch_max_wait_ms=5_000) as (source, assigned):
+            await polled_until(source, lambda: len(assigned.mine) == 3)
+            assert source._consumer is not None
+            client = source._consumer._client
+            close = client.close
+            monkeypatch.setattr(client, "close", asyncio.Event().wait)
+            broker.suspend()
+            await source.poll(None, 500, 0.1)
+            await source.stop()
+            tasks = {task.get_name(): task.get_coro() for task in asyncio.all_tasks() - before}
+            await close()
+        assert [str(coro) for coro in tasks.values() if "Fetcher" in str(coro)] == []
+    finally:
+        broker.stop()

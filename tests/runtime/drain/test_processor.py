@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from express.ports import MASK, Partition, Position, Record
+from express.ports import MASK, Assignments, Partition, Position, Record
 from express.values import loads
 from tests.engine.scripts import program, task
+from tests.runtime.memory import Group, Log, MemorySink, MemorySource
 from tests.runtime.rig import Rig, header, offsets, seconds, until
 from tests.runtime.virtual import run_virtual
 
@@ -476,5 +478,90 @@ def test_the_counters_balance_at_every_moment() -> None:
         assert counters.timed_out > 0
         assert counters.poison == 20
         assert counters.started == counters.succeeded + counters.failed + counters.timed_out + counters.aborted
+
+    run_virtual(main())
+
+
+class LateAssignments(MemorySource):
+    """Assigns beside its polls, as clients do; the first assignment ends only while the session is being stopped."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__(group)
+        self.gate = asyncio.Event()
+        self._joining: asyncio.Task[None] | None = None
+
+    async def start(self, assignments: Assignments) -> None:
+        self.starts += 1
+        self.polls_fail = self.starts == 1
+        self._assignments = assignments
+        self._joining = asyncio.create_task(self.group.rebalance(join=self))
+
+    async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
+        found = await super().committed(partitions)
+        await self.gate.wait()
+        return found
+
+    async def stop(self) -> None:
+        assert self._joining is not None
+        self.gate.set()
+        await self._joining  # a client waits for the callback that is under way
+        self.gate.clear()
+        await super().stop()
+
+
+def test_an_assignment_that_outlives_its_session_leaves_nothing() -> None:
+    """What it was given while the session ended is nobody's: the next session begins with its own assignment."""
+
+    async def main() -> None:
+        rig = Rig()
+        for n in range(5):
+            rig.put({"n": n}, key=b"k")
+        worker = rig.worker(source=LateAssignments(rig.group))
+        await until(lambda: worker.source.starts == 2)
+
+        assert not worker.processor.partitions
+        assert not worker.processor.ready
+        assert worker.processor.lag() == {}
+        worker.source.gate.set()  # type: ignore[attr-defined] # it is a LateAssignments
+        await until(lambda: rig.written == 5)
+        await rig.stop()
+
+        assert offsets(rig.results) == list(range(5))
+        assert worker.counters.started == 5
+
+    run_virtual(main())
+
+
+class DoubtfulSink(MemorySink):
+    """A sink whose connections break after its second flush: brokers may have forgotten to end that."""
+
+    transactional = True
+
+    def __init__(self, log: Log, *topics: str) -> None:
+        super().__init__(log, *topics)
+        self.doubtful: Collection[Partition] = ()  # type: ignore[assignment] # the port has any collection
+        self.flushed: list[dict[Partition, Position]] = []
+
+    async def flush(self, positions: Mapping[Partition, Position]) -> None:
+        await super().flush(positions)
+        self.flushed.append(dict(positions))
+        self.doubtful = list(positions) if len(self.flushed) == 2 else ()
+
+
+def test_the_last_transaction_of_a_quiet_topic_is_looked_after() -> None:
+    """Nothing comes any more, and still its position is flushed once again, and only once."""
+
+    async def main() -> None:
+        rig = Rig()
+        sink = DoubtfulSink(rig.log, "out", "dead")
+        rig.worker(sink)
+        await until(lambda: sink.flushed)  # the position at assignment
+        rig.put({"n": 1})
+        await until(lambda: len(sink.flushed) == 3)
+        await asyncio.sleep(30)
+        await rig.stop()
+
+        assert [positions[Partition("in", 0)] for positions in sink.flushed] == [Position(0), Position(1), Position(1)]
+        assert offsets(rig.results) == [0]
 
     run_virtual(main())
