@@ -7,7 +7,9 @@ only as Express workflows, which no other tool is told); ours are those of the r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import express
 from express.asl.lint import RULES
 
 PEERS = (
@@ -19,32 +21,16 @@ PEERS = (
 )
 """Tool, valid definitions refused of 633, invalid ones accepted of 147, CPU milliseconds per definition."""
 
-INTRO = """\
-# Validation
-
-`express validate FILE...` finds every mistake in state machine definitions in one pass: in JSON and YAML, in whole
-folders, and inside CloudFormation, SAM and Serverless templates. `express explain CODE` shows the cause of a code
-with a bad and a good example. The same rules answer `ValidateStateMachineDefinition` and guard every definition
-that express runs.
-
-Where AWS's own diagnostic is known, code, text and location are AWS's. Rules marked *strict* are warnings because
-other engines and published definitions take what AWS refuses; `--strict` makes them errors.
-
-## Beside other validators
-
-Measured on a corpus of published definitions, with the tools' own fixtures among them. express was written with this
-corpus at hand, the others were not, so its own row says less than theirs. A hit is any error, for whatever reason.
-
-| validator | valid refused (of 633) | invalid accepted (of 147) | CPU ms per definition |
-| --- | ---: | ---: | ---: |
-"""
+PAGE = Path(express.__file__).parent / "docs" / "validation.md"
 
 
 def page(refused: int, accepted: int, milliseconds: float) -> str:
-    """The whole page, with our figures."""
-    ours = ("**express**", str(refused), str(accepted), f"{milliseconds:.1g}")
-    rows = [_row(ours), *map(_row, PEERS)]
-    return f"{INTRO}{''.join(rows)}\n{codes()}"
+    """Return the whole page: its text as it is, our figures, and every code."""
+    text = PAGE.read_text(encoding="utf-8")
+    ours = _row(("**express**", str(refused), str(accepted), f"{milliseconds:.1g}"))
+    rows = "".join([ours, *map(_row, PEERS)])
+    before = text[: text.index("| **express** |")]
+    return f"{before}{rows}\n{codes()}"
 
 
 def codes() -> str:

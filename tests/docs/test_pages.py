@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,55 @@ def test_named_tests_exist() -> None:
     assert named
     for file, test in named:
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+
+
+def spans(page: Path) -> set[str]:
+    """Return what stands in backticks on a page, outside of its blocks."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {span.strip() for span in re.findall(r"`([^`]+)`", text)}
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
+def test_named_keys_exist(page: Path) -> None:
+    """Each configuration key that a page names is one, those of a pipeline with or without its section."""
+    known = {key.name for key in keys()}
+    known |= {name.removeprefix("pipelines.*.") for name in known}
+    first = "|".join([*sections(), "input", "results", "logging"])
+    named = {span.split(" = ")[0] for span in spans(page) if re.fullmatch(rf"(?:{first})\.[\w*….]+(?: = .*)?", span)}
+    files = {name for name in named if re.search(r"\.(?:md|asl|json|toml|py|log)$", name)}
+    wrong = [name for name in named - files if not any(fits(name, key) for key in known)]
+    assert wrong == []
+
+
+def fits(name: str, key: str) -> bool:
+    """Whether a name as it is written can be a key, a table of keys, or a property of the Kafka client."""
+    free = re.escape(name).replace("…", "[^.]+").replace(r"\*", "[^.]+")
+    return re.fullmatch(rf"{free}(?:\..*)?", key) is not None or name.startswith("kafka.client.")
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
+def test_named_metrics_exist(page: Path) -> None:
+    """Each metric that a page names is in the table of metrics, as a whole or as a beginning."""
+    table = (PAGES / "metrics.md").read_text(encoding="utf-8")
+    known = re.findall(r"^\| `(express_\w+)` \|", table, re.MULTILINE)
+    named = {span.rstrip("…") for span in spans(page) if re.fullmatch(r"express_(?!run$)\w+…?", span)}
+    assert [name for name in named if not any(metric.startswith(name) for metric in known)] == []
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
+def test_named_options_exist(page: Path) -> None:
+    """Each option that a page names is one of a command, of the pytest plugin, of a benchmark or of a test's module."""
+    named = {option for span in spans(page) for option in re.findall(r"(?:^| )(--[a-z][a-z-]+)", span)}
+    assert named - options() - {"--numprocesses"} == set()
+
+
+@cache
+def options() -> frozenset[str]:
+    """Return every option in the repository."""
+    sources = [file for folder in ("express", "benchmarks", "tests") for file in (ROOT / folder).rglob("*.py")]
+    return frozenset(
+        option for file in sources for option in re.findall(r'["/](--[a-z][a-z-]+)', file.read_text("utf-8"))
+    )
 
 
 def test_named_modules_exist() -> None:
