@@ -17,11 +17,12 @@ from express.ports import Headers, Integration, Partition, Position, Record, Tas
 from express.runtime.clock import SystemClock
 from express.runtime.counters import Counters
 from express.runtime.drain.assignment import AssignedPartition
-from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.drain.pipeline import Workflow
 from express.runtime.executor.executor import Executor
 from express.runtime.records.dispatcher import Dispatcher
 from express.runtime.records.terminal_record import Naming
 from express.values import JSON
+from tests.runtime.pipelines import pipeline_of
 
 PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "Parameters": {"x.$": "$"}, "End": True}}}
 VALUE = b'{"a": 1, "b": "' + b"x" * 280 + b'"}'
@@ -71,7 +72,7 @@ class Nobody(Integration):
 def measure(records: int, headers: Headers, settings: dict[str, Any]) -> float:
     """Microseconds of CPU per record."""
     workflow = Workflow(name="w", program=compile_definition(PASS))
-    pipeline = Pipeline(name="p", workflow=workflow, output="o", dead_letters="d", ordering="none", **settings)
+    pipeline = pipeline_of(workflow, ordering="none", **settings)
     clock, counters = SystemClock(), Counters()
     sink: Any = Void()
     dispatcher = Dispatcher(pipeline, Executor(clock, Nobody()), sink, clock, counters, lambda: None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -13,7 +13,6 @@ from express.api.registry import Registry
 from express.api.tokens import Pages
 from express.ports import Clock, Integration
 from express.runtime.executor.callbacks import Callbacks
-from express.values import JSON
 
 Members: TypeAlias = dict[str, Any]
 """The members of a request or response."""
@@ -46,7 +45,3 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
         """Do something that takes as long as the definition is large, or as a service's model that it must read."""
         quick = len(definition) < BIG_DEFINITION and INTEGRATION not in definition
         return act() if quick else await asyncio.to_thread(act)
-
-
-Action: TypeAlias = Callable[[Api, Members], Awaitable[JSON]]
-"""What answers a request whose shape has been checked. Raises ApiError."""

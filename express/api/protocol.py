@@ -12,7 +12,6 @@ from express.api.constraints import check
 from express.api.context import Api
 from express.api.errors import invalid_definition
 from express.api.principals import ANYONE, Principal, denied, filtered, is_list, resources
-from express.api.request_shapes import REQUESTS
 from express.errors import ApiError, DefinitionError
 from express.values import JSON
 
@@ -43,14 +42,15 @@ async def answer(api: Api, principal: Principal, action: str, body: bytes) -> An
 
 
 async def _act(api: Api, principal: Principal, action: str, body: bytes) -> JSON:
-    act = ACTIONS.get(action)
-    if act is None:
+    found = ACTIONS.get(action)
+    if found is None:
         raise ApiError("UnknownOperationException", f"The action {action[:128]!r} is not one of this API")
     try:
         data = orjson.loads(body) if body else {}
     except ValueError:
         raise ApiError("SerializationException", "The body is not JSON in UTF-8") from None
-    request = check(REQUESTS[action], data)
+    act = found.call
+    request = check(found.request, data)
     if principal is ANYONE:
         return await act(api, request)
     if is_list(action):

@@ -54,6 +54,11 @@ class Function(Section, frozen=True, kw_only=True):
     memory: Positive = 128
 
 
+Envelope = Literal["value", "record", "pipes", "cloudevents"]
+
+Ordering = Literal["key", "partition", "none"]
+
+
 class Input(Section, frozen=True, kw_only=True):
     """`[pipelines.input]`: what of a record becomes the input, and which workflow it is for.
 
@@ -61,7 +66,7 @@ class Input(Section, frozen=True, kw_only=True):
     among those.
     """
 
-    envelope: Literal["value", "record", "pipes", "cloudevents"] = "value"
+    envelope: Envelope = "value"
     execution_name: Literal["offset", "event"] = "offset"
     workflow_header: Annotated[str, Meta(max_length=249)] = ""
     workflow_absent: Literal["default", "dead_letter"] = "default"
@@ -114,7 +119,7 @@ class Pipeline(Section, frozen=True, kw_only=True):
     concurrency_per_partition: Annotated[int, Meta(ge=1, le=1024)] = 1024
     payload_limit: Size = size("256KiB")
     time_limit: Duration = duration("5m")
-    ordering: Literal["key", "partition", "none"] = "key"
+    ordering: Ordering = "key"
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     memory: Size = size("128MiB")
     input: Input = field(default_factory=Input)

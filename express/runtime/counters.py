@@ -7,6 +7,7 @@ The structs are encodable, so that a worker can send them to its parent as they 
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Annotated
 
 import msgspec
 
@@ -71,6 +72,11 @@ class Histogram(msgspec.Struct):
         return 0
 
 
+def metric(family: str, text: str, by: str = "pipeline") -> msgspec.Meta:
+    """Return what makes a counter of `Counters` a metric: its name without `_total`, its help, its label."""
+    return msgspec.Meta(title=family, description=text, extra={"by": by})
+
+
 class Counters(msgspec.Struct):
     """Everything one pipeline of one worker has counted since the worker started.
 
@@ -79,22 +85,32 @@ class Counters(msgspec.Struct):
     terminal record and run again elsewhere.
     """
 
-    records: int = 0
-    """Polled from the input topics."""
-    skipped: int = 0
-    """Polled again after a restart and known to be finished."""
-    started: int = 0
+    records: Annotated[int, metric("express_kafka_records", "Records polled from the input topics.")] = 0
+    skipped: Annotated[int, metric("express_kafka_records_skipped", "Records known to be finished.")] = 0
+    started: Annotated[int, metric("express_executions_started", "Executions started.", by="state_machine")] = 0
     succeeded: int = 0
     failed: int = 0
     timed_out: int = 0
     aborted: int = 0
-    abandoned: int = 0
+    abandoned: Annotated[
+        int,
+        metric(
+            "express_executions_abandoned",
+            "Executions given up without an end, counted as ABORTED too; their records run again.",
+            by="state_machine",
+        ),
+    ] = 0
     poison: int = 0
     """Dead letters: no JSON, or JSON that can't be run."""
     oversize: int = 0
     """Dead letters: over the limits."""
-    refused: int = 0
-    """Results and dead letters that their topic did not take, and that were replaced."""
+    refused: Annotated[
+        int,
+        metric(
+            "express_kafka_records_refused",
+            "Results and dead letters that their topic did not take: each was replaced by a (smaller) dead letter.",
+        ),
+    ] = 0
     stopped: int = 0
     """1 while the pipeline stands still, since something will never be written."""
     unwritable: int = 0
@@ -103,17 +119,17 @@ class Counters(msgspec.Struct):
     """Gauge: records held back behind an earlier one of their key."""
     heap_bytes: int = 0
     """Gauge: estimated memory of executions in flight and of waiting records."""
-    flushes: int = 0
-    output_bytes: int = 0
-    commits: int = 0
-    commits_refused: int = 0
-    rebalances: int = 0
-    restarts: int = 0
-    """Client objects built anew after an error they could not repair."""
+    flushes: Annotated[int, metric("express_kafka_flushes", "Groups of results written.")] = 0
+    output_bytes: Annotated[int, metric("express_kafka_output_bytes", "Bytes of results.")] = 0
+    commits: Annotated[int, metric("express_kafka_commit", "Commits of positions.")] = 0
+    commits_refused: Annotated[int, metric("express_kafka_commits_refused", "Commits refused by the group.")] = 0
+    rebalances: Annotated[int, metric("express_kafka_rebalances", "Rebalances of the consumer group.")] = 0
+    restarts: Annotated[int, metric("express_kafka_restarts", "Clients built anew after an error.")] = 0
     foreign_metadata: int = 0
     """Commits found with metadata that is not ours."""
-    offsets_missing: int = 0
-    """Committed or unread offsets that the log had already deleted."""
+    offsets_missing: Annotated[
+        int, metric("express_kafka_offsets_missing", "Offsets that the log had deleted before they were read.")
+    ] = 0
     rewinds: int = 0
     """Partitions whose offsets went backwards (a topic made anew)."""
     intake_stops: int = 0

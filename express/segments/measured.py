@@ -7,7 +7,9 @@ the sum passes the limit.
 
 from __future__ import annotations
 
-from express.expr.python.emitter import Made, Value, is_local, scalar_size
+from ast import literal_eval
+
+from express.expr.python.emitter import Made, Value, is_local
 from express.expr.size_growth import Growth
 from express.segments.text import Cursor, SegmentText
 from express.states.texts import is_lasting
@@ -79,7 +81,7 @@ class MeasuredText(SegmentText):
         if not is_lasting(value):
             return f"len(dumps({value}))"
         if not is_local(value):
-            return str(scalar_size(value))
+            return str(size(literal_eval(value)))
         name = self.name("y")
         self.add(f"{name} = len(dumps({value}))")
         point.sizes = {**point.sizes, value: name}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from typing import TYPE_CHECKING
 
-from express.expr.python.emitter import Made, Value, is_local, scalar_size
+from express.expr.python.emitter import Made, Value, is_local, is_scalar
 from express.expr.size_growth import Growth
 from express.segments.history import paths
 from express.values import size
@@ -40,8 +41,7 @@ class Bounds:
     def _part(self, point: Cursor, value: str) -> tuple[int, int] | None:
         """What was read before the bound was computed anew is part of what it was computed from, once."""
         if not is_local(value):
-            fixed = scalar_size(value)
-            return None if fixed is None else (0, fixed)
+            return (0, size(literal_eval(value))) if is_scalar(value) else None
         if value not in self._born:
             return None
         region, times, plus = self._born[value]

@@ -121,31 +121,16 @@ def _processor(
     tracer: Tracing | None,
 ) -> Processor:
     config = job.config
-    name = f"{config.kafka.group}-{pipeline.name}-{job.worker}"
-    settings = Pipeline(
-        name=pipeline.name,
+    starts = any(attaches(workflow.program) for workflow in workflows)
+    running = Pipeline(
+        settings=pipeline,
         workflow=workflows[0],
-        output=pipeline.output,
-        dead_letters=pipeline.dead_letter,
-        ordering=pipeline.ordering,
-        concurrency=pipeline.concurrency,
-        concurrency_per_partition=pipeline.concurrency_per_partition,
-        heap_bytes=pipeline.memory,
-        payload_limit=pipeline.payload_limit,
-        time_limit=pipeline.time_limit,
+        workflows=tuple(workflows[1:]),
         drain_seconds=config.workers.drain,
         rebalance_drain_seconds=config.workers.rebalance_drain,
-        worker=name,
-        attached=attached if any(attaches(workflow.program) for workflow in workflows) else None,
-        envelope=pipeline.input.envelope,
+        worker=f"{config.kafka.group}-{pipeline.name}-{job.worker}",
+        attached=attached if starts else None,
         bootstrap_servers=config.kafka.bootstrap_servers,
-        execution_name=pipeline.input.execution_name,
-        workflows=tuple(workflows[1:]),
-        workflow_header=pipeline.input.workflow_header,
-        workflow_absent=pipeline.input.workflow_absent,
-        workflow_unknown=pipeline.input.workflow_unknown,
-        copy_headers=tuple(pipeline.results.copy_headers),
-        cloudevents=pipeline.results.cloudevents,
         tracer=tracer,
     )
     group = config.group_of(pipeline)
@@ -157,6 +142,6 @@ def _processor(
     outputs = [pipeline.output, pipeline.dead_letter]
     sink: Sink = KafkaSink(outputs, properties.producer)
     if pipeline.delivery == "exactly_once":
-        produce = config.kafka.produce if settings.attached is not None else ()
+        produce = config.kafka.produce if starts else ()
         sink = KafkaTransactions(outputs, group, properties.producer, produce)
-    return Processor(settings, source, sink, executor, clock)
+    return Processor(running, source, sink, executor, clock)

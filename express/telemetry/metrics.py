@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import get_type_hints
 
 from prometheus_client.core import (
     Metric,
@@ -17,6 +18,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from express import __version__
+from express.runtime.counters import Counters
 from express.telemetry.metric_families import Families, merged
 from express.telemetry.worker_report import ENDINGS, NESTED, Data, Totals, in_flight
 
@@ -42,39 +44,19 @@ def _billed(name: str, unit: float) -> Callable[[Data], float]:
     return lambda counters: float(counters.get("totals", {}).get(name, 0)) / unit
 
 
+def _declared() -> Iterator[CounterFamily]:
+    """Yield the families that fields of `Counters` declare with `metric`."""
+    for name, hint in get_type_hints(Counters, include_extras=True).items():
+        for meta in getattr(hint, "__metadata__", ()):
+            yield CounterFamily(meta.title, meta.description, _plain(name), meta.extra["by"])
+
+
 COUNTERS = (
-    CounterFamily("express_executions_started", "Executions started.", _plain("started")),
+    *_declared(),
     CounterFamily("express_state_transitions", "States entered, and retries.", _billed("transitions", 1)),
     CounterFamily("express_billed_requests", "Executions that AWS would charge for.", _billed("requests", 1)),
     CounterFamily("express_billed_duration_seconds", "Duration AWS would charge for.", _billed("duration_ms", 1000)),
     CounterFamily("express_billed_gb_seconds", "GB-seconds AWS would charge for.", _billed("mb_ms", GB_SECOND)),
-    CounterFamily(
-        "express_executions_abandoned",
-        "Executions given up without an end, counted as ABORTED too; their records run again.",
-        _plain("abandoned"),
-    ),
-    CounterFamily("express_kafka_records", "Records polled from the input topics.", _plain("records"), "pipeline"),
-    CounterFamily("express_kafka_records_skipped", "Records known to be finished.", _plain("skipped"), "pipeline"),
-    CounterFamily("express_kafka_commit", "Commits of positions.", _plain("commits"), "pipeline"),
-    CounterFamily(
-        "express_kafka_commits_refused", "Commits refused by the group.", _plain("commits_refused"), "pipeline"
-    ),
-    CounterFamily("express_kafka_rebalances", "Rebalances of the consumer group.", _plain("rebalances"), "pipeline"),
-    CounterFamily("express_kafka_flushes", "Groups of results written.", _plain("flushes"), "pipeline"),
-    CounterFamily("express_kafka_output_bytes", "Bytes of results.", _plain("output_bytes"), "pipeline"),
-    CounterFamily("express_kafka_restarts", "Clients built anew after an error.", _plain("restarts"), "pipeline"),
-    CounterFamily(
-        "express_kafka_records_refused",
-        "Results and dead letters that their topic did not take: each was replaced by a (smaller) dead letter.",
-        _plain("refused"),
-        "pipeline",
-    ),
-    CounterFamily(
-        "express_kafka_offsets_missing",
-        "Offsets that the log had deleted before they were read.",
-        _plain("offsets_missing"),
-        "pipeline",
-    ),
 )
 """Families that are one number per pipeline or state machine."""
 

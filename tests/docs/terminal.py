@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.patience import PATIENCE
+PATIENCE = 60
+"""Seconds until what a page shows must have been printed."""
 
 _TIME = re.compile(r"\d[\d,.]*(?= ?(?:ns|µs|ms|s|MiB|MB)\b)")
 
@@ -93,6 +94,7 @@ class Terminal:
 
     def __init__(self, command: str, folder: Path, environ: dict[str, str], log: Path) -> None:
         self._log = log
+        self._seen = 0
         with log.open("wb") as written:
             self._process = subprocess.Popen(
                 ["bash", "--noprofile", "--norc", "-c", f"exec {command}"],

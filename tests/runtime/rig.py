@@ -6,17 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from express.engine import Program
 from express.engine.effects import StartTask
 from express.ports import Integration, Partition, Record, TaskContext
-from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.drain.pipeline import Workflow
 from express.runtime.drain.processor import Processor
 from express.runtime.executor.executor import Executor
 from express.values import JSON, dumps
 from tests.engine.scripts import program, task
 from tests.runtime.memory import Group, Log, MemorySink, MemorySource
+from tests.runtime.pipelines import pipeline_of
 from tests.runtime.virtual import clock
 
 PASS = {"Type": "Pass"}
@@ -102,11 +101,8 @@ class Worker:
         self.source = source
         self.sink = sink
         workflow = Workflow(name="flow", program=rig.machine)
-        pipeline = Pipeline(name="p", workflow=workflow, output="out", dead_letters="dead")
         self.executor = Executor(clock(), rig.function)
-        self.processor = Processor(
-            msgspec.structs.replace(pipeline, **rig.settings), self.source, sink, self.executor, clock()
-        )
+        self.processor = Processor(pipeline_of(workflow, **rig.settings), self.source, sink, self.executor, clock())
         self.counters = self.processor.counters
         self.task = asyncio.create_task(self.processor.run())
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,7 +17,7 @@ from express.engine.effects import StartTask
 from express.ports import Integration, Partition, Position, TaskContext
 from express.runtime.clock import SystemClock
 from express.runtime.drain.commit_metadata import decode
-from express.runtime.drain.pipeline import Pipeline, Workflow
+from express.runtime.drain.pipeline import Workflow
 from express.runtime.drain.processor import Processor
 from express.runtime.executor.executor import Executor
 from express.sinks.kafka import KafkaSink
@@ -28,6 +27,7 @@ from express.values import dumps, loads
 from tests.engine.scripts import program, task
 from tests.kafka.clients import admin, consumer, end_offset, new_topic, producer
 from tests.kafka.wire import unique
+from tests.runtime.pipelines import pipeline_of
 from tests.runtime.rig import header
 
 QUICK = {"heartbeat_interval_ms": 200, "retry_backoff_ms": 20, "session_timeout_ms": 6_000}
@@ -152,14 +152,9 @@ class Worker(Integration):
         properties = {"bootstrap_servers": flow.address, **QUICK}
         self.source = KafkaSource([flow.input], flow.group, properties)
         self.executor = Executor(SystemClock(), self)
-        pipeline = Pipeline(
-            name="p",
-            workflow=Workflow(name="flow", program=flow.machine),
-            output=flow.output,
-            dead_letters=flow.dead,
-            commit_seconds=0.2,
-        )
-        pipeline = msgspec.structs.replace(pipeline, **flow.settings)
+        workflow = Workflow(name="flow", program=flow.machine)
+        settings = {"commit_seconds": 0.2, **flow.settings}
+        pipeline = pipeline_of(workflow, output=flow.output, dead_letter=flow.dead, **settings)
         self.processor = Processor(pipeline, self.source, sink, self.executor)
         self.counters = self.processor.counters
         self.task = asyncio.create_task(self.processor.run())
@@ -276,19 +271,19 @@ async def test_a_restart_replays_only_what_was_open(address: str, promise: str) 
 async def test_nothing_is_lost_when_workers_crash(address: str, promise: str) -> None:
     """Crashed in the middle, several times: at least once each, and exactly once where that is promised."""
     async with flow(address, promise, seconds, ordering="none") as f:
-        for _ in range(3):  # each of them has work left, also where it crashes late
-            await f.put(*[{"seconds": n % 60 / 40} for n in range(501)])
+        await f.put(*[{"seconds": n % 60 / 40} for n in range(1500)])
+        for wanted in (200, 200, 200):
             worker = f.worker()
-            await f.until_terminal(200)
+            await f.until_terminal(wanted)
             await worker.crash()
         last = f.worker()
-        await f.until(lambda: sum(at.offset for at in last.processor.committed.values()) == 1503)
+        await f.until(lambda: sum(at.offset for at in last.processor.committed.values()) == 1500)
         await f.stop()
 
         found = await f.terminal()
         if promise == "exactly_once":
-            assert found == once(1503)
-        assert found.keys() == once(1503).keys()
+            assert found == once(1500)
+        assert found.keys() == once(1500).keys()
 
 
 async def test_workers_come_and_go(address: str, promise: str) -> None:

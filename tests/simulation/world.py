@@ -19,6 +19,7 @@ from express.runtime.executor.executor import Executor
 from express.sinks.kafka import KafkaSink
 from express.sinks.transactions import KafkaTransactions
 from express.sources.kafka import KafkaSource
+from tests.runtime.pipelines import pipeline_of
 from tests.simulation.answers import TELLING, VERSIONS, Answers
 from tests.simulation.broker import Broker
 from tests.simulation.checks import Checks, Violation
@@ -292,15 +293,14 @@ async def _gathered(tasks: list[asyncio.Task[Any]]) -> None:
 
 
 def _pipeline(draw: Draw, worker: str) -> Pipeline:
-    return Pipeline(
-        name="p",
-        workflow=Workflow(name="flow", program=machine()),
+    return pipeline_of(
+        Workflow(name="flow", program=machine()),
         output=OUT,
-        dead_letters=DEAD,
+        dead_letter=DEAD,
         ordering=draw.ordering,
         concurrency=draw.concurrency,
         concurrency_per_partition=draw.concurrency_per_partition,
-        heap_bytes=draw.heap_bytes,
+        memory=draw.heap_bytes,
         output_bytes=draw.output_bytes,
         commit_seconds=draw.commit_seconds,
         commit_records=draw.commit_records,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection
 
+from express.config.model import Ordering
 from express.ports import ConsumedRecord, Partition, Position
 from express.runtime.drain.offset_tracker import OffsetTracker
-from express.runtime.drain.pipeline import Ordering
 from express.runtime.executor.executor import Run
 from express.runtime.records.terminal_record import Naming
 

@@ -325,7 +325,7 @@ class Processor:
             stored = committed.get(partition)
             position = self._beginning(partition, stored, first, end)
             naming = Naming(self.pipeline.workflow.execution_prefix, partition)
-            limit = self.pipeline.concurrency_per_partition
+            limit = self.pipeline.settings.concurrency_per_partition
             self._source.seek(partition, max(first, position.offset))
             # A partition without a commit gets one at once: whoever scales by the lag would never see it at 0.
             self._owned[partition] = AssignedPartition(
@@ -350,7 +350,7 @@ class Processor:
         """The offsets of a partition went backwards: its topic was made anew. All of it is new, then."""
         log.warning("%s went back to offset %d: begins anew", assigned.partition, offset)
         self.counters.rewinds += 1
-        limit = self.pipeline.concurrency_per_partition
+        limit = self.pipeline.settings.concurrency_per_partition
         fresh = AssignedPartition(assigned.partition, assigned.naming, Position(offset), limit)
         fresh.committed = assigned.committed
         fresh.held.extend(assigned.held)

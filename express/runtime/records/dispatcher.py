@@ -59,19 +59,24 @@ class Dispatcher:
         self._wake = wake
         self._attached = pipeline.attached
         self._tracer = pipeline.tracer
-        self._order = ORDER_KEYS[pipeline.ordering]
-        self._limit = pipeline.payload_limit
-        self._carry = Carrier(pipeline.copy_headers)
-        self._open = opener(pipeline.envelope, pipeline.payload_limit, pipeline.bootstrap_servers)
+        self._order = ORDER_KEYS[pipeline.settings.ordering]
+        self._limit = int(pipeline.settings.payload_limit)
+        self._time_limit = float(pipeline.settings.time_limit)
+        self._carry = Carrier(pipeline.settings.results.copy_headers)
+        self._open = opener(
+            pipeline.settings.input.envelope, pipeline.settings.payload_limit, pipeline.bootstrap_servers
+        )
         self._always_opens = (
-            pipeline.envelope != "value" or bool(pipeline.workflow_header) or pipeline.cloudevents != "off"
+            pipeline.settings.input.envelope != "value"
+            or bool(pipeline.settings.input.workflow_header)
+            or pipeline.settings.results.cloudevents != "off"
         )
         """Whether records without headers are more than a value for the workflow of the pipeline."""
-        self._named_by_event = pipeline.execution_name == "event"
+        self._named_by_event = pipeline.settings.input.execution_name == "event"
         self._router = Router(pipeline, counters)
         self._default = self._router.default
         self._writer = TerminalWriter(pipeline, sink, clock, counters)
-        self.room = Admission(pipeline.concurrency, pipeline.heap_bytes, counters)
+        self.room = Admission(pipeline.settings.concurrency, pipeline.settings.memory, counters)
         self.fast_path = self._make_fast_path(clock)
         """The loop for records without surprises; None where every record has one."""
 
@@ -90,10 +95,10 @@ class Dispatcher:
             program=program,
             about=About(role_arn=workflow.role_arn, state_machine_arn=workflow.arn, state_machine_name=workflow.name),
             meter=self._default.meter,
-            seconds=cap(program, self._pipeline.time_limit, 0.0),
+            seconds=cap(program, self._time_limit, 0.0),
             payload_limit=self._limit,
-            headers_room=HEADERS_ROOM if self._pipeline.copy_headers else OWN_HEADERS_ROOM,
-            topic=self._pipeline.output,
+            headers_room=HEADERS_ROOM if self._pipeline.settings.results.copy_headers else OWN_HEADERS_ROOM,
+            topic=self._pipeline.settings.output,
             order=self._order,
             carry=self._carry,
             tracer=self._tracer,
@@ -148,7 +153,7 @@ class Dispatcher:
                 over.finished = TOO_LATE
             self._emit(job, over)
             return
-        limit, program = self._pipeline.time_limit, self._default.program
+        limit, program = self._time_limit, self._default.program
         x, run = self._executor.go_on(program, left.data, about, self._ended, left.began, limit, point, call, job)
         self._begun(job, x, run, value)
 
@@ -208,7 +213,7 @@ class Dispatcher:
             about,
             self._ended,
             job,
-            limit=self._pipeline.time_limit,
+            limit=self._time_limit,
             size=len(text),
             history=self._history(record.offset),
         )
@@ -244,7 +249,7 @@ class Dispatcher:
     def _carried(self, record: ConsumedRecord, data: JSON) -> Carried:
         """Return what goes on of the headers; a CloudEvent may have its trace context among its attributes."""
         carried = self._carry(record.headers)
-        if carried.trace is None and self._pipeline.envelope == "cloudevents" and TRACEPARENT in data:
+        if carried.trace is None and self._pipeline.settings.input.envelope == "cloudevents" and TRACEPARENT in data:
             found = trace(str(data[TRACEPARENT]).encode(), str(data.get(TRACESTATE, "")).encode())
             if found is not None:
                 return Carried(found, (*trace_headers(found), *carried.headers))

@@ -78,7 +78,7 @@ class Refusals:
         kept = tuple((name, content) for name, content in refused.headers if not name.startswith(OWN_PREFIXES))
         record = Record(*origin, offset, -1, refused.key, None, kept)
         made = [*dead_letter_headers(origin, record, letter), (TRUNCATED, b"true")]
-        topic = self._pipeline.dead_letters
+        topic = self._pipeline.settings.dead_letter
         return Outgoing(topic=topic, key=refused.key, value=None, headers=made, origin=origin)
 
     def _cut(self, refused: Refused, origin: Partition) -> Outgoing:
@@ -87,7 +87,7 @@ class Refusals:
             made = without_value(made, refused.value)
         else:
             made, key = without_headers(made, key), None
-        return Outgoing(topic=self._pipeline.dead_letters, key=key, value=None, headers=made, origin=origin)
+        return Outgoing(topic=self._pipeline.settings.dead_letter, key=key, value=None, headers=made, origin=origin)
 
     def _said(self, refused: Refused, what: str) -> str:
         return f"{refused.topic} {refused.number} does not take {what}: {_reason(refused)}"

@@ -64,7 +64,7 @@ class Router:
 
     def __init__(self, pipeline: Pipeline, counters: Counters) -> None:
         self._pipeline = pipeline
-        self._header = pipeline.workflow_header
+        self._header = pipeline.settings.input.workflow_header
         self.default = Machine(pipeline.workflow, counters)
         self.machines = [self.default, *(Machine(workflow, Counters()) for workflow in pipeline.workflows)]
         self._by_name = {name: machine for machine in self.machines for name in (machine.name, machine.arn)}
@@ -78,13 +78,13 @@ class Router:
             if header == self._header:
                 named = (content or b"").decode("utf-8", "backslashreplace")
         if named is None:
-            if self._pipeline.workflow_absent == "default":
+            if self._pipeline.settings.input.workflow_absent == "default":
                 return self.default
             raise Rejected(POISON, RUNTIME, f"The record has no header {self._header!r}, which names its workflow.")
         machine = self._by_name.get(named)
         if machine is not None:
             return machine
-        if self._pipeline.workflow_unknown == "default":
+        if self._pipeline.settings.input.workflow_unknown == "default":
             return self.default
         known = ", ".join(machine.name for machine in self.machines)
         cause = f"The header {self._header!r} names {named[:SHOWN]!r}; the workflows of this pipeline are: {known}."

@@ -30,7 +30,7 @@ class TerminalWriter:
 
     def __init__(self, pipeline: Pipeline, sink: Sink, clock: Clock, counters: Counters) -> None:
         self._pipeline = pipeline
-        self._topic = pipeline.output
+        self._topic = pipeline.settings.output
         self._sink = sink
         self._clock = clock
         self._counters = counters
@@ -50,7 +50,7 @@ class TerminalWriter:
         headers = job.naming.result_headers(job.offset, arn, finish, int(about.started * 1000), stopped_ms, billed)
         written = len(value)
         room = OWN_HEADERS_ROOM
-        mode = self._pipeline.cloudevents
+        mode = self._pipeline.settings.results.cloudevents
         if carried or mode != "off":
             room = HEADERS_ROOM
             headers += carried
@@ -106,7 +106,7 @@ class TerminalWriter:
         cut = type(record) is Unreadable  # its value is not the whole record's: whoever compares shall know
         headers = dead_letter_headers(assigned.partition, record, letter, truncated=cut)
         key, value = record.key, record.value
-        topic, now = self._pipeline.dead_letters, int(self._clock.wall() * 1000)
+        topic, now = self._pipeline.settings.dead_letter, int(self._clock.wall() * 1000)
         limit = self._sink.limit_of(topic)
         if absent or record_bytes(key, value, headers) > limit:
             headers, value = without_value(headers, value), None

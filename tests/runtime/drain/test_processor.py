@@ -360,7 +360,7 @@ def test_intake_stops_by_estimated_memory() -> None:
 
     async def main() -> None:
         bomb = {"seconds": 1, "heap": [{}] * 10_000}
-        rig = Rig(program(WAIT), heap_bytes=16 << 20, ordering="none")
+        rig = Rig(program(WAIT), memory=16 << 20, ordering="none")
         for _ in range(100):
             rig.put(bomb)
         worker = rig.worker()
@@ -389,7 +389,7 @@ def test_intake_stops_by_what_histories_take() -> None:
 
     async def main() -> None:
         loop = {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": once, "MaxConcurrency": 1}
-        rig = Rig(program(loop), heap_bytes=4 << 20, ordering="none", tracer=Log())
+        rig = Rig(program(loop), memory=4 << 20, ordering="none", tracer=Log())
         for _ in range(20):
             rig.put({"items": [1] * 5_000})
         worker = rig.worker()
