@@ -161,8 +161,8 @@ class FenceBeforeDrain(Variant):
 
     class processor(Processor):  # noqa: N801 - the attribute it stands for
         async def _settle(self, owned: Collection[AssignedPartition], seconds: float) -> None:
-            if running(assignment):
-                self._drop(assignment)
+            if running(owned):
+                self._drop(owned)
 
 
 class NoOrder(Variant):
