@@ -9,7 +9,7 @@ import time
 from typing import Protocol
 
 from express.bench.events import Supply
-from express.bench.protocol import pack_acknowledged, pack_events
+from express.bench.protocol import pack_acknowledged, pack_events, write_to
 from express.config import Kafka
 from express.kafka.properties import client_properties
 from express.load.batch_producer import BatchProducer
@@ -55,7 +55,7 @@ class PipeOutlet:
         batch = pack_events(due, [value for _, value in itertools.islice(supply, len(due))])
         self._made += len(due)
         self._bytes += len(batch)
-        self._transport.write(batch)
+        write_to(self._transport, batch)
 
     @property
     def waiting(self) -> int:
@@ -120,4 +120,5 @@ class KafkaOutlet:
         self._told.close()
 
     def _acknowledged(self, partition: int, offset: int, due: list[float]) -> None:
-        self._told.write(pack_acknowledged(partition, offset, due))
+        if not self._told.is_closing():
+            self._told.write(pack_acknowledged(partition, offset, due))

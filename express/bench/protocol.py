@@ -6,6 +6,7 @@ other. Times are of the monotonic clock, which the processes of one machine shar
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
@@ -195,6 +196,13 @@ def _events(body: bytes, count: int) -> Iterator[tuple[float, bytes | None]]:
         else:
             yield when, body[at : at + length]
             at += length
+
+
+def write_to(pipe: asyncio.WriteTransport, data: bytes) -> None:
+    """Write to a pipe. Raises BrokenPipeError where nobody reads any more, which ends a process quietly."""
+    if pipe.is_closing():
+        raise BrokenPipeError("nobody reads any more")
+    pipe.write(data)
 
 
 def pack_frame(kind: bytes, body: bytes) -> bytes:

@@ -32,6 +32,7 @@ from express.bench.protocol import (
     WorkerPlan,
     WorkerReport,
     pack_frame,
+    write_to,
 )
 from express.bench.runners import EngineRunner, Runner, TargetRunner
 from express.bench.states import shares
@@ -294,11 +295,11 @@ class BenchWorker:
     def _send_samples(self) -> None:
         intake = self._intake
         if intake.samples:
-            self._out.write(pack_frame(SAMPLE_FRAME, intake.samples.tobytes()))
+            write_to(self._out, pack_frame(SAMPLE_FRAME, intake.samples.tobytes()))
             del intake.samples[:]
 
     def _tell(self, report: WorkerReport) -> None:
-        self._out.write(pack_frame(JSON_FRAME, msgspec.json.encode(report)))
+        write_to(self._out, pack_frame(JSON_FRAME, msgspec.json.encode(report)))
 
 
 class Written(asyncio.Protocol):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from express.verify.tally import Tally
 
 DEFAULT_RATE = 2_000.0
+BROKER = ("express.devbroker", "--partitions", "12", "--end-with-stdin")
 NOTICE = "development broker: one node, in memory, not for production"
 
 
@@ -91,7 +92,7 @@ def command(
     if rate is None:
         rate = float("inf") if events is not None else DEFAULT_RATE
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        broker = None if kafka else runner.run(LineChild.start("express.devbroker", "--partitions", "12"))
+        broker = None if kafka else runner.run(LineChild.start(*BROKER))
         from express.service.dev import KINDS, Options
 
         options = Options(

@@ -1,4 +1,7 @@
-"""Files of a template: regular ones inside the template's folder, of a bounded size, each read once."""
+"""Files of a template: regular ones inside the template's folder, of a bounded size, each read once.
+
+For a template in a cloud assembly of CDK that lies in another, the folder is that of the outermost one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from express.asl.positions import Place, Scanned
 from express.asl.scan import LONGEST_TEXT, scan
 from express.asl.scan_yaml import scan_yaml
+from express.deploy.cloud_assembly import outermost
 from express.deploy.nodes import Budget, Node, Source, TemplateError, Unseen, node_of
 from express.errors import DefinitionError
 
@@ -29,6 +33,7 @@ class Files:
         self.folder = folder
         self.budget = budget
         self.sources: list[Source] = []
+        self._outermost: Path | None = None
         self._texts: dict[Path, Source] = {}
         self._trees: dict[Path, Node] = {}
 
@@ -62,9 +67,15 @@ class Files:
             path = (folder / name).resolve()
         except (OSError, RuntimeError, ValueError) as error:
             raise Unseen(f"{name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
-        if not path.is_relative_to(folder):
+        if not path.is_relative_to(folder) and not path.is_relative_to(self._around(folder)):
             raise Unseen(f"{name} is outside of the template's folder")
         return path
+
+    def _around(self, folder: Path) -> Path:
+        """Where CDK keeps the assets of an assembly that lies in another."""
+        if self._outermost is None:
+            self._outermost = outermost(folder)
+        return self._outermost
 
     def _source(self, path: Path, name: str, at: Node) -> Source:
         if path not in self._texts:

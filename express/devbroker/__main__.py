@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=1, help="of a topic that does not say (default: 1)")
     parser.add_argument("--auto-create", action="store_true", help="create topics when they are first asked for")
     parser.add_argument("--retention-bytes", type=int, default=-1, help="per partition (default: keep all)")
+    parser.add_argument("--end-with-stdin", action="store_true", help="end when stdin does")
     arguments = parser.parse_args()
     settings = Settings(
         partitions=arguments.partitions,
@@ -27,7 +28,7 @@ def main() -> None:
         retention_bytes=arguments.retention_bytes,
     )
     try:
-        run(Broker(arguments.host, arguments.port, arguments.data, settings))
+        run(Broker(arguments.host, arguments.port, arguments.data, settings), end_with_stdin=arguments.end_with_stdin)
     except (OSError, StoreError) as error:
         sys.exit(f"can't start: {error}")
 

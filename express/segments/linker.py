@@ -82,11 +82,11 @@ def fuse(machine: model.Machine, scope: Scope, *, name: str, recorded: bool = Fa
     namespace["larger"] = SizedSegments(
         lambda: _made(Linker(machine, scope, recorded, MeasuredText), f"{name} sized") or {}
     )
-    failures = FailureSegments(fusing, namespace, name)
+    late = LateSegments(fusing, namespace, name)
     enter, resume, failed = (_functions(namespace, scope, part) for part in _HEADS)
     again = None if recorded else lambda: fuse(machine, scope, name=name, recorded=True)
-    failures.segments = Segments(enter, resume, failed, fusing.source, again)
-    return failures.segments
+    late.segments = Segments(enter, resume, failed, fusing.source, again)
+    return late.segments
 
 
 def _made(fusing: Linker, name: str) -> dict[str, Any] | None:
@@ -112,11 +112,11 @@ def _executed(fusing: Linker, source: str, namespace: dict[str, Any], name: str)
     return True
 
 
-class FailureSegments:
-    """What Retry and Catch make of failures, as segments: made when a task of the machine fails for the first time.
+class LateSegments:
+    """Segments that most executions never need, made when one of them is called for the first time.
 
-    Until then each is a function that has them made. Most executions never need them, and they are half of the text
-    of a machine whose tasks have Retry and Catch.
+    They are what Retry and Catch make of failures, and what follows an answer that did not come at once where the text
+    goes on with one that did. Until then each is a function that has all of them made.
     """
 
     def __init__(self, fusing: Linker, namespace: dict[str, Any], name: str) -> None:
@@ -124,24 +124,24 @@ class FailureSegments:
         self._fusing = fusing
         self._namespace = namespace
         self._name = name
-        for row, part in fusing.failures:
-            namespace[f"{part}_{row}"] = self._making(f"{part}_{row}")
+        self._rows = {f"{part}_{row}": row for row, part in fusing.later if f"{part}_{row}" not in namespace}
+        namespace.update({name: self._making(name) for name in self._rows})
+        namespace["late"] = self
 
     def _making(self, name: str) -> Callable[..., Any]:
         def make(*given: Any) -> Any:
-            self._make()
+            self.make()
             return self._namespace[name](*given)
 
         return make
 
-    def _make(self) -> None:
+    def make(self) -> None:
         """Replace the functions that have the segments made by those segments."""
-        fusing, namespace, failures = self._fusing, self._namespace, self._fusing.failures
-        fusing.later = False
-        source = "\n\n".join(fusing.link(*failures).values())
-        if not _executed(fusing, source, namespace, f"{self._name} failures"):
-            namespace.update({f"{part}_{row}": _left_to_table(row) for row, part in failures})
-            return
+        fusing, namespace = self._fusing, self._namespace
+        fusing.deferring = False
+        source = "\n\n".join(fusing.link(*fusing.later).values())
+        if not _executed(fusing, source, namespace, f"{self._name} late"):
+            namespace.update({name: _left_to_table(row) for name, row in self._rows.items()})
         segments = self.segments
         assert segments is not None
         segments.enter, segments.resume, segments.failed = (_functions(namespace, fusing, part) for part in _HEADS)
@@ -149,7 +149,8 @@ class FailureSegments:
 
 
 def _left_to_table(row: int) -> Callable[..., Any]:
-    return lambda d, c, v, b, r, p, t, host: (-2 - row, d, c, v, UNKNOWN, r, t)
+    """A segment that goes on at the table, with the answer or failure and the tries that it is given."""
+    return lambda d, c, v, b, r, *more: (-2 - row, d, c, v, UNKNOWN, r, more[-2])
 
 
 class SizedSegments:
@@ -207,8 +208,8 @@ class Linker:
         self.bound: dict[str, Any] = {}
         self.ways = _ways_in(self.states, self.index, self.start)
         self.todo: list[Part] = []
-        self.failures: list[Part] = []
-        self.later = code is SegmentText
+        self.later: list[Part] = []
+        self.deferring = code is SegmentText
         self._seen: set[Part] = set()
         self._length = 0
         tasks = sum(isinstance(state, model.Task) for state in self.states)
@@ -217,7 +218,7 @@ class Linker:
     def link(self, *parts: Part) -> dict[Part, str]:
         """The text of these segments and of all that can be reached from them and is not there yet.
 
-        Segments of failures are noted in `failures`, for later. Beyond `MOST_TEXT` the rest is the table's.
+        Late ones are noted in `later`. Beyond `MOST_TEXT` the rest is the table's.
         """
         texts: dict[Part, str] = {}
         self.todo += parts
@@ -235,10 +236,9 @@ class Linker:
                     return {}
         return texts
 
-    def wanted(self, row: int, part: str) -> None:
-        """A segment that begins there is needed, too: one of a failure only once something fails."""
-        later = part == "failed" and self.later
-        (self.failures if later else self.todo).append((row, part))
+    def wanted(self, row: int, part: str, *, late: bool = False) -> None:
+        """A segment that begins there is needed, too; a late one only once it is called."""
+        (self.later if late and self.deferring else self.todo).append((row, part))
 
     def _segment(self, row: int, part: str) -> str | None:
         code = self.code(self.bound, self.symbols, self.assigned, recorded=self.recorded)
@@ -283,8 +283,11 @@ class Linker:
         if len(asks) == 1 and answers:
             inline = self._answered(tree, asks[0], answers)
             if inline is not None:
+                self.wanted(asks[0].row, "resume", late=True)
                 return inline, True
         rows = list(dict.fromkeys(ask.row for ask in asks))
+        for row in rows:
+            self.wanted(row, "resume")
         return "".join(self._call(row, several=len(rows) > 1) for row in rows), False
 
     def _call(self, row: int, *, several: bool) -> str:

@@ -7,9 +7,7 @@ the sum passes the limit.
 
 from __future__ import annotations
 
-from ast import literal_eval
-
-from express.expr.python.emitter import Made, Value, is_local
+from express.expr.python.emitter import Made, Value, is_local, scalar_size
 from express.expr.size_growth import Growth
 from express.segments.text import Cursor, SegmentText
 from express.states.texts import is_lasting
@@ -81,7 +79,7 @@ class MeasuredText(SegmentText):
         if not is_lasting(value):
             return f"len(dumps({value}))"
         if not is_local(value):
-            return str(size(literal_eval(value)))
+            return str(scalar_size(value))
         name = self.name("y")
         self.add(f"{name} = len(dumps({value}))")
         point.sizes = {**point.sizes, value: name}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ast import literal_eval
 from typing import TYPE_CHECKING
 
-from express.expr.python.emitter import Made, Value, is_local, is_scalar
+from express.expr.python.emitter import Made, Value, is_local, scalar_size
 from express.expr.size_growth import Growth
 from express.segments.history import paths
 from express.values import size
@@ -41,7 +40,8 @@ class Bounds:
     def _part(self, point: Cursor, value: str) -> tuple[int, int] | None:
         """What was read before the bound was computed anew is part of what it was computed from, once."""
         if not is_local(value):
-            return (0, size(literal_eval(value))) if is_scalar(value) else None
+            fixed = scalar_size(value)
+            return None if fixed is None else (0, fixed)
         if value not in self._born:
             return None
         region, times, plus = self._born[value]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -99,7 +98,10 @@ class Cursor:
 
     def fork(self) -> Cursor:
         """The same point for one of several ways on."""
-        return copy.copy(self)
+        fork = Cursor.__new__(Cursor)
+        for name in Cursor.__slots__:
+            setattr(fork, name, getattr(self, name))
+        return fork
 
     def after(self) -> Cursor:
         """The point at which a task's answer comes: counts and bound are settled, nothing is the segment's own."""

@@ -79,9 +79,9 @@ class SegmentWriter:
         self.code.trace(point)
         self.code.add(f"return ({-2 - row}, d, {point.counts()}, v, {point.bounded()})")
 
-    def wanted(self, row: int, part: str) -> None:
-        """A segment that begins there is needed, too."""
-        self.f.wanted(row, part)
+    def wanted(self, row: int, part: str, *, late: bool = False) -> None:
+        """A segment that begins there is needed, too; a late one only once it is called."""
+        self.f.wanted(row, part, late=late)
 
     def state(self, row: int, point: Cursor, path: tuple[int, ...]) -> None:
         """One state and all that follows it."""
@@ -140,12 +140,12 @@ class SegmentWriter:
 
     def ask(self, row: int, point: Cursor, payload: str) -> None:
         """Call a task: from the end of this segment, or by way of `drive` where calls could nest too deeply."""
-        self.wanted(row, "resume")
-        self.wanted(row, "failed")
+        self.wanted(row, "failed", late=True)
         self.code.trace(point)
         if self._near(row):
             self.code.ask(row, point, payload)
         else:
+            self.wanted(row, "resume")
             self.code.together(point)
             self.code.add(f"return ({row}, d, {point.counts()}, v, {point.bounded()}, {payload}, 0, 0)")
 

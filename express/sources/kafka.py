@@ -22,10 +22,11 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from express.config.cluster import GROUP_MS
-from express.errors import CommitRefused, SourceError
+from express.errors import CommitRefused, ConfigError, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
 from express.kafka.patches.consumer import REFUSALS, commit_as_member, committed_offsets, kill, state_of
 from express.kafka.patches.fetcher import ChecksumDoubts, consumer_class
+from express.kafka.patches.membership import is_fenced, repair_membership
 from express.ports import Assignments, ConsumedRecord, Partition, Position
 from express.sources.kafka_watchdog import Watchdog
 
@@ -75,6 +76,7 @@ class KafkaSource:
     async def start(self, assignments: Assignments) -> None:
         """Join the group. Raises SourceError where the cluster can't be reached or a topic is missing."""
         repair_connections()
+        repair_membership()
         # The assignor keeps what it knows in its class; several consumers in a process need one each.
         sticky = type("StickyAssignor", (StickyPartitionAssignor,), {})
         make = consumer_class(AIOKafkaConsumer, self._doubts)
@@ -105,10 +107,22 @@ class KafkaSource:
         if self._listener is not None:
             self._listener.check()
         try:
-            return await self._poll(partitions, limit, wait_seconds)
+            polled = await self._poll(partitions, limit, wait_seconds)
+            self._check_name()
+            return polled
         except Exception:  # a poll that is cancelled waits for records, and has taken none
             self._lost_records = True
+            self._check_name()
             raise
+
+    def _check_name(self) -> None:
+        """Raise ConfigError where another member has taken this one's place, which it would take back otherwise."""
+        if self._consumer is not None and is_fenced(self._consumer):
+            raise ConfigError(
+                f"group {self._group}: another member has joined as group_instance_id "
+                f"{self._properties['group_instance_id']!r} and taken this one's place (FENCED_INSTANCE_ID): each "
+                "process that runs express needs a kafka.client.group_instance_id of its own"
+            )
 
     async def _poll(
         self, partitions: Collection[Partition] | None, limit: int, wait_seconds: float

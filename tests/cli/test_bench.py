@@ -401,3 +401,24 @@ def test_compare_and_schema(tmp_path: Path) -> None:
     assert same.stdout.count("no change beyond ±") == 4
     assert wrong.returncode == 104
     assert json.loads(printed.stdout) == json.loads(msgspec.json.encode(schema()))
+
+
+def test_a_kill_leaves_no_traceback_and_no_process(tmp_path: Path) -> None:
+    """SIGKILL of the command: workers and generator notice that nobody reads, and end without a word."""
+    (tmp_path / "machine.asl.json").write_text(json.dumps(PASS))
+    command = [sys.executable, "-m", "express", "bench", "machine.asl.json", "--rate", "500", "--duration", "300s"]
+    process = subprocess.Popen(
+        [*command, "--input", "iot"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    next(line for line in process.stderr if "done/s" in line)
+    process.kill()
+    _, told = process.communicate(timeout=PATIENCE)  # ends when the last of them has let go of stderr
+
+    assert "Traceback" not in told
+    assert "Error" not in told

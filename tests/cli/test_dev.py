@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,25 @@ def test_every_event_gets_its_terminal_record() -> None:
     assert "/metrics" in err
     assert "development broker" in err
     assert re.search(r'API +(http://127\.0\.0\.1:\d+)  eval "\$\(express env --url \1\)"', err)
+
+
+def connect_for_ever(host: str, port: int) -> None:
+    """Connect again and again, until nobody listens."""
+    while True:
+        socket.create_connection((host, port)).close()
+
+
+def test_a_kill_takes_the_broker_along() -> None:
+    """SIGKILL of the command: nothing of it is left that listens on a port or runs on."""
+    process = start("--events", "1000000")
+    assert process.stderr is not None
+    address = next(found[1] for line in process.stderr if (found := re.search(r"(127\.0\.0\.1:\d+)", line)))
+    host, port = address.split(":")
+    socket.create_connection((host, int(port))).close()
+    process.kill()
+    process.communicate()
+    with pytest.raises(ConnectionError):
+        connect_for_ever(host, int(port))
 
 
 def test_a_seed_repeats_a_run() -> None:

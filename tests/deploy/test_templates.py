@@ -311,6 +311,75 @@ def test_cdk_assets(tmp_path: Path, form: str) -> None:
     assert json.loads(found.definition)["Comment"] == "you"
 
 
+def cdk_stage(folder: Path, *stages: str, listed: bool, manifest: dict[str, Any] | None = None) -> Path:
+    """Write what `cdk synth` writes for stages in one another; the template's path."""
+    here, up = folder, ""
+    for stage in stages:
+        name = f"assembly-{stage}"
+        artifact = {"type": "cdk:cloud-assembly", "properties": {"directoryName": name, "displayName": stage}}
+        tree = {"type": "cdk:tree", "properties": {"file": "tree.json"}}
+        written = {"version": "36.0.0", "artifacts": {"Tree": tree, name: artifact}} if manifest is None else manifest
+        (here / "manifest.json").write_text(json.dumps(written))
+        here, up = here / name, f"../{up}"
+        here.mkdir()
+    asset = f"{up}asset.0123.json"
+    location = {"Bucket": {"Fn::Sub": "cdk-assets-${AWS::AccountId}"}, "Key": "0123.json"}
+    row: dict[str, Any] = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"DefinitionS3Location": location}}
+    if listed:
+        destinations = {"current": {"bucketName": "b", "objectKey": "0123.json"}}
+        files = {"0123": {"source": {"path": asset, "packaging": "file"}, "destinations": destinations}}
+        (here / "Stack.assets.json").write_text(json.dumps({"files": files}))
+    else:
+        row["Metadata"] = {"aws:asset:path": asset, "aws:asset:property": "DefinitionS3Location"}
+    (folder / "asset.0123.json").write_text(json.dumps({**MACHINE, "Comment": "staged"}))
+    template = here / "Stack.template.json"
+    template.write_text(json.dumps({"Resources": {"M": row}}))
+    return template
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "metadata"])
+@pytest.mark.parametrize("stages", [("Prod",), ("Prod", "Inner")], ids=["one", "two"])
+def test_cdk_stages_have_their_assets_in_the_outermost_assembly(
+    tmp_path: Path, stages: tuple[str, ...], *, listed: bool
+) -> None:
+    """Each folder around is one whose manifest names the one inside as an assembly."""
+    (found,) = read_templates(str(cdk_stage(tmp_path, *stages, listed=listed)), {})
+    assert json.loads(found.definition)["Comment"] == "staged"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {},
+        [],
+        {"artifacts": []},
+        {"artifacts": {"assembly-Prod": None}},
+        {"artifacts": {"assembly-Prod": {"type": "cdk:cloud-assembly"}}},
+        {"artifacts": {"assembly-Prod": {"type": "cdk:cloud-assembly", "properties": {"directoryName": "other"}}}},
+        {"artifacts": {"x": {"type": "aws:cloudformation:stack", "properties": {"directoryName": "assembly-Prod"}}}},
+    ],
+    ids=json.dumps,
+)
+def test_a_folder_that_no_assembly_names_is_left_alone(tmp_path: Path, manifest: Any) -> None:
+    """Files outside stay out of reach where the manifest around does not say that the folder is part of it."""
+    with pytest.raises(ConfigError, match="outside of the template's folder"):
+        read_templates(str(cdk_stage(tmp_path, "Prod", listed=True, manifest=manifest)), {})
+
+
+def test_an_assembly_does_not_open_what_is_around_it(tmp_path: Path) -> None:
+    """`../..` and links lead out of the outermost assembly as they lead out of any template's folder."""
+    cdk = tmp_path / "cdk.out"
+    cdk.mkdir()
+    template = cdk_stage(cdk, "Prod", listed=False)
+    (cdk / "asset.0123.json").rename(tmp_path / "secret.json")
+    (cdk / "asset.0123.json").symlink_to(tmp_path / "secret.json")
+    with pytest.raises(ConfigError, match="outside of the template's folder"):
+        read_templates(str(template), {})
+    template.write_text(template.read_text().replace("../asset.0123.json", "../../secret.json"))
+    with pytest.raises(ConfigError, match="outside of the template's folder"):
+        read_templates(str(template), {})
+
+
 SERVERLESS = """
 service: shop
 custom:

@@ -11,6 +11,7 @@ from express.config.schema import sections
 from express.telemetry import metrics
 from tests.docs.cli_reference import reference
 from tests.docs.config_reference import table
+from tests.docs.integrations_reference import actions, elsewhere
 
 PAGES = Path(express.docs.__file__).parent
 _MARKED = re.compile(r"<!-- table: ([\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -24,6 +25,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     **{section: _maker(section) for section in sections()},
     "metric-families": metrics.table,
     "commands": reference,
+    "optimized-actions": actions,
+    "optimized-elsewhere": elsewhere,
 }
 
 

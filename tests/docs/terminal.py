@@ -11,8 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PATIENCE = 60
-"""Seconds until what a page shows must have been printed."""
+from tests.patience import PATIENCE
 
 _TIME = re.compile(r"\d[\d,.]*(?= ?(?:ns|µs|ms|s|MiB|MB)\b)")
 
@@ -94,7 +93,6 @@ class Terminal:
 
     def __init__(self, command: str, folder: Path, environ: dict[str, str], log: Path) -> None:
         self._log = log
-        self._seen = 0
         with log.open("wb") as written:
             self._process = subprocess.Popen(
                 ["bash", "--noprofile", "--norc", "-c", f"exec {command}"],

@@ -184,7 +184,7 @@ async def test_a_refusal_is_a_mistake_of_the_configuration(
 async def test_the_documented_examples_work(
     secure: SecureKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, listener: str
 ) -> None:
-    """The examples of the page on configuration get in, with names of this broker put in their place."""
+    """The examples of "Kafka in production" get in, with names of this broker put in their place."""
     text = re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[block]
     monkeypatch.setenv("KAFKA_KEY_PASSWORD", KEY_PASSWORD)
     (tmp_path / "tls").mkdir()

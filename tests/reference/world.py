@@ -7,6 +7,7 @@ import heapq
 import random
 import uuid
 from collections.abc import Awaitable
+from contextvars import Context
 from typing import Any
 from zlib import crc32
 
@@ -36,22 +37,33 @@ class Endless(BaseException):
 
 
 class Loop(asyncio.BaseEventLoop):
-    """A loop and a Clock in one: where nothing is ready, the clock jumps to the next timer."""
+    """A loop and a Clock in one: where nothing is ready, the clock jumps to the next timer.
+
+    Timers of one instant go off in the order in which they were set. asyncio leaves that to the shape of its heap, so
+    that a timer that nobody waits for any more would change which of two answers is the first.
+    """
 
     _ready: Any
-    _scheduled: list[asyncio.TimerHandle]
+    _scheduled: list[tuple[float, int, asyncio.TimerHandle]]
 
     def __init__(self) -> None:
         super().__init__()
         self._selector = self
         self.now = MONOTONIC
-        self.turns = self.looks = 0
+        self.turns = self.looks = self.timers = 0
         self.failures: list[str] = []
         self.set_exception_handler(lambda loop, context: self.failures.append(str(context)))
 
     def time(self) -> float:
         """Virtual seconds."""
         return self.now
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        """Set a timer, after those of its instant."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self.timers += 1
+        heapq.heappush(self._scheduled, (when, self.timers, timer))
+        return timer
 
     def monotonic(self) -> float:
         """Virtual seconds, for who may be in a loop."""
@@ -69,10 +81,9 @@ class Loop(asyncio.BaseEventLoop):
         if not ready and not self._stopping:  # type: ignore[attr-defined]
             if not scheduled:
                 raise Endless("everything waits and no timer is set")
-            self.now = max(self.now, scheduled[0].when())
-        while scheduled and scheduled[0].when() <= self.now:
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False  # type: ignore[attr-defined]
+            self.now = max(self.now, scheduled[0][0])
+        while scheduled and scheduled[0][0] <= self.now:
+            handle = heapq.heappop(scheduled)[2]
             if not handle._cancelled:
                 ready.append(handle)
         self.turns += 1

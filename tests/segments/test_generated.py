@@ -6,7 +6,7 @@ import inspect
 import sys
 import tracemalloc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from express.compiler import compile_definition
 from express.engine import About, Program
 from express.errors import DefinitionError
 from express.expr import generated
+from express.expr.jsonata import compile as jsonata
 from express.expr.jsonata import generated as fast
 from express.segments import linker
 from tests.conformance.host import Host
@@ -35,6 +36,12 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         texts.append(text)
         return compile(text, filename, "exec")
 
+    def at_once(make: Callable[[], fast.Form]) -> Callable[..., Any]:
+        function: Any = fast.function_of(make)
+        function.__globals__["first"]()
+        return function  # type: ignore[no-any-return]  # generated
+
+    monkeypatch.setattr(jsonata, "function_of", at_once)
     monkeypatch.setattr(linker, "code_of", code_of)
     monkeypatch.setattr(fast, "code_of", code_of)
     with warnings.catch_warnings():
@@ -48,10 +55,11 @@ def state(fields: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def every_segment(program: Program) -> None:
-    """Make what is only made when it is asked for: with a history, and for large data."""
+    """Make what is only made when it is asked for: with a history, for large data, after failures."""
     for segments in (program.segments, program.segments and program.segments.recording):
         for enter in () if segments is None else segments.enter:
             if enter is not None:
+                enter.__globals__["late"].make()
                 assert callable(enter.__globals__["larger"].enter_0)
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from aiokafka.errors import CorruptRecordException
 
-from express.errors import CommitRefused, SourceError
+from express.devbroker.messages.groups import LeaveGroupRequest, LeavingMember
+from express.errors import CommitRefused, ConfigError, SourceError
 from express.ports import ConsumedRecord, Partition, Position, Source
 from express.sources.kafka import KafkaSource
 from tests.devbroker.test_persistence import Killable
 from tests.kafka.clients import new_topic, producer
-from tests.kafka.wire import unique
+from tests.kafka.wire import Wire, unique
 
 QUICK = {"heartbeat_interval_ms": 200, "retry_backoff_ms": 20, "session_timeout_ms": 6_000}
 
@@ -60,6 +61,19 @@ async def member(address: str, group: str, *topics: str, **more: Any) -> AsyncIt
     finally:
         assigned.hold.set()
         await source.stop()
+
+
+async def commit_one(source: KafkaSource, partition: Partition) -> None:
+    """Commit the first record of a partition."""
+    await source.commit({partition: Position(1)})
+
+
+async def remove_member(address: str, group: str, instance: str) -> None:
+    """Let the coordinator forget a static member, as it does when its session is over."""
+    async with Wire(address) as wire:
+        await wire.find(group)
+        leaving = LeavingMember(member_id="", instance_id=instance)
+        await wire.settled(LeaveGroupRequest(group=group, members=[leaving]))
 
 
 async def fill(address: str, topic: str, *values: bytes, partition: int = 0) -> None:
@@ -277,6 +291,38 @@ async def test_a_static_member_comes_back_without_a_rebalance(address: str) -> N
 
         assert two.mine == had
         assert one.revocations == before
+
+
+async def test_a_member_whose_name_another_one_has_taken_ends_with_a_sentence(address: str) -> None:
+    """Two with one group_instance_id: the first one is told so, and does not take its place back."""
+    topic, group = await new_topic(address, 2), unique("g")
+
+    async with member(address, group, topic, group_instance_id="one") as (first, one):
+        await polled_until(first, lambda: len(one.mine) == 2)
+        async with member(address, group, topic, group_instance_id="one") as (second, two):
+            polling = asyncio.create_task(_poll_for_ever(second))
+            with pytest.raises(ConfigError, match=r"group_instance_id 'one' and taken this one's place \(FENCED_"):
+                await _poll_for_ever(first)
+            await first.stop()
+            await fill(address, topic, b"a")
+            assert len(two.mine) == 2
+            assert not polling.done()
+            await commit_one(second, Partition(topic, 0))
+            polling.cancel()
+
+
+async def test_a_member_whose_session_has_expired_joins_anew(address: str) -> None:
+    """Its name belongs to nobody by then: the same answer to its heartbeat, and another one to its joining."""
+    topic, group = await new_topic(address, 2), unique("g")
+
+    async with member(address, group, topic, group_instance_id="one") as (source, mine):
+        await polled_until(source, lambda: len(mine.mine) == 2)
+        coordinator = source._running()._coordinator
+        member_id = coordinator.member_id
+        await remove_member(address, group, "one")
+        before = mine.revocations
+        await polled_until(source, lambda: mine.revocations > before and len(mine.mine) == 2)
+        assert coordinator.unknown_as == member_id != coordinator.member_id
 
 
 async def test_a_poll_that_fails_leaves_no_position_to_commit(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

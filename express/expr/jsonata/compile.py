@@ -21,7 +21,7 @@ from express.expr.jsonata.errors import TIMED_OUT, JsonataError
 from express.expr.jsonata.evaluator import Exact
 from express.expr.jsonata.expression import Expression, check_patterns, is_expression
 from express.expr.jsonata.generate_paths import bare_path
-from express.expr.jsonata.generated import Fast, call_form, constant_form, fast_form, function_of, joined
+from express.expr.jsonata.generated import Fast, Form, call_form, constant_form, fast_form, function_of, joined
 from express.expr.jsonata.numbers import compact, normal, number_text
 from express.expr.jsonata.sequences import UNDEFINED, follow
 from express.expr.scope import Scope
@@ -82,10 +82,12 @@ def compile_value(node: Node, field: str) -> Evaluate:
         return _marked(lambda states, scope: value, constant=True)
     if isinstance(node, Expression):
         return compile_expression(node, field)
+    return _marked(function_of(lambda: _form(node, field)))
+
+
+def _form(node: Node, field: str) -> Form:
     part = _Template().part(node, field)
-    if part.fast is not None and (function := function_of(part.fast, part.exact)) is not None:
-        return _marked(function)
-    return _marked(part.exact)
+    return Form(part.fast, part.exact)
 
 
 def fast_value(node: Node, prefix: str) -> Fast | None:
@@ -98,12 +100,14 @@ def fast_value(node: Node, prefix: str) -> Fast | None:
 
 def compile_expression(expression: Expression, field: str, expect: str | None = None) -> Evaluate:
     """One expression. `expect` is the type the field wants, `integer` among them."""
+    return _marked(function_of(lambda: _expression_form(expression, field, expect)))
+
+
+def _expression_form(expression: Expression, field: str, expect: str | None) -> Form:
     exact = _exact(expression, field, expect)
     fast = fast_form(expression.tree)
-    if fast is None:
-        return _marked(exact)
-    wanted = None if expect is None or fast.kind == expect else _PYTHON[expect]
-    return _marked(function_of(fast, exact, wanted, _refusal(expression.source, field)) or exact)
+    wanted = None if fast is None or expect is None or fast.kind == expect else _PYTHON[expect]
+    return Form(fast, exact, wanted, _refusal(expression.source, field))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ class _Template:
         fast = fast_form(expression.tree, f"{self._prefix}p{self._parts}_")
         if fast is None:
             return _Part(exact, call_form(exact, f"{self._prefix}e{self._parts}"))
-        return _Part(_lazily(fast, exact, _refusal(expression.source, field)), fast)
+        refused = _refusal(expression.source, field)
+        return _Part(function_of(lambda: Form(fast, exact, refused=refused)), fast)
 
     def _object(self, members: dict[str, _Part]) -> _Part:
         pairs = tuple((key, member.exact) for key, member in members.items())
@@ -159,19 +164,6 @@ class _Template:
         """The fast forms of all parts; None where the template is too large to be one function."""
         forms = [part.fast for part in parts if part.fast is not None]
         return forms if self._parts <= MAX_FUSED and len(forms) == len(list(parts)) else None
-
-
-def _lazily(fast: Fast, exact: Function, refused: Refusal) -> Function:
-    """A leaf on its own, needed only after the template's one function has failed."""
-    function: Function | None = None
-
-    def leaf(states: States, scope: Scope) -> JSON:
-        nonlocal function
-        if function is None:
-            function = function_of(fast, exact, refused=refused) or exact
-        return function(states, scope)
-
-    return leaf
 
 
 def _exact(expression: Expression, field: str, expect: str | None) -> Function:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
 
 from express.expr.generated import code_of, fits
 from express.expr.jsonata.emitter import NOTHING_KNOWN, Emitter, Kind, Known, Unsupported
@@ -65,48 +66,74 @@ def fast_form(node: Node, prefix: str = "", known: Known = NOTHING_KNOWN) -> Fas
     return Fast(source, kind, frozenset(used), emitter.bound, frozenset(emitter.called))
 
 
-def function_of(
-    fast: Fast,
-    otherwise: Callable[..., JSON],
-    wanted: frozenset[type] | None = None,
-    refused: Callable[[JsonataError], JSON] | None = None,
-) -> Callable[..., JSON] | None:
-    """`(states, scope) -> value` that calls `otherwise` with the same arguments when the fast form raises.
+class Form(NamedTuple):
+    """What a generated function is made of.
 
-    So it does where the value is of no `wanted` type. `refused` is told of errors of the expression itself,
-    if given. None where Python can't compile the text (it is nested too deeply).
+    `otherwise` is called with the same arguments where `fast`, if there is such a form, raises, and where its value is
+    of no `wanted` type. `refused` is told of errors of the expression itself.
     """
+
+    fast: Fast | None
+    otherwise: Callable[..., JSON]
+    wanted: frozenset[type] | None = None
+    refused: Callable[[JsonataError], JSON] | None = None
+
+
+_OTHERWISE = "def evaluate(states, scope):\n    return otherwise(states, scope)\n"
+
+
+def function_of(make: Callable[[], Form]) -> Callable[..., JSON]:
+    """Return a function `(states, scope) -> value` that is generated when it is first called.
+
+    Where segments run, rows evaluate next to nothing. The function gets its code then, so that later calls cost nothing
+    more than if it had been generated at once.
+    """
+    namespace: dict[str, Any] = {"__builtins__": _BUILTINS}
+    function = FunctionType(_FIRST, namespace, "evaluate")
+
+    def first() -> Callable[..., JSON]:
+        form = make()
+        namespace.update({} if form.fast is None else form.fast.bound)
+        namespace.update(Failure=Exception, Refused=JsonataError, **form._asdict())
+        function.__code__ = _code(_text(form)) or _code(_OTHERWISE)
+        return function
+
+    namespace["first"] = first
+    return function
+
+
+def _text(form: Form) -> str:
+    """The text of a generated function; one that is too much for Python is replaced by `otherwise`."""
+    fast = form.fast
+    if fast is None:
+        return _OTHERWISE
     lines = [_PRELUDE[name] for name in sorted(fast.used & _PRELUDE.keys())]
     if fast.called:
         shadowed = " or ".join(f"{name!r} in v" for name in sorted(fast.called))
         lines.append(f"if {shadowed}: raise Failure")
-    if wanted is None:
+    if form.wanted is None:
         lines.append(f"return {fast.source}")
     else:
         lines += [f"value = {fast.source}", "if type(value) in wanted:", "    return value"]
+    if not all(map(fits, lines)):
+        return _OTHERWISE
     body = "\n        ".join(lines)
-    text = (
+    return (
         "def evaluate(states, scope):\n"
         f"    try:\n        {body}\n"
-        f"{_REFUSED if refused else ''}"
+        f"{_REFUSED if form.refused else ''}"
         "    except Failure:\n        pass\n"
         "    return otherwise(states, scope)\n"
     )
-    namespace: dict[str, Any] = {
-        **fast.bound,
-        "__builtins__": _BUILTINS,
-        "Failure": Exception,
-        "otherwise": otherwise,
-        "wanted": wanted,
-        "Refused": JsonataError,
-        "refused": refused,
-    }
-    code = code_of(text, "<jsonata>") if all(map(fits, lines)) else None
-    if code is None:
-        return None
-    exec(code, namespace)  # noqa: S102 - text of our own making, see above
-    function: Callable[..., JSON] = namespace["evaluate"]
-    return function
+
+
+def _code(text: str) -> Any:
+    """The code of the one function in a text; None where Python does not take it."""
+    module = code_of(text, "<jsonata>")
+    return None if module is None else next(part for part in module.co_consts if isinstance(part, CodeType))
+
+
+_FIRST = _code("def evaluate(states, scope):\n    return first()(states, scope)\n")
 
 
 def constant_form(value: JSON, name: str) -> Fast:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from express.expr.jsonata.errors import JsonataError, JsonataSyntaxError
 from express.expr.jsonata.evaluator import compile_text, run_plain
-from express.expr.jsonata.generated import fast_form, function_of
+from express.expr.jsonata.generated import Form, fast_form, function_of
 from express.expr.jsonata.names import AWS_FUNCTIONS
 from express.expr.jsonata.parser import parse
 from express.expr.jsonata.references import references
@@ -37,7 +37,7 @@ def compile_standalone(text: str) -> Callable[..., JSON]:
     fast = None
     if not refs.top_level and not refs.variables and not refs.free & (AWS_FUNCTIONS | {"now", "millis"}):
         form = fast_form(node)
-        fast = None if form is None else function_of(form, lambda states, scope: UNDEFINED, refused=_raise)
+        fast = function_of(lambda: Form(form, lambda states, scope: UNDEFINED, refused=_raise))
 
     def evaluate(
         data: JSON = UNDEFINED,

@@ -21,13 +21,16 @@ from keyword import iskeyword
 from typing import TypeAlias, cast
 
 from express.expr.jsonpath.nodes import Path
-from express.values import JSON
+from express.values import JSON, size
 
 MAX_DEPTH = 20
 """Deepest nesting of displays, calls and rules that becomes text: CPython's parser ends at 200 brackets."""
 
 MAX_PARTS = 200
 """Most members of one template that become text."""
+
+SHORT = 64
+"""Characters of a constant whose size is remembered."""
 
 MARK = "\x01"
 """Stands around a name in text that is not complete; `repr` never lets it through."""
@@ -242,14 +245,30 @@ def _no_list() -> None:
     raise TypeError("not a list")
 
 
-@lru_cache(maxsize=4096)
 def is_scalar(source: str) -> bool:
     """Whether a text is a constant without a name.
 
     >>> is_scalar("-1.5"), is_scalar("'a'"), is_scalar("[]"), is_scalar("x1")
     (True, True, False, False)
     """
+    return scalar_size(source) is not None
+
+
+def scalar_size(source: str) -> int | None:
+    """Return the size of a constant without a name, None for any other text.
+
+    >>> scalar_size("'a'"), scalar_size("None"), scalar_size("x1")
+    (3, 4, None)
+    """
+    return (_known_size if len(source) < SHORT else _size_of)(source)
+
+
+def _size_of(source: str) -> int | None:
     try:
-        return not isinstance(literal_eval(source), list | dict | tuple | set)
+        value = literal_eval(source)
     except (ValueError, SyntaxError):
-        return False
+        return None
+    return None if isinstance(value, list | dict | tuple | set) else size(value)
+
+
+_known_size = lru_cache(maxsize=4096)(_size_of)

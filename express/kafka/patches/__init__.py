@@ -10,6 +10,7 @@
 | `answers` | which errors a producer repeats | codes it does not know; sequence numbers | stays |
 | `producer` | identity, transaction and sender of a producer | takeover of a transactional id | stays |
 | `consumer` | positions, commits and tasks of a consumer | metadata of commits; fencing by generation | stays |
+| `membership` | what a static member does when it is not known | ends whoever has lost its name | stays |
 | `presence` | how a consumer waits for its topics | names the topics that are missing | aiokafka's own |
 
 "Stays" is what no documented call of aiokafka can do: the dependency is pinned below the next minor version for these.

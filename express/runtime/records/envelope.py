@@ -84,6 +84,21 @@ def header_members(headers: Headers) -> tuple[dict[str, JSON], dict[str, JSON]]:
     >>> header_members([("a", b"1"), ("b", b"x"), ("b", None), ("c", bytes([255]))])
     ({'a': '1', 'b': ['x', None]}, {'c': '/w=='})
     """
+    texts: dict[str, JSON] = {}
+    binaries: dict[str, JSON] = {}
+    for name, content in headers:
+        if name in texts or name in binaries:
+            return _with_arrays(headers)
+        text = _text(content)
+        if content is not None and text is None:
+            binaries[name] = _base64(content)
+        else:
+            texts[name] = text
+    return texts, binaries
+
+
+def _with_arrays(headers: Headers) -> tuple[dict[str, JSON], dict[str, JSON]]:
+    """The same where some have one name: all of a name are in Base64 where one of them is no text."""
     found: dict[str, list[bytes | None]] = {}
     for name, content in headers:
         found.setdefault(name, []).append(content)

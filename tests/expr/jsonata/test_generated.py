@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from express.expr.jsonata import UNDEFINED, JsonataError, JsonataSyntaxError, is_expression, parse, references
 from express.expr.jsonata.evaluator import Exact
 from express.expr.jsonata.expression import source_of
-from express.expr.jsonata.generated import fast_form, function_of
+from express.expr.jsonata.generated import Form, fast_form, function_of
 from express.expr.jsonata.sequences import follow
 from express.expr.scope import Constants
 from express.values import equal
@@ -36,7 +36,7 @@ def test_fast_and_exact_agree(text: str, data: Any, result: Any, variable: Any) 
         return
     states, scope = {"input": data, "result": result}, Constants(CONTEXT, {"x": variable, "list": [1, 2], "o": {}})
     before = deepcopy(states)
-    function = function_of(form, lambda states, scope: UNDEFINED)
+    function = function_of(lambda: Form(form, lambda states, scope: UNDEFINED))
     assert function is not None
     try:
         value = function(states, scope)
