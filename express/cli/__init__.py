@@ -153,6 +153,8 @@ def _fail(ctx: click.Context, error: ExpressError | OSError, code: int) -> NoRet
 def main(debug: bool, env_files: tuple[str, ...]) -> None:
     """Run, test and measure AWS Step Functions Express workflows on your own machines and Kafka.
 
+    `express docs` shows the documentation: first steps, how-to, reference, troubleshooting.
+
     Exit codes: 0 fine; 1 findings or a failed run; 2 wrong usage; 74 output or a file can't be written;
     99 threshold failed; 104 bad configuration; 105 interrupted; 107 a handler crashed at import; 141 nobody
     reads the output.

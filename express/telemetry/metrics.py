@@ -113,7 +113,7 @@ class ExpressCollector(Collector):
         )
         yield self._families.gauge(
             "express_in_flight_executions",
-            "Executions that run.",
+            "Executions running.",
             machine,
             [((name,), in_flight(data)) for name, data in rows],
         )
@@ -131,7 +131,9 @@ class ExpressCollector(Collector):
             [str(step * MEMORY_STEP) for step in MEMORY_STEPS] + ["+Inf"],
         )
         memory = SummaryMetricFamily(
-            "express_execution_memory_bytes", "Memory that executions are said to use.", labels=machine
+            "express_execution_memory_bytes",
+            "Memory that executions use by AWS's rule, before rounding.",
+            labels=machine,
         )
         for labels, (ended, used) in merged(
             [((name,), (_ended(data), data.get("memory_used_bytes", 0))) for name, data in rows]
@@ -161,7 +163,7 @@ class ExpressCollector(Collector):
         )
         yield self._families.gauge(
             "express_in_flight_bytes",
-            "Estimated memory of what is in flight.",
+            "Estimated memory of everything in flight.",
             ("pipeline",),
             [((name,), data.get("heap_bytes", 0)) for name, data in rows],
         )
@@ -214,7 +216,9 @@ class ExpressCollector(Collector):
         yield self._families.counter(
             "express_tasks_scheduled", "Calls of tasks that executions asked for.", by, scheduled
         )
-        yield self._families.counter("express_tasks_started", "Those that were tried, or wait to be.", by, started)
+        yield self._families.counter(
+            "express_tasks_started", "Calls of tasks that were started, or wait to be.", by, started
+        )
         yield self._families.counter(
             "express_tasks",
             "Calls of tasks ended, by status.",
@@ -229,7 +233,7 @@ class ExpressCollector(Collector):
         )
         yield self._families.histogram(
             "express_task_schedule_seconds",
-            "What calls waited for a place: a gate, a slot, a thread, a process. Calls answered at once are left out.",
+            "Time that calls waited for a free slot, thread or process. Calls answered at once are left out.",
             by,
             [((name,), data.get("schedule_ms", {})) for name, data in tasks.items()],
         )
@@ -239,16 +243,19 @@ class ExpressCollector(Collector):
     def _endpoints(self) -> Iterator[Metric]:
         endpoints = self._totals.endpoints()
         gauges = {
-            "open": ("express_endpoint_breaker_open", "Workers whose breaker leaves an endpoint alone."),
-            "running": ("express_endpoint_calls", "Calls of an endpoint that run."),
-            "waiting": ("express_endpoint_waiting_calls", "Calls that wait until fewer run."),
+            "open": (
+                "express_endpoint_breaker_open",
+                "Workers that do not call an endpoint, because its circuit breaker is open.",
+            ),
+            "running": ("express_endpoint_calls", "Calls of an endpoint running."),
+            "waiting": ("express_endpoint_waiting_calls", "Calls of an endpoint waiting for a free place."),
         }
         for member, (name, text) in gauges.items():
             rows = [((endpoint,), data.get(member, 0)) for endpoint, data in endpoints.items()]
             yield self._families.gauge(name, text, ("endpoint",), rows)
         counters = {
-            "opened": ("express_endpoint_breaker_openings", "Times that a breaker has opened."),
-            "refused": ("express_endpoint_calls_refused", "Calls that were not tried."),
+            "opened": ("express_endpoint_breaker_openings", "Openings of circuit breakers."),
+            "refused": ("express_endpoint_calls_refused", "Calls refused without being tried."),
         }
         for member, (name, text) in counters.items():
             rows = [((endpoint,), data.get(member, 0)) for endpoint, data in endpoints.items()]
@@ -278,15 +285,18 @@ class ExpressCollector(Collector):
     def _processes(self) -> Iterator[Metric]:
         live = self._totals.live
         yield self._families.histogram(
-            "express_event_loop_lag_seconds", "How late the workers' loops are.", (), [((), self._totals.loop_lag())]
+            "express_event_loop_lag_seconds",
+            "Lateness of the workers' event loops.",
+            (),
+            [((), self._totals.loop_lag())],
         )
         yield self._families.histogram(
-            "express_gc_pause_seconds", "Collections of garbage.", (), [((), self._totals.gc_pause())]
+            "express_gc_pause_seconds", "Duration of garbage collections.", (), [((), self._totals.gc_pause())]
         )
-        yield self._families.gauge("express_workers", "Workers that run.", (), [((), len(live))])
+        yield self._families.gauge("express_workers", "Workers running.", (), [((), len(live))])
         yield self._families.counter(
             "express_worker_restarts",
-            "Workers that died without being told to.",
+            "Workers that died unexpectedly.",
             ("worker",),
             [((str(worker),), count) for worker, count in sorted(self._totals.deaths.items())],
         )
@@ -318,13 +328,13 @@ class ExpressCollector(Collector):
         )
         yield self._families.counter(
             "express_traces",
-            "Executions that became traces, by what became of these: exported, dropped (no room), failed.",
+            "Executions that became traces, by outcome: exported, dropped (no room), failed.",
             ("outcome",),
             [((outcome,), count) for outcome, count in self._totals.traces().items()],
         )
         yield self._families.counter(
             "express_execution_log_events_dropped",
-            "Execution log events that nobody will see, because they could not be written as fast as they came.",
+            "Execution log events dropped, because they could not be written as fast as they came.",
             (),
             [((), self._totals.log_dropped())],
         )

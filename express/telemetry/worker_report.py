@@ -204,7 +204,7 @@ class Totals:
 
 
 def in_flight(counters: Data) -> int:
-    """Executions that run.
+    """Executions running.
 
     >>> in_flight({"started": 5, "succeeded": 2, "failed": 1})
     2
