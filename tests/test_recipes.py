@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -44,6 +45,15 @@ class Copy:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def fails(self, *arguments: str) -> str:
+        """What Python says on both outputs when it ends with 1."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 1, done.stderr
+        return done.stdout + done.stderr
 
     def python(self, code: str) -> str:
         """What a piece of code prints."""
@@ -190,3 +200,68 @@ def test_an_integration(copy: Copy) -> None:
 
     assert copy.run("-m", "express", "exec", "echo.asl.json", "-i", '{"n": 1}').replace(" ", "").replace("\n", "") == '{"said":{"n":1}}'  # noqa: E501 # fmt: skip
     assert len(copy.touched) <= 2
+
+
+def definition(copy: Copy, state: str, **others: str) -> None:
+    """Write a machine that begins with the state A."""
+    states = ", ".join(f'"{name}": {text}' for name, text in {"A": state, **others}.items())
+    text = f'{{"StartAt": "A", "States": {{{states}}}}}'
+    (copy.folder / "m.asl.json").write_text(text, encoding="utf-8")
+
+
+def test_an_intrinsic_function(copy: Copy) -> None:
+    """One row: lint knows it and its number of arguments, and both tiers run it."""
+    copy.change(
+        "expr/intrinsics/functions.py",
+        '        Function("States.ArrayLength", 1, 1, array_length, _fixed(20)),\n',
+        '        Function("States.ArrayLength", 1, 1, array_length, _fixed(20)),\n'
+        '        Function("States.Shout", 1, 1, lambda text: text.upper() + "!", _first(2, 1), text=True),\n',
+    )
+    shout = '{"Type": "Pass", "Parameters": {"said.$": "States.Shout($.word)"}, "End": true}'
+    definition(copy, shout)
+
+    done = copy.run("-m", "express", "exec", "m.asl.json", "-i", '{"word": "hi"}')
+    assert json.loads(done) == {"said": "HI!"}
+    assert tiers(copy, '{"word": "hi"}') == ["{'said': 'HI!'}"] * 2
+    definition(copy, shout.replace("Shout($.word)", "Shout()"))
+    refused = copy.fails("-m", "express", "validate", "m.asl.json")
+    assert "States.Shout" in refused
+    assert len(copy.touched) <= 1
+
+
+def test_a_choice_operator(copy: Copy) -> None:
+    """One row: lint knows it and the type of its operand, and both tiers run it."""
+    copy.change(
+        "expr/operators.py",
+        '        Operator("IsPresent", BOOLEAN, _is_present, _emit_present),\n',
+        '        Operator("IsPresent", BOOLEAN, _is_present, _emit_present),\n'
+        '        tested("StringIsUpper", BOOLEAN, lambda wanted: lambda v: str(v).isupper() is wanted),\n',
+    )
+    rule = '{"Variable": "$.word", "StringIsUpper": true, "Next": "Yes"}'
+    choice = f'{{"Type": "Choice", "Choices": [{rule}], "Default": "No"}}'
+    ends = {name: f'{{"Type": "Pass", "Result": "{name}", "End": true}}' for name in ("Yes", "No")}
+    definition(copy, choice, **ends)
+
+    assert [tiers(copy, f'{{"word": "{word}"}}') for word in ("HI", "hi")] == [["Yes"] * 2, ["No"] * 2]
+    definition(copy, choice.replace("true", '"true"'), **ends)
+    assert "StringIsUpper" in copy.fails("-m", "express", "validate", "m.asl.json")
+    assert len(copy.touched) <= 1
+
+
+def tiers(copy: Copy, given: str) -> list[str]:
+    """The outputs of the optimized tier, which takes every state of the machine, and of the interpreter."""
+    printed = copy.python(
+        "import json, msgspec\n"
+        "from express.compiler import compile_definition\n"
+        "from express.engine import About, start\n"
+        "from express.engine.segments import begin\n"
+        "from express.engine.program import END\n"
+        "program = compile_definition(open('m.asl.json').read())\n"
+        f"data = json.loads({given!r})\n"
+        "point = begin(program, program.segments, data, 100, None)\n"
+        "assert point[0] == END, point\n"
+        "print(point[1])\n"
+        "x, _ = start(msgspec.structs.replace(program, segments=None), data, 0.0)\n"
+        "print(x.finished.output)\n"
+    )
+    return printed.splitlines()
