@@ -1,4 +1,4 @@
-"""What the Kafka source and the Kafka sink share: repairs to the client, and how to get rid of one."""
+"""Shared by the Kafka source and the Kafka sink: repairs to the client, errors, closing."""
 
 from express.kafka.failures import (
     CLOSE_SECONDS,

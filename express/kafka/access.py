@@ -1,4 +1,4 @@
-"""Whether a cluster lets us in, asked once before anything is started.
+"""The first knock at a cluster: does it let us in, and what does it allow.
 
 What would fail again and again (a wrong password, a certificate nobody trusts) is a mistake in a configuration, and
 is told as one. A cluster that does not answer is none: it may come up later.
@@ -22,7 +22,7 @@ from express.errors import ConfigError
 from express.kafka import CLOSE_SECONDS, explain, refuses, repair_connections, within
 
 KNOCK_SECONDS = 5.0
-"""What a broker may take to answer."""
+"""Seconds that a broker may take to answer."""
 
 APPEAR_SECONDS = (0.0, 0.2, 1.0)
 """Pauses before a topic that is not there is asked for again."""

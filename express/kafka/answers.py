@@ -1,4 +1,4 @@
-"""What to do about each error that brokers answer a write with: decided here, once, for every code of the protocol.
+"""The course for each error that brokers answer a write with: decided here, once, for every code of the protocol.
 
 A write that can never succeed is not an outage. What passes is repeated by the client, a batch that is too large is
 split, a record that its topic does not take is refused by itself, and what a person has to mend stops the pipeline with
@@ -15,7 +15,7 @@ from aiokafka.errors import BrokerResponseError, ProducerFenced
 
 
 class Course(Enum):
-    """What is done about an answer."""
+    """The course after an answer."""
 
     RETRY = "repeated until it passes; it is told where that takes long"
     RENEW = "begun anew with another producer"

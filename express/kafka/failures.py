@@ -1,4 +1,4 @@
-"""Why brokers can not be reached, what clients raise, and how to close one that does not close."""
+"""Failures of clients: brokers that can not be reached, errors that are mapped to ours, closing that takes too long."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from aiokafka.errors import (
 from express.errors import ExpressError
 
 CLOSE_SECONDS = 5.0
-"""How long a client may take to say goodbye."""
+"""Seconds that a client may take to close."""
 
 
 RECENT_SECONDS = 60.0
 """A connection that failed longer ago has nothing to do with what fails now."""
 
 REFUSALS = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, IllegalSaslStateError, ssl.SSLError)
-"""What a connection fails with that will fail again until a configuration is changed, here or there."""
+"""Errors of a connection that will come again until a configuration is changed, here or there."""
 
 QUIET_SECONDS = 10.0
 """Brokers answer a fetch within `fetch_max_wait_ms`, a tenth of a second unless configured otherwise."""
@@ -126,6 +126,6 @@ async def within(seconds: float, closing: Awaitable[object]) -> bool:
 
 
 def _is_cancelled() -> bool:
-    """Whether a CancelledError is meant for us. Others come out of aiokafka, which cancels tasks and awaits them."""
+    """Tell if a CancelledError is meant for us. Others come out of aiokafka, which cancels tasks and awaits them."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

@@ -1,4 +1,4 @@
-"""How large a record batch may be, by topic: what the brokers say, and what refusals teach."""
+"""The largest record batch, by topic: from what brokers say, and from refusals."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ OVERHEAD = 512
 """More than a batch adds to a record."""
 
 ASK_SECONDS = 5.0
-"""What a broker may take to answer."""
+"""Seconds that a broker may take to answer."""
 
 LEAST = 1_024
 """A batch is never split below this for want of knowledge: a record has its own size."""
 
 
 class Limits:
-    """What topics take. A topic that nothing is known of takes what Kafka's default allows."""
+    """Largest batches by topic. A topic that nothing is known of takes what Kafka's default allows."""
 
     def __init__(self) -> None:
         self._topics: dict[str, int] = {}

@@ -26,7 +26,7 @@ from aiokafka.protocol.types import (
 TOPICS = CompactArray(("topic", CompactString()), ("partitions", CompactArray(Int32)), ("tags", TaggedFields))
 
 UNKNOWN = (IncompatibleBrokerVersion, NotImplementedError)
-"""What aiokafka raises instead of sending a request, or a version of it, that the broker does not know."""
+"""Errors that aiokafka raises instead of sending a request, or a version of it, that the broker does not know."""
 
 Named = Sequence[tuple[str, Collection[int], Mapping[int, bytes]]]
 """Topics with their partitions, as TOPICS writes them."""
@@ -41,7 +41,7 @@ def named(partitions: Collection[tuple[str, int]]) -> Named:
 
 
 class DescribeTransactionsResponse(Response):  # type: ignore[misc]  # aiokafka has no types
-    """What the coordinator knows of transactional ids."""
+    """Answer of a coordinator about transactional ids."""
 
     API_KEY = 65
     API_VERSION = 0

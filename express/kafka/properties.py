@@ -22,7 +22,7 @@ from express.config.quantities import is_reference
 from express.errors import ConfigError
 
 NO_COMPRESSION = "compression_type", "none"
-"""How Kafka's other clients write what aiokafka has as None."""
+"""The property by which Kafka's other clients write what is None in aiokafka."""
 
 
 class ClientProperties(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ STUCK_SECONDS = 30.0
 """A partition that gives nothing for so long although its end is not reached can't be read."""
 
 SETTLE_SECONDS = 10.0
-"""How long transactions that were open when it was asked may take to get their markers, before it goes on without."""
+"""Seconds that open transactions may take to get their markers before the survey goes on without."""
 
 RETRY_SECONDS = 0.1
 

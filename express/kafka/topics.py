@@ -17,7 +17,7 @@ from express.kafka.survey import Survey
 from express.ports import Partition
 
 APPEAR_SECONDS = 15.0
-"""What a topic may take to be there, once it was made."""
+"""Seconds that a topic may take to appear once it was made."""
 
 
 async def create_topics(

@@ -1,4 +1,4 @@
-"""What a client asks about a transactional id, and does for it, beside what aiokafka's producer does.
+"""Requests about transactional ids that aiokafka's producer does not make.
 
 Every call is one attempt. What fails only for now raises `LaterError`; everything else raises what aiokafka has for
 the error code.
@@ -87,7 +87,7 @@ class Producer(NamedTuple):
 
 
 class LastTransaction(NamedTuple):
-    """What the coordinator knows of the last transaction of an id."""
+    """The last transaction of an id, as its coordinator knows it."""
 
     state: str
     timeout_ms: int
@@ -95,13 +95,13 @@ class LastTransaction(NamedTuple):
 
 
 class OpenTransactions(NamedTuple):
-    """What is not ended: partitions with an open transaction by producer id, and some that nobody could ask."""
+    """Open transactions: partitions by producer id, and those that nobody could ask."""
 
     transactions: Mapping[TopicPartition, set[int]]
     unseen: Collection[TopicPartition]
     """Without a leader."""
     refused: Collection[TopicPartition]
-    """Those whose producers we may not see."""
+    """Partitions whose producers we may not see."""
 
     def of(self, producer: Producer) -> set[TopicPartition]:
         """The partitions with an open transaction of a producer."""

@@ -41,7 +41,7 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to produce. `rate` is per second, None: as fast as can be; without events or seconds it never ends."""
+    """Plan of a generator. `rate` is per second, None: as fast as can be; without events or seconds it never ends."""
 
     kafka: Kafka
     streams: list[Stream]
@@ -52,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct):
-    """How far it is. `acknowledged` by the broker; `done` in the last line."""
+    """Progress of a generator. `acknowledged` by the broker; `done` in the last line."""
 
     made: int = 0
     acknowledged: int = 0

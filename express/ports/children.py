@@ -31,7 +31,7 @@ class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChildEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a nested execution ended. `output` is JSON text; `stopped` is wall-clock seconds."""
+    """The end of a nested execution. `output` is JSON text; `stopped` is wall-clock seconds."""
 
     status: str
     stopped: float

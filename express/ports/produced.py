@@ -24,7 +24,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placed(NamedTuple):
-    """Where a record lies, and when the broker says it came, in wall-clock seconds."""
+    """The place of a record, and the time that the broker gave it, in wall-clock seconds."""
 
     partition: Partition
     offset: int

@@ -31,7 +31,7 @@ class Unreadable(msgspec.Struct, frozen=True, gc=False):
     offset: int
     timestamp: int
     value: bytes | None
-    """What bytes there are; those of a whole batch with its first record."""
+    """The bytes that could be had; those of a whole batch with its first record."""
     why: str
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = (("__express.errors.unreadable", b"true"),)
@@ -39,7 +39,7 @@ class Unreadable(msgspec.Struct, frozen=True, gc=False):
 
 
 class ConsumedRecord(Protocol):
-    """What the processor reads of a polled record. `Record` is one; a client's own record class may be, too."""
+    """A polled record as the processor reads it: a `Record`, or a record of the client's own class."""
 
     @property
     def offset(self) -> int:
@@ -74,7 +74,7 @@ class Partition(NamedTuple):
 
 
 class Position(NamedTuple):
-    """What is committed for a partition: the lowest unfinished offset, and the map of finished ones above it."""
+    """A commit of a partition: the lowest unfinished offset, and the map of finished ones above it."""
 
     offset: int
     metadata: str = ""

@@ -1,4 +1,4 @@
-"""Where terminal records go."""
+"""Destinations of terminal records."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Refused(NamedTuple):
 
 
 class Sink(Protocol):
-    """Where terminal records go. What was appended is written by `flush`, in order per output partition.
+    """A destination of terminal records. `flush` writes what was appended, in order per output partition.
 
     SinkError from any method means that it is unknown what was written: `start` again, and replay.
     """
 
     transactional: bool
-    """Whether `flush` stores the positions itself, in one transaction with the records."""
+    """True if `flush` stores the positions itself, in one transaction with the records."""
 
     @property
     def doubtful(self) -> Collection[Partition]:

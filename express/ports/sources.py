@@ -1,4 +1,4 @@
-"""Where records come from."""
+"""Sources of records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from express.ports.records import ConsumedRecord, Partition, Position
 
 
 class Assignments(Protocol):
-    """Who is told by a source which partitions come and go. The source waits for the answer."""
+    """Told by a source which partitions come and go. The source waits for the answer."""
 
     async def assigned(self, partitions: Collection[Partition]) -> None:
         """These are ours now. Records polled before this returns may be dropped: seek decides where to begin."""

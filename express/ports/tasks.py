@@ -1,4 +1,4 @@
-"""How the tasks of executions are called."""
+"""Calls of tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from express.values import JSON
 
 
 class Identity(Protocol):
-    """What a task may know of the execution that calls it."""
+    """The execution that calls a task, as far as the task may know."""
 
     @property
     def execution_arn(self) -> str:
@@ -33,7 +33,7 @@ class Identity(Protocol):
 
 
 class TaskContext(msgspec.Struct, frozen=True, gc=False):
-    """What an integration may know of the execution that calls it, besides the StartTask effect."""
+    """The execution that calls an integration, as far as it may know, besides the StartTask effect."""
 
     execution_arn: str
     state_machine_name: str
@@ -51,7 +51,7 @@ Direct: TypeAlias = Callable[[JSON, Any], JSON | Awaitable[JSON]]
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """What an integration answers for a task that goes on after its first request: `output` is that one's response.
+    """Answer of an integration for a task that goes on after its first request, whose response is `output`.
 
     `then` waits for the outcome (`.sync`); None: it will come by the task's token (`.waitForTaskToken`).
     """
@@ -81,7 +81,7 @@ class Tally(Protocol):
 
 
 QUICK_SECONDS = 0.001
-"""What takes no longer is in the first bucket of every histogram."""
+"""Seconds up to which a duration is in the first bucket of every histogram."""
 
 
 class Integration(Protocol):

@@ -34,7 +34,7 @@ class Tracing(Protocol):
 
 
 class LogSink(Protocol):
-    """Where execution logs go. Must be quick and never raise; what it can't take it counts and drops."""
+    """A destination of execution logs. It must be quick and never raise; what it can't take it counts and drops."""
 
     @property
     def dropped(self) -> int:

@@ -1,4 +1,4 @@
-"""What a pipeline counts: plain integers, so that counting costs nanoseconds; read at scrape time.
+"""Counters of a pipeline: plain integers, so that counting costs nanoseconds; read at scrape time.
 
 A labelled Prometheus call costs 1.3 to 2.2 microseconds, which is a third of what an event may cost at all.
 The structs are encodable, so that a worker can send them to its parent as they are.
@@ -135,7 +135,7 @@ class Counters(msgspec.Struct):
     intake_stops: int = 0
     """Times that the intake stopped for want of room."""
     totals: Totals = msgspec.field(default_factory=Totals)
-    """What the executions are billed."""
+    """Sums of what the executions are billed."""
     memory_used_bytes: int = 0
     """Sum over executions of the memory they are said to use."""
     billed_mb: dict[str, int] = {}

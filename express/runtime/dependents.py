@@ -1,4 +1,4 @@
-"""What belongs to an execution beyond its result: executions that it has started, records that it has produced.
+"""Dependents of an execution: executions that it has started, records that it has produced.
 
 A record is finished when all that it led to is. So its result is written once the executions started on its behalf
 have ended, and the records produced on its behalf are written with it: in exactly-once mode in the same transaction.
@@ -29,7 +29,7 @@ class Producing(Protocol):
 
 
 class Attached:
-    """What hangs on one execution. `then` is called when the last of `children` is over."""
+    """The dependents of one execution. `then` is called when the last of `children` is over."""
 
     __slots__ = ("children", "origin", "records", "sink", "then")
 
@@ -42,7 +42,7 @@ class Attached:
 
 
 class Attachments:
-    """What hangs on the executions of a worker that run for records: an account for each.
+    """An account of dependents for each execution of a worker that runs for a record.
 
     Accounts have numbers of their own, which no two runs share: the ARN of an execution is that of all records with
     the same event where the event decides (`input.execution_name`), and of the same record's earlier life.

@@ -1,4 +1,4 @@
-"""What the end of an execution means for the counters and the bill: status, duration, memory, transitions."""
+"""Counting and billing the end of an execution: status, duration, memory, transitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STEP_SECONDS = DURATION_STEP_MS / 1000
 _STEP_BYTES = MEMORY_STEP_MB * 1_000_000
 
 LEAST_BILLED = DURATION_STEP_MS, MEMORY_STEP_MB
-"""What most executions are billed: the first step of both."""
+"""Milliseconds and MB that most executions are billed: the first step of both."""
 
 
 class Meter:

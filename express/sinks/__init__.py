@@ -1,1 +1,1 @@
-"""Where terminal records go: one adapter per file."""
+"""Destinations of terminal records: one adapter per file."""

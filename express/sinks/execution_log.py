@@ -26,7 +26,7 @@ BUFFER_BYTES = 16 << 20
 
 RETRY_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
-"""What the last lines get when the server ends."""
+"""Seconds that the last lines get when the server ends."""
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from express.ports import Headers, Outgoing, Partition, Placed
 from express.sinks.producer import check_fits, close, count_now, new_producer
 
 PUT_SECONDS = 15.0
-"""How long an acknowledgement may take; then nobody knows whether the record is there."""
+"""Seconds that an acknowledgement may take; later nobody knows whether the record is there."""
 
 
 class KafkaQueue:

@@ -106,7 +106,7 @@ class KafkaSink:
         self._mender.replace = replace
 
     def limit_of(self, topic: str) -> int:
-        """As the topic is configured; Kafka's default where its brokers don't say."""
+        """Return the limit that the topic is configured with; Kafka's default where its brokers don't say."""
         return self._limits.record(topic)
 
     @property

@@ -22,10 +22,10 @@ DEFAULTS: dict[str, Any] = {
 """May be overridden by properties."""
 
 FIXED: dict[str, Any] = {"acks": "all", "enable_idempotence": True}
-"""What the promise of at-least-once without doubles on retry stands on."""
+"""Properties that the promise of at-least-once without doubles on retry stands on."""
 
 METADATA_SECONDS = 15.0
-"""How long a topic may take to appear."""
+"""Seconds that a topic may take to appear."""
 
 
 APPEAR_SECONDS = (0.1, 0.4)

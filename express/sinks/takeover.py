@@ -42,7 +42,7 @@ PAUSE_SECONDS = 0.05
 """Before asking again."""
 
 OVER = (InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState, ProducerFenced)
-"""What ending a transaction fails with that somebody else has ended meanwhile."""
+"""Errors of ending a transaction that somebody else has ended meanwhile."""
 
 UNENDED = (
     "no producer can end it any more, since the producer ids of the transactional id were used up: "
@@ -75,12 +75,12 @@ class Claim:
         self.needed = set(needed)
         self.wanted = set(wanted)
         self.commit = False
-        """How the last transaction was ended."""
+        """True if the last transaction was committed."""
         self.producer = Producer(-1, -1)
         self.unseen: set[TopicPartition] = set()
         """Of `wanted`, those that could not be asked."""
         self.waits_for = ""
-        """What keeps it from being done."""
+        """The reason why the takeover is not done yet."""
         self._timeout_ms = timeout_ms
         self._mark_ms = MARKS[0]
         self._producers: set[int] = set()
@@ -181,7 +181,7 @@ async def take_over(claims: Sequence[Claim]) -> None:
 
 
 async def _unclean(claims: Sequence[Claim]) -> list[Claim]:
-    """Those of `claims` of which something was open, or that could not be told."""
+    """Return those of `claims` of which something was open, or that could not be told."""
     client = claims[0].id.client
     found = await look(client, set().union(*(claim.needed | claim.wanted for claim in claims)))
     waiting = await undecided(client, claims[0].group, [claim.origin for claim in claims])

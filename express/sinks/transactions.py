@@ -60,7 +60,7 @@ class KafkaTransactions:
         self._mender = Mender(self._routes, self._limits)
         self._writers: dict[Partition, Writer] = {}
         self._asked = False
-        """Whether the brokers were asked what the topics take."""
+        """True once the brokers were asked what the topics take."""
 
     async def start(self) -> None:
         """Give up all producers; `open` makes new ones."""
@@ -168,7 +168,7 @@ class KafkaTransactions:
         self._mender.replace = replace
 
     def limit_of(self, topic: str) -> int:
-        """As the topic is configured; Kafka's default where its brokers don't say."""
+        """Return the limit that the topic is configured with; Kafka's default where its brokers don't say."""
         return self._limits.record(topic)
 
     @property

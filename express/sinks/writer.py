@@ -39,7 +39,7 @@ TRANSACTION_SECONDS = 10.0
 """After this time brokers abort a transaction by themselves, and read_committed readers go on."""
 
 OPEN_SECONDS = 30.0
-"""What getting a producer id may take; an open transaction of the former owner has to be ended first."""
+"""Seconds that getting a producer id may take; an open transaction of the former owner has to be ended first."""
 
 BUSY_SECONDS = 0.02
 """Before the next transaction is tried again while the coordinator still ends the last one."""

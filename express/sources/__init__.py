@@ -1,1 +1,1 @@
-"""Where records come from: one adapter per file."""
+"""Sources of records: one adapter per file."""

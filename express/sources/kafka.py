@@ -71,7 +71,7 @@ class KafkaSource:
         self._warned = False
         self._doubts = ChecksumDoubts()
         self._lost_records = False
-        """Whether a poll has failed: the client may have moved on over records that nobody was given."""
+        """True once a poll has failed: the client may have moved on over records that nobody was given."""
 
     async def start(self, assignments: Assignments) -> None:
         """Join the group. Raises SourceError where the cluster can't be reached or a topic is missing."""
@@ -144,7 +144,7 @@ class KafkaSource:
         return cast("Sequence[tuple[Partition, Sequence[ConsumedRecord]]]", list(polled.items()))
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Position]:
-        """What the group has committed, asked from its coordinator now. The public call leaves out the metadata."""
+        """Return what the group has committed, asked from its coordinator. The public call leaves out the metadata."""
         wanted = [TopicPartition(*partition) for partition in partitions]
         with mapped(SourceError, "fetching committed offsets"):
             async with asyncio.timeout(COMMIT_SECONDS):

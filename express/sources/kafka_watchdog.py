@@ -1,4 +1,4 @@
-"""Whether a consumer still fetches. aiokafka tells nobody when its fetching has ended, or when no broker answers.
+"""A watch over a consumer's fetching. aiokafka tells nobody when it has ended, or when no broker answers.
 
 A poll then finds nothing, as in an idle topic, for ever (aiokafka issues 625, 703, 1154).
 """

@@ -1,1 +1,1 @@
-"""Where state machines are kept: in memory, or in SQLite with one writer."""
+"""Stores of state machines: in memory, or in SQLite with one writer."""

@@ -1,4 +1,4 @@
-"""What a store keeps: state machines with their revisions, versions, aliases and tags, and activities.
+"""Rows of a store: state machines with their revisions, versions, aliases and tags, and activities.
 
 All frozen: a change is a new record that takes the place of the old one once it is stored, so that a reader never
 sees half a change. Times are wall-clock seconds. A revision's definition may be a megabyte, so revisions are

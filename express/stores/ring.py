@@ -51,7 +51,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept. `samples_per_second` bounds how many successes are even looked at."""
+    """Bounds of what is kept. `samples_per_second` bounds how many successes are even looked at."""
 
     failures: int = 1_000
     slowest: int = 100

@@ -34,7 +34,7 @@ Ordering = Literal["key", "partition", "none"]
 
 
 class Findings(msgspec.Struct, kw_only=True):
-    """What holds for one input partition. `examples` are offsets of the input, per kind of problem."""
+    """Findings for one input partition. `examples` are offsets of the input, per kind of problem."""
 
     topic: str
     partition: int
@@ -63,7 +63,7 @@ class Findings(msgspec.Struct, kw_only=True):
     disordered: int = 0
     """First results that come after one of a later input record with the same key."""
     ahead: int = 0
-    """How far the commit lies beyond the end of the log."""
+    """Offsets that the commit lies beyond the end of the log."""
     examples: dict[str, list[int]] = {}
 
     @property
@@ -265,7 +265,7 @@ def by_name(headers: Headers) -> dict[str, bytes]:
 
 
 def is_result(headers: Mapping[str, bytes]) -> bool:
-    """Whether a terminal record with these headers is a result; else a dead letter, which a result becomes, too."""
+    """Tell if a terminal record with these headers is a result; else it is a dead letter."""
     return RESULT[2] in headers and DEAD_LETTER[2] not in headers
 
 

@@ -21,7 +21,7 @@ STARTED, STOPPED = "express.start-time", "express.stop-time"
 
 
 class Tally(msgspec.Struct):
-    """What a reader found. `statuses` counts results by status; `first_ms` to `last_ms` is when they ran."""
+    """Counts of a reader. `statuses` counts results by status; `first_ms` to `last_ms` is when they ran."""
 
     expected: int = 0
     found: int = 0

@@ -20,7 +20,7 @@ from express.verify.audit import Audit, Findings, Ordering
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What to verify. Without a `group`, all input has to be finished."""
+    """The topics to verify. Without a `group`, all input has to be finished."""
 
     name: str
     inputs: list[str]
@@ -36,7 +36,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, kw_only=True):
-    """What was found. `ok` is the answer; all else is to tell why."""
+    """The outcome. `ok` is the answer; all else says why."""
 
     name: str
     ok: bool
@@ -61,7 +61,7 @@ MEANINGS = {
     "ahead": "offsets are committed beyond the end of the input",
     "duplicates": "terminal records too many",
 }
-"""Why a verdict is not ok."""
+"""Sentences for the kinds of findings."""
 
 
 def target_of(config: Config, pipeline: PipelineConfig) -> Target:

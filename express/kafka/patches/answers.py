@@ -1,4 +1,4 @@
-"""What aiokafka's producers repeat, decided by the table of `express.kafka.answers`."""
+"""Repetitions of aiokafka's producers, decided by the table of `express.kafka.answers`."""
 
 from __future__ import annotations
 

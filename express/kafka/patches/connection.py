@@ -1,4 +1,4 @@
-"""What aiokafka does with connections, repaired."""
+"""Repairs of aiokafka's connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read and done in a consumer of aiokafka that no documented call gives."""
+"""Reading and doing in a consumer of aiokafka what no documented call gives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from express.kafka.failures import CLOSE_SECONDS, within
 COMMIT_RETRY_SECONDS = 0.1
 
 REFUSALS = (IllegalGenerationError, IllegalStateError, RebalanceInProgressError, UnknownMemberIdError)
-"""What a commit fails with when the group has gone on without this member, or is about to."""
+"""Errors of a commit when the group has gone on without this member, or is about to."""
 
 
 async def committed_offsets(

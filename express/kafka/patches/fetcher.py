@@ -40,7 +40,7 @@ BATCH_LIMIT = 64 << 20
 """Most bytes of a batch once it is unpacked."""
 
 DOUBTS = 10_000
-"""So many doubtful batches are remembered."""
+"""Doubtful batches that are remembered, at most."""
 
 _SIZE = struct.Struct(">i")
 _ATTRIBUTES = struct.Struct(">h")
@@ -70,7 +70,7 @@ class ChecksumDoubts:
 
 
 class FetchedBatches:
-    """What one fetch gave of a partition: aiokafka's `MemoryRecords`, which keeps its bytes to itself."""
+    """The batches of one fetch and partition: aiokafka's `MemoryRecords`, which keeps its bytes to itself."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

@@ -1,4 +1,4 @@
-"""How a static member finds out that another one has taken its name.
+"""Static members: finding out that another one has taken the name.
 
 aiokafka sends `group.instance.id` with JoinGroup and SyncGroup only. Whoever joins with it takes the place of the
 member that had it, whose heartbeats and commits are then answered with UNKNOWN_MEMBER_ID, like those of a member that

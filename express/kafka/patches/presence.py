@@ -1,4 +1,4 @@
-"""Whether the topics of a consumer are there, asked before it joins its group.
+"""Presence of a consumer's topics, asked before it joins its group.
 
 aiokafka waits for each of them as long as for an answer, 40 s, and then does not say which one it was.
 """

@@ -1,4 +1,4 @@
-"""What is set and read in a producer of aiokafka that no documented call gives."""
+"""Setting and reading in a producer of aiokafka what no documented call gives."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ class WireBatch:
 
 
 def batch_maker(producer: AIOKafkaProducer, limits: Limits) -> Callable[[str], Any]:
-    """What makes an empty batch for a topic: ours, or the documented one where `producer` is not known to take ours."""
+    """Return what makes empty batches: ours, or the documented ones where `producer` is not known to take ours."""
     if type(producer) is not AIOKafkaProducer or not is_known():
         return lambda topic: producer.create_batch()
     settings, manager = producer._message_accumulator, producer._txn_manager

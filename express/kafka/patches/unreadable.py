@@ -1,4 +1,4 @@
-"""What can be had of a record batch that aiokafka's decoder does not take."""
+"""Records of a batch that aiokafka's decoder does not take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much may be in flight: executions, and their estimated memory."""
+"""The bound of what is in flight: executions, and their estimated memory."""
 
 from __future__ import annotations
 

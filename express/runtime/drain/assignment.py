@@ -12,7 +12,7 @@ from express.runtime.executor.executor import Run
 from express.runtime.records.terminal_record import Naming
 
 NEVER = Position(-1)
-"""What is committed of a partition of which nothing is."""
+"""The position of a partition that has no commit yet."""
 
 OrderKey = Callable[[ConsumedRecord], bytes | None]
 
@@ -21,11 +21,11 @@ ORDER_KEYS: dict[Ordering, OrderKey] = {
     "partition": lambda record: b"",
     "none": lambda record: None,
 }
-"""What records must not overtake each other in: those of one answer; None is free."""
+"""Order keys by kind of ordering. Records with the same key must not overtake each other; None is free."""
 
 
 class AssignedPartition:
-    """What belongs to one partition while it is ours.
+    """A partition that this worker owns.
 
     A new assignment makes a new object, and what the old one still runs is dropped with it: the object itself is the
     epoch, and a result that comes late finds it gone.
@@ -54,12 +54,12 @@ class AssignedPartition:
         self.committed = committed or position
         self.live = True
         self.dispatching = True
-        """Whether further records may be started; a partition that is about to go only finishes."""
+        """True while further records may be started; a partition that is about to go only finishes."""
         self.runs: set[Run] = set()
         self.held: deque[ConsumedRecord] = deque()
         """Polled and not yet looked at."""
         self.polled = 0.0
-        """When the last of these came."""
+        """Monotonic time at which the last of these came."""
         self.waiting: dict[bytes, deque[tuple[ConsumedRecord, float]] | None] = {}
         """Behind an execution in flight with the same order key, which is there as long as that runs; since when."""
 

@@ -36,7 +36,7 @@ _LONGEST_VARINT = 5
 
 
 class CommitMetadata(msgspec.Struct, frozen=True):
-    """What a commit tells besides its offset: the highest finished offset and the unfinished ones below it.
+    """The metadata of a commit: the highest finished offset and the unfinished ones below it.
 
     `unfinished` is ascending and begins with the frontier.
     """

@@ -46,9 +46,9 @@ class Committer:
         self._uncommitted = 0
         self._unsure = False
         self.committed_at = clock.monotonic()
-        """When positions were stored last."""
+        """Monotonic time of the last commit."""
         self.busy_since: float | None = None
-        """When the flush that is under way began."""
+        """Monotonic time at which the flush under way began; None where there is none."""
         self.owing_since: float | None = None
         """Since when there has been something to commit, whatever failed meanwhile."""
 

@@ -12,7 +12,7 @@ SLICE_RECORDS = 500
 """Most records taken by one poll: more are more memory than the caches hold (kafka.md §3.2)."""
 
 SLICE_SECONDS = 0.004
-"""How long records are run before the loop has its turn: heartbeats and acknowledgements share it."""
+"""Seconds that records are run before the event loop has its turn: heartbeats and acknowledgements share it."""
 
 
 class Intake:

@@ -28,13 +28,13 @@ from express.runtime.records.refusals import Refusals
 from express.runtime.records.terminal_record import Naming
 
 POLL_SECONDS = 0.1
-"""How long a poll waits for the first record, and the longest that a stopped intake sleeps."""
+"""Seconds that a poll waits for the first record, and that a stopped intake sleeps at most."""
 
 HELD_POLL_SECONDS = 0.002
 """The same while records are held that can go on as soon as something ends."""
 
 LAST_COMMIT_SECONDS = 5.0
-"""What a commit may take once the time for draining is over."""
+"""Seconds that a commit may take once the time for draining is over."""
 
 RESTART_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Pauses before beginning anew, growing while nothing lasts longer than QUIET_SECONDS."""
@@ -45,7 +45,7 @@ STUCK_SECONDS = 30.0
 """A flush that takes longer makes the pipeline not ready: its output or dead-letter topic blocks."""
 
 MOST_REFUSALS = 5
-"""So many answers of a broker that are the same, and that nothing can be done about, stop a pipeline."""
+"""Identical answers of a broker after which a pipeline stops, where nothing can be done about them."""
 
 FORGOTTEN_SECONDS = 300.0
 """After this time without one, they are counted anew."""
@@ -83,16 +83,16 @@ class Processor:
         self._assigned: set[Partition] = set()
         self._joined = False
         self.polled_at = self._clock.monotonic()
-        """When the source answered last (monotonic seconds)."""
+        """Monotonic time at which the source answered last."""
         self._refusals = Refusals(pipeline, self.counters)
         sink.replace = self._refusals.replace
         self._identical = _Identical(self._clock)
         self._hopeless: PipelineStopped | None = None
         self._trouble = ""
         self.stopped = ""
-        """Why the pipeline stands still for good; empty while it does not."""
+        """The reason why the pipeline stands still for good; empty while it does not."""
         self.settled = True
-        """Whether all that was written is committed, or somebody else's by now; told when `run` has ended."""
+        """True if all that was written is committed, or another worker's by now; valid once `run` has ended."""
 
     async def run(self) -> None:
         """Drain the source until `stop`. Cancelling ends at once, without draining or committing.
@@ -414,7 +414,7 @@ class _Identical:
 
 
 class _Patience:
-    """How long to wait before the next attempt."""
+    """Pauses between attempts that grow."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -40,10 +40,10 @@ class EagerTask(msgspec.Struct, eq=False, weakref=True):
     """These belong to who is told of its end; nobody is as long as `run` is None."""
 
     value: Any = _NOT_YET
-    """What the coroutine returned."""
+    """The value that the coroutine returned."""
 
     error: BaseException | None = None
-    """What it raised."""
+    """The exception that it raised; None if it returned."""
 
     _fut_waiter: Future[Any] | None = None
     _must_cancel: bool = False
@@ -79,7 +79,7 @@ class EagerTask(msgspec.Struct, eq=False, weakref=True):
         return [] if frame is None else [frame]
 
     def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
-        """Where it is suspended."""
+        """Print the place where it is suspended."""
         for frame in self.get_stack():
             print(f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}', file=file)
 
@@ -202,7 +202,7 @@ class EagerTask(msgspec.Struct, eq=False, weakref=True):
 
 
 def _nobody(_: EagerTask) -> None:
-    """Who is told of ends that nobody waits for."""
+    """Ignore the end of a task that nobody waits for."""
 
 
 class EagerTasks:
@@ -218,7 +218,7 @@ class EagerTasks:
         self.loop = loop
         self.told = told
         self.context = copy_context()
-        """What follows from a handler's end is none of the handler's, nor is it in its context."""
+        """The context in which the end of a handler is acted upon, instead of the handler's own."""
         self._yielded: deque[EagerTask] = deque()
 
     def begin(self, coro: Coroutine[Any, Any, Any], name: str, caller: Any = None) -> Any:

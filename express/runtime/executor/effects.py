@@ -1,4 +1,4 @@
-"""What an executor does for executions on the interpreter: effects performed in order, answers handed back."""
+"""Executions on the interpreter: their effects are performed in order, and answers are handed back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class EffectPerformer:
     # Events in --------------------------------------------------------------------------------------
 
     def deliver(self, x: Execution, event: Event | None) -> list[Effect]:
-        """What the engine answers to an event, or to its next turn. A bug ends the execution, not the process."""
+        """Hand an event, or its next turn, to the engine; return its effects. A bug ends the execution only."""
         now = self._clock.monotonic()
         try:
             return engine.advance(x, now) if event is None else engine.deliver(x, event, now)

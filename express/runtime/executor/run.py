@@ -16,7 +16,7 @@ Done: TypeAlias = Callable[["Run", Finish], None]
 
 
 class Owned:
-    """What an execution owns while it runs: the slots of its timers and its calls, both by seq."""
+    """The slots of an execution's timers and its calls, both by seq."""
 
     __slots__ = ("queued", "tasks", "timers")
 

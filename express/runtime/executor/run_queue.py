@@ -11,7 +11,7 @@ from express.ports import Clock
 from express.runtime.executor.run import Run
 
 TURN_SECONDS = 0.005
-"""What the run queue may take of one turn of the loop, whatever the number of executions in it."""
+"""Seconds that the run queue may take of one turn of the loop, whatever the number of executions in it."""
 
 AGAIN_SECONDS = 0.002
 """The same for those who have used up a turn before: whoever comes due meanwhile waits for two of these."""

@@ -1,4 +1,4 @@
-"""What the parts of an executor share."""
+"""The state that the parts of an executor share."""
 
 from __future__ import annotations
 

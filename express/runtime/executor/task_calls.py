@@ -1,4 +1,4 @@
-"""How executions call their tasks: at once where the integration answers at once, stepped where it is a handler.
+"""Calls of tasks: answered at once where the integration answers at once, stepped where it is a handler.
 
 Segments ask a `TaskCaller`, the table the same integration by way of the executor.
 """
@@ -31,7 +31,7 @@ STEPPED = frozenset({"lambda", "other"})
 account has a task, which begins when the execution has its place."""
 
 Site: TypeAlias = tuple[Row, int, Identity, float | None]
-"""Where a call on the short way stands: row, counts, execution, deadline."""
+"""The place of a direct call: row, counts, execution, deadline."""
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class TaskCaller(msgspec.Struct, gc=False):
     deadline: float | None
     late: Awaitable[JSON] | EagerTask | None = None
     since: float | None = None
-    """When the last task was called that has a timeout or a heartbeat."""
+    """Monotonic time at which the last task with a timeout or a heartbeat was called."""
 
     def __call__(self, row: Row, payload: JSON, counts: int, tries: int) -> JSON:
         """The answer, a TaskFailed, or PENDING."""

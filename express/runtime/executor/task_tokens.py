@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 YEAR = 365 * 86_400.0
-"""How long a token is good for unless its task ends before: what an execution may take at most."""
+"""Seconds that a token is good for unless its task ends before: the longest that an execution may take."""
 
 _HEAD = struct.Struct(">B4sd32s32s")
 _VERSION = 1
@@ -35,7 +35,7 @@ class ExpiredToken(Exception):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """What a genuine token says: the digest of its task."""
+    """The content of a genuine token: the digest of its task."""
 
     subject: bytes
 

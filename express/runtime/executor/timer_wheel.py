@@ -17,7 +17,7 @@ TICKS = 100
 """Slots of a second, unless it is said otherwise."""
 
 COARSE_SECONDS = 1.0
-"""What is nearly always taken back long before it is due is not sorted more finely than this."""
+"""Width in seconds of the slots for timers that are nearly always taken back long before they are due."""
 
 Owner = TypeVar("Owner")
 
@@ -69,7 +69,7 @@ class TimerWheel(Generic[Owner]):
         return slot[0]
 
     def others(self, at: float | None) -> set[Owner]:
-        """Those with whom an owner may wait for `at`, a few seconds ahead: it adds itself and takes itself out.
+        """Return the owners that wait for about `at`, a few seconds ahead: an owner adds itself and takes itself out.
 
         `fire(owner, 0)` is called a second early at most, never late; the owner starts a timer of its own then.
         """

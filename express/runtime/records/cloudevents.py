@@ -30,7 +30,7 @@ MEDIA_TYPE = "application/cloudevents"
 REQUIRED = ("id", "source", "type")
 
 RESULT_TYPE = "express.execution."
-"""What the types of our own events begin with; the status follows, in lower case."""
+"""Prefix of the types of our own events; the status follows, in lower case."""
 
 _NAME = re.compile(r"[a-z0-9]{1,64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -118,7 +118,7 @@ def _data(content_type: str, media: str, value: bytes, limit: int) -> tuple[str,
 
 
 def _check(event: dict[str, JSON]) -> None:
-    """What holds for an event, whatever mode it came in."""
+    """Check what must hold for an event, whatever mode it came in."""
     version = event.get("specversion")
     if version != VERSION:
         shown = "no specversion" if version is None else f"the specversion {str(version)[:20]!r}"

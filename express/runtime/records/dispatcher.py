@@ -36,7 +36,7 @@ from express.runtime.records.terminal_writer import TerminalWriter, result_of
 from express.values import JSON
 
 WAITING_PER_TURN = 16
-"""How many records of one key that waited are run before the loop has its turn."""
+"""Records of one key that waited, run before the event loop has its turn."""
 
 
 class Dispatcher:
@@ -71,7 +71,7 @@ class Dispatcher:
             or bool(pipeline.settings.input.workflow_header)
             or pipeline.settings.results.cloudevents != "off"
         )
-        """Whether records without headers are more than a value for the workflow of the pipeline."""
+        """True if even records without headers are more than a value for the workflow of the pipeline."""
         self._named_by_event = pipeline.settings.input.execution_name == "event"
         self._router = Router(pipeline, counters)
         self._default = self._router.default

@@ -1,4 +1,4 @@
-"""What an execution gets as its input: the value of a record, or the record around it.
+"""Envelopes: the input of an execution is the value of a record, or the record around it.
 
 | envelope | input |
 |---|---|

@@ -36,7 +36,7 @@ KEY_LIMIT = 1_024
 """Records with longer keys leave the fast path: the size of their results has to be looked at more closely."""
 
 PAUSE = 15
-"""How many records go to the dispatcher, which begins faster, once the loop has ended twice at its first: where every
+"""Records that go to the dispatcher, which begins faster, once the loop has ended twice at its first: where every
 execution waits for a handler there is nothing for the loop to do."""
 
 
@@ -73,11 +73,11 @@ class LazyAbout(msgspec.Struct, gc=False):
 
 
 class PipelineConstants(msgspec.Struct, frozen=True, kw_only=True):
-    """What is the same for all records of a pipeline."""
+    """Constants for all records of a pipeline."""
 
     program: Program
     about: About
-    """What the identities of its executions have in common."""
+    """The part of their identities that all executions have in common."""
     meter: Meter
     seconds: float | None
     """The longest that an execution may take."""
@@ -85,10 +85,10 @@ class PipelineConstants(msgspec.Struct, frozen=True, kw_only=True):
     headers_room: int
     """Bytes that the headers of a result take at most."""
     topic: str
-    """Where results go."""
+    """Topic of results."""
     order: OrderKey
     carry: Carrier
-    """What goes on of a record's headers."""
+    """The headers that are carried over from a record."""
     tracer: Tracing | None
     """Executions that it samples, and the slowest, leave the fast path."""
 
@@ -105,7 +105,7 @@ class Handover(NamedTuple):
 
 
 class Takeover(Protocol):
-    """What goes on where the fast path ends: the dispatcher."""
+    """The dispatcher, as the fast path sees it."""
 
     def take_over(self, assigned: AssignedPartition, left: Handover) -> None:
         """Go on with an execution from where its segments have left it."""
@@ -173,7 +173,7 @@ class CurrentRecord:
 
 
 class LoopTally:
-    """What one run of the loop has finished. `slow` are the seconds of those that took more than QUICK_SECONDS."""
+    """Tally of one run of the loop. `slow` are the seconds of executions that took more than QUICK_SECONDS."""
 
     __slots__ = ("began", "close", "ended", "moved", "packs", "slow", "stamps", "written")
 

@@ -1,4 +1,4 @@
-"""What of a record's headers goes on: the trace context, and those that the configuration names.
+"""Headers that are carried over from a record: the trace context, and those that the configuration names.
 
 Headers come from whoever may write to the topic, so everything here has a bound: the first HEADER_LIMIT of a record
 are looked at, a trace context has to be one (W3C Trace Context, §3), and a value that is too long is left out, for
@@ -38,7 +38,7 @@ _TRACESTATE = re.compile(rb"[ -~\t]{1,%d}" % TRACESTATE_BYTES)
 
 
 class Carried(NamedTuple):
-    """What goes on from a record: its trace context, and the headers for its terminal record (that one's too)."""
+    """Carried over from a record: its trace context, and headers for its terminal record (those of the trace too)."""
 
     trace: Trace | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
@@ -54,7 +54,7 @@ class Carrier:
         self._names = frozenset(names)
 
     def __call__(self, headers: Headers) -> Carried:
-        """What goes on of these headers. Of several trace contexts the last one counts, copies keep their order."""
+        """Return what is carried over. Of several trace contexts the last one counts, copies keep their order."""
         parent = state = None
         copied: list[tuple[str, bytes]] = []
         names = self._names

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InFlight(msgspec.Struct, eq=False):
-    """What the terminal record of an execution needs to know of its input record."""
+    """An input record whose execution runs, with all that its terminal record needs."""
 
     assigned: AssignedPartition
     offset: int

@@ -30,7 +30,7 @@ DEPTH_LIMIT = 200
 NODE_LIMIT = 50_000
 
 CHILD_BYTES = 3_400
-"""What a branch or an iteration that waits for a task takes: frame, coroutine and asyncio task."""
+"""Bytes that a branch or an iteration takes while it waits for a task: frame, coroutine and asyncio task."""
 
 ALONE = Width()
 

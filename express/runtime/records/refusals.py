@@ -1,4 +1,4 @@
-"""What is written instead of a terminal record that its topic does not take.
+"""Replacements for terminal records that their topic does not take.
 
 A result becomes a dead letter that says so. A dead letter goes without its value, then without its key and the headers
 of its record; the coordinates lead to the record in every case. What even then is not taken stops the pipeline.

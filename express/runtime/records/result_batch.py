@@ -23,7 +23,7 @@ _HEX_MASK = (1 << HEX_BITS) - 1
 
 
 def writer(assigned: AssignedPartition, topic: str, sink: Sink, now_ms: int) -> tuple[Put, Callable[[], None]]:
-    """What appends the results of `assigned` in the order of their ends, and what hands them to the sink at the end.
+    """Return two functions: one appends results in the order of their ends, one hands them to the sink at the end.
 
     The first execution begins at `now_ms`, each of the others when the one before has ended.
     """

@@ -61,7 +61,7 @@ REDRIVES = f"{ERRORS}redrives"
 FIRST = f"{ERRORS}first."
 COORDINATES = ("topic", "partition", "offset")
 CUTS = (TRUNCATED, VALUE_BYTES, VALUE_DIGEST, HEADERS_TRUNCATED, KEY_BYTES, KEY_DIGEST)
-"""What says that a dead letter has less than its record had."""
+"""Headers that mark a dead letter which has less than its record had."""
 
 LETTER = frozenset(
     {
@@ -95,7 +95,7 @@ HEX = tuple(b"%03x" % number for number in range(1 << HEX_BITS))
 
 
 class SharedHeaders(NamedTuple):
-    """What the encoded headers of results have in common whose offsets differ in their last digits only.
+    """The common parts of the encoded headers of results whose offsets differ in their last digits only.
 
     An offset's headers are `front`, its last digits, `middle`, its last hexadecimal digits (HEX), `back`, and its
     last digits once more. `digits` are those by offset modulo 1,000. It holds for all offsets below `ceiling`.
@@ -142,7 +142,7 @@ class Naming:
         return f"{self._arn_head}{offset}:{self._uuid_head}{offset & _UUID_BITS:012x}"
 
     def succeeded(self, offset: int, started_ms: int, stopped_ms: int, billed: tuple[int, int]) -> SharedHeaders:
-        """What the encoded headers of results at `offset` and above share: the same headers as `result_headers`."""
+        """Return the common parts of the encoded headers of results from `offset` on: the same as `result_headers`."""
         digits = len(str(offset))
         try:
             front, uuid, status, stop, rest = self._frames[digits, billed]
@@ -200,7 +200,7 @@ class Naming:
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a record becomes a dead letter. `stage` and `disposition` as in reliability.md §1.4."""
+    """The reason why a record becomes a dead letter: stage and disposition are those of `docs/headers.md`."""
 
     stage: str
     disposition: str
@@ -245,7 +245,7 @@ def letter_headers(partition: Partition, record: ConsumedRecord, letter: DeadLet
 
 
 def _redriven(before: Mapping[str, bytes | None]) -> list[tuple[str, bytes]]:
-    """What is kept of the headers that a dead letter had when it was written back: a count, and its first place."""
+    """Return what is kept of the headers of a dead letter that was written back: a count, and its first place."""
     text = (before.get(REDRIVES) or b"0")[:20]
     count = min(int(text), MOST_REDRIVES) if text.isdigit() else 0
     headers = [(REDRIVES, b"%d" % (count + 1))]
