@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from express.runtime.drain.pipeline import Ordering
+from express.config.model import Ordering
 from tests.simulation.broker import Terms
 from tests.simulation.network import Odds
 from tests.simulation.topic import DEAD, OUT
