@@ -67,7 +67,7 @@ def decode(frontier: int, metadata: str) -> CommitMetadata | None:
     Text of other programs (Kafka Streams, Parallel Consumer) may stand there when they used the group before.
 
     >>> decode(100, "x1BQM=")
-    OffsetMap(highest=105, unfinished=(100, 103))
+    CommitMetadata(highest=105, unfinished=(100, 103))
     """
     if not metadata.startswith(MAGIC) or len(metadata) > METADATA_LIMIT:
         return None
