@@ -1,4 +1,4 @@
-"""What the expressions of one state may cost together, counted in units.
+"""The budget of the expressions of one state, counted in units.
 
 A definition comes from outside, and an expression of a few characters over a payload within the limits can keep
 the loop for minutes. So whatever is read or made is paid for before it is done: a unit stands for some 50 ns of the
@@ -24,7 +24,7 @@ class Exhausted(Exception):
 
 
 class Budget:
-    """What is left to spend. `clock` gives the seconds of processor time of this thread, None where nobody can."""
+    """A budget. `clock` gives the seconds of processor time of this thread, None where nobody can."""
 
     __slots__ = ("clock", "seconds", "units")
 

@@ -1,4 +1,4 @@
-"""What an execution costs: AWS's billing rule for Express workflows, and price tables.
+"""Costs of executions: AWS's billing rule for Express workflows, and price tables.
 
 An Express execution is charged as one request plus duration times memory, whatever its outcome
 (AWS Step Functions pricing page; `docs/metering.md`). Sums are kept in integers, so that a total does

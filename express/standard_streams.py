@@ -36,7 +36,7 @@ class MessageStream(io.FileIO):
         self.note: Callable[[int, str], str] = lost_lines
         self._lost = 0
         self._reason = ""
-        """Why the last write failed; empty where it did not."""
+        """The reason why the last write failed; empty where it did not."""
         self._torn = False
 
     def write(self, data: Buffer) -> int:

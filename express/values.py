@@ -33,7 +33,7 @@ DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(
 _LONG_NUMBER = b"0" * 19
 STRIDE = 3
 SAMPLED_NUMBER = b"0" * (len(_LONG_NUMBER) // STRIDE)
-"""As many of every third byte are digits, wherever the long number stands: half the work for ordinary events."""
+"""Digits among every third byte of a long number, wherever that stands: half the work for ordinary events."""
 
 _STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?', re.DOTALL)
 

@@ -32,14 +32,14 @@ BODY_LIMIT = 1_114_112
 """Bytes of a request: AWS's 1 MB for a definition, and some for what is around it."""
 
 HEADER_SECONDS = 10.0
-"""How long a connection may take to send the headers of a request, and idle between two."""
+"""Seconds that a connection may take to send the headers of a request, and idle between two."""
 
 SPREAD = 0.25
 """Up to this share earlier: connections that came together are not all sent away at the same moment."""
 
 BODY_SECONDS = 30.0
 LINGER_SECONDS = 1.0
-"""How long the rest of a body that was refused is read, so that its sender sees the answer."""
+"""Seconds that the rest of a refused body is read, so that its sender sees the answer."""
 
 CONNECTIONS = 4_096
 """Connections at once; more are closed as they come."""

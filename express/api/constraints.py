@@ -15,7 +15,7 @@ from express.values import JSON, text
 
 
 class Shape(Protocol):
-    """What a member of a request must be."""
+    """The shape of a request's member."""
 
     def problems(self, value: JSON, path: str) -> Iterator[str]:
         """Every constraint that `value`, which is never null, breaks. Raises ApiError for a wrong type."""

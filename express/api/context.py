@@ -1,4 +1,4 @@
-"""What the actions work with: one server's registry, executions, integrations and settings."""
+"""The context of the actions: one server's registry, executions, integrations and settings."""
 
 from __future__ import annotations
 

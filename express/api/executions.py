@@ -36,10 +36,10 @@ RUNNING_LIMIT = 100_000
 """Executions that may run at once in one server; above, callers are told to slow down."""
 
 RECORDED_BYTES = 256 << 20
-"""What the histories of running executions may take together; above, none of them grows any more."""
+"""Bytes that the histories of running executions may take together; above, none of them grows any more."""
 
 WRITTEN_BYTES = 256 << 10
-"""What a history takes that is written as text when its execution ends; the events of a longer one when they are read.
+"""Bytes up to which a history is written as text when its execution ends; longer ones when they are read.
 """
 
 TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
@@ -47,14 +47,14 @@ TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
 
 
 class Queue(Protocol):
-    """Where executions wait that other processes run. `put` returns once what it was given can't be lost."""
+    """A queue of executions that other processes run. `put` returns once what it was given can't be lost."""
 
     async def put(self, topic: str, value: bytes, key: bytes | None = None, headers: Headers = ()) -> Placed:
         """Put an input in. Raises SinkError where it is not known whether it is there."""
 
 
 class Placed(Protocol):
-    """Where an input lies in its topic."""
+    """The place of an input in its topic."""
 
     @property
     def partition(self) -> Partition:
@@ -70,7 +70,7 @@ class Placed(Protocol):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller wants started. `text` is the input as it came, `data` the same parsed."""
+    """A start that a caller asks for. `text` is the input as it came, `data` the same parsed."""
 
     target: Target
     name: str | None = None

@@ -21,7 +21,7 @@ from express.telemetry.doorway import host_name, is_ours
 CONTENT_TYPE = "application/x-amz-json-1.0"
 TARGET_PREFIX = "AWSStepFunctions."
 SYNC_PREFIX = "sync-"
-"""What SDKs put before the host of StartSyncExecution and TestState (experience.md §1.5)."""
+"""Prefix that SDKs put before the host for StartSyncExecution and TestState."""
 
 
 class Guard:

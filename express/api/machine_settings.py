@@ -1,4 +1,4 @@
-"""What a state machine is created or updated with besides its definition: checked, compared, shown."""
+"""Settings of a state machine besides its definition: checked, compared, shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what: principals, how they prove who they are, and the policy (reliability.md S8, S10).
+"""Principals, how they prove who they are, and what each may do.
 
 Without principals the server has no door at all and only listens on loopback. With them everything is refused
 that no rule of the caller's allows.

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What an ARN of a state machine stands for: a revision, and how it was chosen."""
+    """The target of a state machine's ARN: a revision, and how it was chosen."""
 
     machine: Machine
     revision: Revision

@@ -1,4 +1,4 @@
-"""What the API counts of its requests: plain integers, read when somebody scrapes."""
+"""Counters of the API's requests: plain integers, read when somebody scrapes."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class RequestCounts:
         histogram.add(seconds * 1000)
 
     def data(self) -> dict[str, Any]:
-        """As plain data, for `telemetry.worker_report.Totals`."""
+        """Return the counts as plain data, for `telemetry.worker_report.Totals`."""
         return {"requests": list(self.requests.items()), "durations": msgspec.to_builtins(self.durations)}

@@ -1,4 +1,4 @@
-"""What callers are told of an execution: within the model's lengths, billed, with the times of the wire."""
+"""Executions as callers see them: within the model's lengths, billed, with the times of the wire."""
 
 from __future__ import annotations
 

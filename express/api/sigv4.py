@@ -38,7 +38,7 @@ _READING = ("Describe", "List", "Get", "Validate")
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """What of an HTTP request is signed. `headers` in the order and spelling of the wire."""
+    """The signed part of an HTTP request. `headers` in the order and spelling of the wire."""
 
     headers: Sequence[tuple[str, str]]
     body: bytes

@@ -1,4 +1,4 @@
-"""What a run came to: figures of its processes, and what must be known before the figures are believed."""
+"""The outcome of a run: figures of its processes, and what must be known before the figures are believed."""
 
 from __future__ import annotations
 

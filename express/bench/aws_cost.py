@@ -1,4 +1,4 @@
-"""What AWS would charge for what was measured."""
+"""The price that AWS would charge for what was measured."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Collector:
                 self.take(due, due, due, due, (0, 0), DROPPED)
 
     def gauge(self, now: float, in_flight: int, waiting: int, lag: int = 0) -> None:
-        """What the worker says it has, and what the pipeline's group has not committed."""
+        """Note what the worker says it has, and what the pipeline's group has not committed."""
         if now >= self.begin:
             second = self._second(now)
             second.in_flight = max(second.in_flight, in_flight)

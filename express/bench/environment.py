@@ -1,4 +1,4 @@
-"""Where a run took place: what a reader needs to judge its figures."""
+"""The environment of a run: what a reader needs to judge its figures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def environment() -> dict[str, Any]:
 
 
 def configured(config: Config) -> dict[str, str]:
-    """What the configuration says that is not the default, by key path; secrets, which stand elsewhere, excepted."""
+    """Return what the configuration says that is not the default, by key path; no secrets."""
     found = _given(config, "")
     return {
         path: "***" if SECRET.search(path) else str(value) for path, value in found if not path.startswith(ELSEWHERE)

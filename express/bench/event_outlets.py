@@ -1,4 +1,4 @@
-"""Where a generator hands its events over: a pipe to the worker beside it, or a Kafka topic."""
+"""Outlets of a generator: a pipe to the worker beside it, or a Kafka topic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the events of a bench come from: generated, from a template, or from a file that is gone through repeatedly."""
+"""Sources of a bench's events: generated, from a template, or from a file that is gone through repeatedly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MOST_BYTES = 2**30
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """What the events are. `event_bytes` and `key_skew` as in `draws`; `time_field`: in the order of their times."""
+    """The events to make. `event_bytes` and `key_skew` as in `draws`; `time_field`: in the order of their times."""
 
     input: str
     seed: int = 1

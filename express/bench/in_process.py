@@ -23,7 +23,7 @@ from express.bench.result import REPLAY, Result, StateShare
 from express.errors import ConfigError
 
 LEAD_SECONDS = 0.5
-"""What the generator gets to start, before anything is due."""
+"""Seconds that the generator gets to start, before anything is due."""
 
 PIPE_BYTES = 1 << 20
 

@@ -62,7 +62,7 @@ class Matching:
                 self._early[partition][offset] = row
 
     def give_up(self, now: float) -> None:
-        """What has no result by now is unfinished."""
+        """Count what has no result by now as unfinished."""
         for opened in self._open.values():
             for due in opened.values():
                 self._collector.take(due, due, now, now, (0, 0), UNFINISHED)

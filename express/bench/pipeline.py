@@ -41,10 +41,10 @@ from express.kafka.topics import create_topics
 
 LOOK_SECONDS = 0.05
 LAG_SECONDS = 0.5
-"""How often the group's commits are looked at."""
+"""Seconds between two looks at the group's commits."""
 
 SETTLE_SECONDS = 60.0
-"""What the group gets to finish what was in its topics before the load."""
+"""Seconds that the group gets to finish what was in its topics before the load."""
 
 
 class PipelineBench:

@@ -1,4 +1,4 @@
-"""What the three processes of a bench tell each other: plans as a line of JSON, events and times as packed frames.
+"""The protocol between the three processes of a bench: plans as a line of JSON, events and times as packed frames.
 
 Batches of events: count and size, then due times (doubles), lengths (32 bits), and the JSON texts one after the
 other. Times are of the monotonic clock, which the processes of one machine share.
@@ -20,7 +20,7 @@ from express.config import Config, Kafka
 from express.config.model import decode_custom, encode_custom
 
 REPORT_SECONDS = 0.25
-"""How often worker and generator tell the parent how they are doing."""
+"""Seconds between two reports of worker and generator to the parent."""
 
 TOMBSTONE = 0xFFFFFFFF
 """The length of an event without a value."""
@@ -38,7 +38,7 @@ COLUMNS = 6
 
 
 class GeneratorPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the generator is to do: `begin` is when the schedule starts; no stages: as fast as events are taken.
+    """The generator's orders: `begin` is when the schedule starts; no stages: as fast as events are taken.
 
     `counts_from`: what is due earlier is the warm-up, whose lateness is nobody's figure.
 
@@ -59,7 +59,7 @@ class GeneratorPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneratorReport(msgspec.Struct, kw_only=True):
-    """How the generator is doing. `dropped` holds the due times of events its own buffer had no room for.
+    """The generator's progress. `dropped` holds the due times of events its own buffer had no room for.
 
     `unsent`: events that Kafka has not acknowledged. `fault`: why it can't go on.
     """
@@ -76,7 +76,7 @@ class GeneratorReport(msgspec.Struct, kw_only=True):
 
 
 class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the worker is to run. `mock` is the text of a mock file, `target` the address of an API to call instead.
+    """The worker's orders. `mock` is the text of a mock file, `target` the address of an API to call instead.
 
     `others`: files of workflows that executions may start.
     """
@@ -109,7 +109,7 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerReport(msgspec.Struct, kw_only=True):
-    """How the worker is doing. `fault` says why it can't start: "config" or "handler", and the message."""
+    """The worker's progress. `fault` says why it can't start: "config" or "handler", and the message."""
 
     ready: bool = False
     done: bool = False
@@ -125,7 +125,7 @@ class WorkerReport(msgspec.Struct, kw_only=True):
 
 
 class ReaderPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the reader of a pipeline's results is to read: (topic, partition, first offset)."""
+    """The orders of the reader of a pipeline's results: (topic, partition, first offset)."""
 
     kafka: Kafka
     source: str
@@ -133,7 +133,7 @@ class ReaderPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReaderReport(msgspec.Struct, kw_only=True):
-    """How the reader is doing. Its frames of samples have TERMINAL_COLUMNS doubles a row."""
+    """The reader's progress. Its frames of samples have TERMINAL_COLUMNS doubles a row."""
 
     ready: bool = False
     done: bool = False

@@ -14,7 +14,7 @@ REPLAY = "replay"
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for. `closed` lanes, or else a rate: the model is open and latencies count from the schedule.
+    """The load that was asked for. `closed` lanes, or else a rate: the model is open, latencies count from the schedule.
 
     `pipeline`: through its topics, by `workers` processes that were started for it (0: by others).
     """
@@ -118,7 +118,7 @@ class StateShare(msgspec.Struct, kw_only=True):
 
 
 class GeneratorFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """How honest the schedule was. `schedule_error_ms`: how late events were handed over."""
+    """Honesty of the schedule. `schedule_error_ms`: how late events were handed over."""
 
     made: int = 0
     cpu_seconds: float = 0.0
@@ -131,7 +131,7 @@ class GeneratorFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What the worker took. Processor time is that of its whole process while the load ran."""
+    """Resources of the worker. Processor time is that of its whole process while the load ran."""
 
     cpu_seconds: float = 0.0
     cpu_share: float = 0.0
@@ -160,7 +160,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CostFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What AWS would charge for what was measured, for a million such events, and for a month at this rate."""
+    """The price at AWS of what was measured, for a million such events, and for a month at this rate."""
 
     table: str
     requests: int

@@ -1,4 +1,4 @@
-"""What a bench puts its load on: the engine in this process, or an API that answers StartSyncExecution."""
+"""Targets of a bench: the engine in this process, or an API that answers StartSyncExecution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When events are due: rates that are constant, ramp or step, evenly spaced or as a Poisson process."""
+"""Due times of events: rates that are constant, ramp or step, evenly spaced or as a Poisson process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Stage(msgspec.Struct, frozen=True):
         return (self.first + self.last) / 2 * self.seconds
 
     def time(self, events: float) -> float:
-        """When so many events are due, in seconds from the start of the stage: the root of rate × time, integrated.
+        """Return when so many events are due, in seconds from the start of the stage: by integrating rate × time.
 
         >>> Stage(0, 100, 10).time(500)
         10.0

@@ -21,7 +21,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """What the search found. `rate` 0: not even the lowest passed; `failing` None: none that was tried failed."""
+    """The capacity that was found. `rate` 0: not even the lowest passed; `failing` None: none that was tried failed."""
 
     rate: float
     failing: float | None

@@ -1,4 +1,4 @@
-"""How the time of executions falls to their states, from histories."""
+"""Time of executions by their states, from histories."""
 
 from __future__ import annotations
 

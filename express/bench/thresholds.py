@@ -1,4 +1,4 @@
-"""What a run must keep to: `e2e.p99<20ms`, `failed.rate<0.1%`, `dropped==0`."""
+"""Thresholds that a run must keep to: `e2e.p99<20ms`, `failed.rate<0.1%`, `dropped==0`."""
 
 from __future__ import annotations
 

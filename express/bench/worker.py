@@ -48,7 +48,7 @@ READ_AHEAD = 2_000
 """Events in line: then no more are read for a while. A loop that only reads has no time to run and to report."""
 
 REST_SECONDS = 5.0
-"""What reading the rest of the events may take, when none of them will be run any more."""
+"""Seconds that reading the rest of the events may take, when none of them will be run any more."""
 
 PIPE_BYTES = 1 << 20
 

@@ -163,7 +163,7 @@ def main(debug: bool, env_files: tuple[str, ...]) -> None:
 
 
 def _read_env_files(named: tuple[str, ...]) -> None:
-    """What is in the environment stays; of several files the last one wins."""
+    """Read env files. What is in the environment stays; of several files the last one wins."""
     files = [Path(name) for name in reversed(named)] or [path for path in (Path(".env"),) if path.is_file()]
     if files:
         from express.config.dotenv import add_to

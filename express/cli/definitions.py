@@ -1,4 +1,4 @@
-"""What commands that run a workflow share: its findings if it can't be run, and functions named on the command line."""
+"""Shared by commands that run a workflow: its findings if it can't be run, and functions named on the command line."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class View:
         self._console.print(line, markup=False)
 
     def banner(self, development: Development) -> None:
-        """Where everything is."""
+        """Print where everything is."""
         kind = "Kafka" if development.options.kafka else NOTICE
         rows = {
             "Kafka": f"{development.address}  ({kind})" if not development.options.kafka else development.address,

@@ -49,7 +49,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How files are judged. `type` goes before what a template says of its state machines; None: STANDARD.
+    """The way files are judged. `type` goes before what a template says of its state machines; None: STANDARD.
 
     Of templates: `given` are the values of names that one leaves open, `only` is the one machine that is meant.
     """

@@ -1,4 +1,4 @@
-"""What `express dev` shows while it runs: figures from the workers' reports, as a table or as plain lines."""
+"""The display of `express dev` while it runs: figures from the workers' reports, as a table or as plain lines."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ HEADINGS = ("workflow", "in/s", "out/s", "in flight", "lag", "p50", "p99", "succ
 
 
 DROPPABLE = ("GB-s", "in/s", "p50", "AWS", "in flight", "dead", "succeeded", "lag")
-"""What is left out first where a terminal is narrow."""
+"""Columns that are left out first where a terminal is narrow."""
 
 
 def table(development: Development, rows: list[Row], width: int) -> RenderableType:

@@ -16,7 +16,7 @@ from express.errors import DefinitionError, Diagnostic
 from express.values import JSON
 
 Judge = Callable[[JSON, MachineType | None], Iterable[Diagnostic]]
-"""What is wrong with the data of a definition of a type; None: the template does not say which."""
+"""Yields what is wrong with the data of a definition of a type; None: the template does not say which."""
 
 _TYPES: dict[str | None, MachineType] = {"STANDARD": "STANDARD", "EXPRESS": "EXPRESS"}
 

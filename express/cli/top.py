@@ -20,7 +20,7 @@ LOOK_SECONDS = 1.0
 PLAIN_WIDTH = 200
 HEAD = ("STATE MACHINE", "RUNNING", "SUCCEEDED ≥", "FAILED", "P50 ms", "SLOWEST ms", "LAST FAILURE")
 DROPPABLE = ("P50 ms", "LAST FAILURE", "SLOWEST ms")
-"""What is left out first where a terminal is narrow."""
+"""Columns that are left out first where a terminal is narrow."""
 
 CAPTION = "SUCCEEDED ≥: of its successes a busy server keeps a sample; there were at least so many"
 

@@ -35,17 +35,17 @@ TLS = {
     "ssl.key.password": "password",
     "ssl.password": "password",
 }
-"""What becomes the TLS context."""
+"""Properties that become the TLS context."""
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-"""How results may be compressed."""
+"""Codecs for results."""
 
 MOST = 2**31 - 1
 """The highest number that a request or a timer can hold."""
 
 
 class Kind(NamedTuple):
-    """What values of a property may be."""
+    """The kind of a property's values."""
 
     allows: Callable[[Any], bool]
     text: str

@@ -13,7 +13,7 @@ from express.config.validate import Problem
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-"""How a login with user and password may go."""
+"""Mechanisms of a login with user and password."""
 
 GROUP_MS = {
     # Kafka's own; aiokafka's 10 s are one long pause away from a rebalance.
@@ -27,7 +27,7 @@ GROUP_MS = {
 """Times of the consumer group, unless `[kafka.client]` has others."""
 
 COMMIT_SECONDS = 5.0
-"""What a commit may take once the time for draining is over."""
+"""Seconds that a commit may take once the time for draining is over."""
 
 USER, PASSWORD = ("sasl.username", "sasl.plain.username"), ("sasl.password", "sasl.plain.password")
 """Librdkafka's name, and aiokafka's."""
@@ -39,7 +39,7 @@ JAVA = {
     "ssl.keystore.certificate.chain": "ssl.certificate.location, a PEM file",
     "sasl.jaas.config": "sasl.username and sasl.password",
 }
-"""What Java's client has instead of files and plain properties."""
+"""Properties of Java's client that stand for files and plain properties here."""
 
 VERIFYING = ("enable.ssl.certificate.verification", "ssl.endpoint.identification.algorithm", "ssl.check.hostname")
 """Properties that would switch off the verification of certificates."""

@@ -17,7 +17,7 @@ from express.errors import ConfigError
 DEFAULT_FILE = ".env"
 
 ORIGINS: dict[str, str] = {}
-"""Where the variables that came from files stand: name → `file:line`."""
+"""Places of the variables that came from files: name → `file:line`."""
 
 _LINE = re.compile(
     r"""\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*

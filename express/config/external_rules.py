@@ -20,7 +20,7 @@ NEEDED = {
     "api_key": ("key_name", "key"),
     "oauth": ("client_id", "client_secret", "token_url"),
 }
-"""What each way of authorizing cannot do without."""
+"""Keys that each way of authorizing needs."""
 
 SECRETS = ("password", "key", "client_secret")
 

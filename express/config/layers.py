@@ -25,7 +25,7 @@ PYPROJECT = "pyproject.toml"
 OWN_TABLE = ("tool", "express")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _YAML = re.compile(r"(?:\s*(?:#.*|---.*)?\n)*[A-Za-z_][\w.-]*:(?:\s|$)")
-"""What a text in YAML begins with: a key, a colon and white space, behind comments and the mark of a document."""
+"""The beginning of a text in YAML: a key, a colon and white space, behind comments and the mark of a document."""
 
 MOST_BYTES = 1024 * 1024
 """Most bytes of a configuration file."""

@@ -163,7 +163,7 @@ class Log(Section, frozen=True, kw_only=True):
 
 
 class Rule(Section, frozen=True, kw_only=True):
-    """What a principal may do: actions and ARNs, by pattern (`*`, `?`)."""
+    """Rights of a principal: actions and ARNs, by pattern (`*`, `?`)."""
 
     actions: list[str] = field(default_factory=lambda: ["*"])
     resources: list[str] = field(default_factory=lambda: ["*"])

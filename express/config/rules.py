@@ -1,4 +1,4 @@
-"""What the shape of a configuration can't say: rules between keys, and where secrets may stand."""
+"""Rules that the shape of a configuration can't express: rules between keys, and where secrets may stand."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _limit_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:
 
 
 OWN_HEADERS = ("express.", "__express.")
-"""What the names of our own headers begin with."""
+"""Prefixes of our own headers."""
 
 
 def _header_problems(pipeline: Pipeline, path: KeyPath) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""What each key means, in a sentence: for the documentation's tables and the JSON Schema. A test wants every key."""
+"""Meaning of each key, in a sentence: for the documentation's tables and the JSON Schema. A test wants every key."""
 
 from __future__ import annotations
 

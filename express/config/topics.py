@@ -10,7 +10,7 @@ from express.config.model import Config
 from express.config.validate import Problem
 
 LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-"""What Kafka takes, but for `.` and `..`."""
+"""Names of topics that Kafka takes, but for `.` and `..`."""
 
 PATTERN = frozenset("^$*+?()[]{}|\\")
 

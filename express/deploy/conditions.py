@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from express.deploy.cloudformation import Stack
 
 Truth = bool | frozenset[str]
-"""Whether a condition holds, or the unknown names that it hangs on."""
+"""The value of a condition, or the unknown names that it hangs on."""
 
 _GIVEN = {"true": True, "false": False}
 

@@ -72,7 +72,7 @@ class Files:
         return path
 
     def _around(self, folder: Path) -> Path:
-        """Where CDK keeps the assets of an assembly that lies in another."""
+        """Return where CDK keeps the assets of an assembly that lies in another."""
         if self._outermost is None:
             self._outermost = outermost(folder)
         return self._outermost

@@ -54,7 +54,7 @@ class Source:
 
 
 class Budget:
-    """What is left for one template. Everything that reads and makes values takes from it."""
+    """The budget of one template. Everything that reads and makes values takes from it."""
 
     def __init__(self) -> None:
         self.nodes = MOST_NODES
@@ -217,7 +217,7 @@ class Node(Place):
 
 
 def aligned(raw: str, value: str) -> list[int]:
-    r"""Where each character of a value stands in the text it was read from: quoted, escaped, indented or folded.
+    r"""Return where each character of a value stands in the text it was read from: quoted, escaped, indented or folded.
 
     >>> aligned('"a\\n\\u0041b"', 'a\nAb')
     [1, 2, 4, 10]

@@ -1,4 +1,4 @@
-"""What `Ref` and `Fn::GetAtt` give of a resource, by its type.
+"""Values of `Ref` and `Fn::GetAtt` by the type of a resource.
 
 From "Return values" on the page of each type in the AWS CloudFormation Template Reference Guide, and for
 `AWS::Serverless` in the AWS SAM Developer Guide. A type whose `Ref` is an id that AWS draws (`AWS::EC2::Subnet`,

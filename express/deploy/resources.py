@@ -17,7 +17,7 @@ _WITH_ROLES = (SAM_FUNCTION, SAM_MACHINE, "AWS::Serverless::Application")
 
 
 class Resources:
-    """What `Ref` and `Fn::GetAtt` give for the logical ids of a template."""
+    """Values of `Ref` and `Fn::GetAtt` for the logical ids of a template."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

@@ -33,7 +33,7 @@ from express.values import JSON, loads, text
 
 TERRAFORM = ("planned_values", "values", "terraform_version")
 MARKS = ("Resources", "stepFunctions", *TERRAFORM)
-"""What no definition has and the files of the tools do."""
+"""Members that the files of the tools have and no definition does."""
 
 
 class Template(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a topic takes of a batch that is sound: the times of its records, and their keys where it is compacted."""
+"""Rules of a topic for a batch that is sound: the times of its records, and their keys where it is compacted."""
 
 from __future__ import annotations
 

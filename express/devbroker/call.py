@@ -1,4 +1,4 @@
-"""What a handler is told besides the request, and what it may answer."""
+"""The circumstances of a request, and the answers of handlers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from express.devbroker.wire import Message
 
 
 class Call(NamedTuple):
-    """How a request came in."""
+    """The circumstances of a request."""
 
     version: int
     client: Client

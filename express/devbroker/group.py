@@ -29,7 +29,7 @@ MAX_SESSION_MS = 1_800_000
 
 
 class State(StrEnum):
-    """Where a group stands in a rebalance, by the names that DescribeGroups gives."""
+    """The state of a group in a rebalance, by the names that DescribeGroups gives."""
 
     EMPTY = "Empty"
     PREPARING = "PreparingRebalance"
@@ -111,7 +111,7 @@ class Group:
         self._remove(self._member(member_id, instance_id))
 
     def check_commit(self, generation: int, member_id: str, instance_id: str | None, transactional: bool) -> None:
-        """Whether a position may be committed: only members of this generation may, or anyone if there is none."""
+        """Check that a position may be committed: only members of this generation may, or anyone if there is none."""
         if generation < 0 and self.state is State.EMPTY:
             return
         if generation >= 0 or member_id or instance_id is not None:

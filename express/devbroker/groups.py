@@ -50,7 +50,7 @@ class Groups:
     def check_commit(
         self, name: str, generation: int, member_id: str, instance_id: str | None, *, transactional: bool = False
     ) -> None:
-        """Whether these may commit positions; RefusedError if not."""
+        """Raise RefusedError unless these may commit positions."""
         group = self._groups.get(name)
         if group is not None:
             group.check_commit(generation, member_id, instance_id, transactional)

@@ -1,4 +1,4 @@
-"""What a broker keeps besides records: topics, positions, producer ids, transactions, as a list of events.
+"""State of a broker besides its records: topics, positions, producer ids, transactions, as a list of events.
 
 With `--data` each event is a line of a file, written before it is answered; without, nothing is kept. A file of
 events needs no locking and survives SIGKILL: at worst its last line is cut off, and nobody was told of that one.
@@ -102,7 +102,7 @@ AnyEvent = (
 
 
 class Journal(Protocol):
-    """Where events go."""
+    """A journal of events."""
 
     def write(self, event: AnyEvent) -> None:
         """Keep an event."""

@@ -15,7 +15,7 @@ from express.devbroker.batch import Header
 
 
 class Blobs(Protocol):
-    """Where the bytes of a log lie: a sequence of batches that grows at the end and is dropped from the front."""
+    """Storage of a log's bytes: a sequence of batches that grows at the end and is dropped from the front."""
 
     def recover(self) -> Iterable[tuple[Header, Callable[[], bytes]]]:
         """The batches that lie there from before, with their bytes on demand."""

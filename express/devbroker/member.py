@@ -35,7 +35,7 @@ class Clock(Protocol):
 
 
 class Client(NamedTuple):
-    """Who sent a request."""
+    """The sender of a request."""
 
     client_id: str
     host: str

@@ -30,7 +30,7 @@ MAX_REQUEST_BYTES = 104_857_600  # Apache Kafka's socket.request.max.bytes
 
 
 class Settings(NamedTuple):
-    """What can be chosen about a broker."""
+    """Settings of a broker."""
 
     partitions: int = 1  # of a topic whose creator does not say how many
     auto_create: bool = False  # create topics that are asked for and not there

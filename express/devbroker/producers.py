@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 
 
 class Producer:
-    """What a partition knows of one producer."""
+    """State of one producer in a partition."""
 
     __slots__ = ("batches", "epoch", "timestamp")
 

@@ -14,7 +14,7 @@ MAX_UNPACKED = 64 << 20
 
 
 class Stamp(NamedTuple):
-    """Where and when a record is."""
+    """Offset and time of a record."""
 
     timestamp: int
     offset: int

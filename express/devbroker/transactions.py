@@ -26,7 +26,7 @@ LAST_EPOCH = 32_766  # a producer id whose epochs are used up is replaced by a n
 
 
 class Status(StrEnum):
-    """Where a transaction stands."""
+    """The state of a transaction."""
 
     EMPTY = "Empty"
     ONGOING = "Ongoing"
@@ -37,7 +37,7 @@ class Status(StrEnum):
 
 
 Drop = Callable[[str, str, int], bool]
-"""Whether the marker for a partition is dropped, by transactional id, topic and partition number.
+"""Decides if the marker for a partition is dropped, by transactional id, topic and partition number.
 
 That for the positions of groups goes to partition 0 of OFFSETS."""
 
@@ -166,7 +166,7 @@ class Transactions:
         return transaction
 
     def check_write(self, header: Header, partition: tuple[str, int]) -> None:
-        """Whether a transactional batch may be appended: only inside an open transaction that named the partition."""
+        """Check that a transactional batch may be appended: inside an open transaction that named the partition."""
         transaction = self._by_producer.get(header.producer_id)
         if transaction is None:
             raise RefusedError(Code.INVALID_PRODUCER_ID_MAPPING)

@@ -25,7 +25,7 @@ class MalformedError(ExpressError):
 
 
 class Format(NamedTuple):
-    """How a fixed-size integer lies on the wire, as a `struct` code."""
+    """The form of a fixed-size integer on the wire, as a `struct` code."""
 
     code: str
 

@@ -1,4 +1,4 @@
-"""What tasks can call: one adapter per file, one row per kind of resource in the table."""
+"""Integrations that tasks can call: one adapter per file, one row per kind of resource in the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large the parts of a request may become that a task's input is written into.
+"""Bounds for parts of a request that a task's input is written into.
 
 A name that is repeated for each of its values, or in front of all that is below it, makes hundreds of megabytes of an
 input of 100 KB. So what is written is counted before it is.
@@ -24,7 +24,7 @@ class Bounded:
         self._room = most
 
     def spend(self, size: int) -> None:
-        """So many characters more. Raises StatesError where that is too many."""
+        """Spend so many characters. Raises StatesError where that is too many."""
         self._room -= size
         if self._room < 0:
             raise StatesError(

@@ -1,4 +1,4 @@
-"""What stands before an endpoint: a breaker, a bound on calls at once, a time limit.
+"""Protection of an endpoint: a breaker, a bound on calls at once, a time limit.
 
 An endpoint is what fails as a whole: a function of ours that is not inline, a connection of HTTP tasks, a service of
 AWS, a row of `aws.functions`, Kafka. When so many calls in a row tell that it is dead, further ones are refused at
@@ -47,7 +47,7 @@ class Breaker:
         self._probing = False
         self._life = 0
         self.opened = 0
-        """How often it has opened."""
+        """Times that it has opened."""
 
     @property
     def is_open(self) -> bool:

@@ -23,7 +23,7 @@ SHORTEST = 4
 """Characters of a secret that is taken out at least; shorter ones would be found in any text."""
 
 _MARKS = "%\\&"
-"""What begins an escape: without them a text needs to be searched for the plainest forms only."""
+"""Characters that begin an escape: without them a text needs to be searched for the plainest forms only."""
 
 _LONGEST_READ = 65_536
 """Characters of a text whose escapes are read, which is slow."""

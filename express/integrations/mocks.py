@@ -45,7 +45,7 @@ Draw = Callable[[], float]
 
 
 class Answer:
-    """What a call is answered, and after how long. `error` None: it succeeds."""
+    """The answer to a call, and its delay. `error` None: it succeeds."""
 
     __slots__ = ("error", "latency", "result", "weight")
 
@@ -139,7 +139,7 @@ TestCase: TypeAlias = Mapping[str, Response]
 
 
 class Invocations:
-    """How often the states of each execution have called their tasks."""
+    """Counts of the calls that the states of each execution have made."""
 
     def __init__(self, most: int = MOST_EXECUTIONS) -> None:
         """`most`: executions that are counted at a time."""

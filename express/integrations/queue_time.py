@@ -1,4 +1,4 @@
-"""When a call that had to wait for a place really began: for the metric of what AWS calls ScheduleTime.
+"""Start times of calls that had to wait for a place: for the metric of what AWS calls ScheduleTime.
 
 Whoever measures a call opens a `QueueTime`; wherever calls wait for a place (a gate, a slot of a function, a thread, a
 process), that is told once they have it. Waits that follow each other add up, since the last one told counts.

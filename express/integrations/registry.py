@@ -48,7 +48,7 @@ def _http(config: Config) -> HttpTasks | HttpDisabled:
 
 
 class InProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process itself can do for tasks: run other machines, and write to Kafka."""
+    """Abilities of the process itself for tasks: run other machines, and write to Kafka."""
 
     machines: Machines | None = None
     topics: Topics | None = None

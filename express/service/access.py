@@ -1,4 +1,4 @@
-"""What a cluster must be like for the pipelines of a configuration, looked at before any of them is started."""
+"""Requirements of a configuration's pipelines to their cluster, looked at before any of them is started."""
 
 from __future__ import annotations
 

@@ -65,5 +65,5 @@ class ApiTelemetry:
         return {"api": "" if self._api.url else "does not listen yet"}
 
     def started(self) -> Checks:
-        """As ready."""
+        """Return the same as `ready`."""
         return self.ready()

@@ -50,7 +50,7 @@ SESSION_MS = 10_000
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What `express dev` was asked for. `kafka` None: the development broker. `rate` None: as fast as can be."""
+    """Options of `express dev`. `kafka` None: the development broker. `rate` None: as fast as can be."""
 
     kafka: str | None = None
     pipelines: tuple[str, ...] = tuple(KINDS)

@@ -10,7 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from express.errors import ExpressError
 
 END_SECONDS = 5.0
-"""What a helper gets to end after SIGTERM."""
+"""Seconds that a helper gets to end after SIGTERM."""
 
 
 class ChildFailed(ExpressError):

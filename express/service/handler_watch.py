@@ -31,7 +31,7 @@ SLOW_SECONDS = 30.0
 """A call that holds its thread for so long is told of; one whose execution has ended, at once."""
 
 BLOCKED_SECONDS = 5.0
-"""So is one that blocks the loop for so long."""
+"""Seconds after which a handler that blocks the loop is named in the log, too."""
 
 COUNTED_SECONDS = 1.0
 """From here on, the time of a blocked loop counts as that of the handler that blocks it."""
@@ -43,13 +43,13 @@ EXIT_BLOCKED = 76
 """A handler has blocked the loop for so long that the group would give the worker up."""
 
 BLOCKED_BY = b"!"
-"""How the line begins that tells the parent which function blocks the loop."""
+"""Prefix of the line that tells the parent which function blocks the loop."""
 
 log = logging.getLogger(__name__)
 
 
 class Culprit(NamedTuple):
-    """What the main thread is at: a function, if it runs a handler, its name in words, and the line of code."""
+    """The place where the main thread is: a function, if it runs a handler, its name in words, and the line of code."""
 
     function: str | None
     name: str
@@ -64,7 +64,7 @@ class Pauses:
         self._next: dict[str, tuple[float, float]] = {}
 
     def due(self, name: str, now: float) -> bool:
-        """Whether something may be said again, which is taken to be said then."""
+        """Tell if something may be said again; it counts as said then."""
         at, pause = self._next.get(name, (now, self._first))
         if now < at:
             return False
@@ -168,7 +168,7 @@ class HandlerWatch:
 
 
 def _culprit(frame: FrameType | None) -> Culprit | None:
-    """What a thread is at; None where it has ended."""
+    """Return the place where a thread is; None where it has ended."""
     if frame is None:
         return None
     code = frame.f_code

@@ -1,4 +1,4 @@
-"""What a worker process is told when it starts: JSON over a pipe, like everything between processes."""
+"""The job of a worker process: JSON over a pipe, like everything between processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     A pipeline's own is under its name, further ones are under `PIPELINE/WORKFLOW`.
     """
     path: list[str] = []
-    """Where handlers are imported from."""
+    """Folders that handlers are imported from."""
     others: dict[str, str] = {}
     """Further workflows that executions may start, by their files."""
     isolated: list[str] = []

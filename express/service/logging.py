@@ -34,7 +34,7 @@ class SeveralLogs:
 
 
 class WorkerLogs:
-    """Where one worker writes, and what. Nothing is opened where no pipeline logs."""
+    """The execution logs of one worker. Nothing is opened where no pipeline logs."""
 
     def __init__(self, config: Config, worker: int, kafka: Mapping[str, Any]) -> None:
         self._config = config.execution_log

@@ -32,7 +32,7 @@ class Service:
         self._server = TelemetryServer(self._registry, self.supervisor, metrics.host, metrics.port, metrics.hosts)
         self.url = ""
         self.api_url = ""
-        """Where the API is, if it is wanted."""
+        """URL of the API, if it is wanted."""
         self._api: EmbeddedApi | None = None
 
     @property

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class SingleRun(msgspec.Struct):
-    """What one execution came to. `billed` are milliseconds and MB."""
+    """The outcome of one execution. `billed` are milliseconds and MB."""
 
     x: Execution | Ended
     finish: Finish

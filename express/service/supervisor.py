@@ -33,7 +33,7 @@ EXIT_KILLED = 1
 """Some worker did not drain in time, or died while it drained."""
 
 GRACE_SECONDS = 5.0
-"""What a worker gets beyond `workers.drain` before it is killed."""
+"""Seconds that a worker gets beyond `workers.drain` before it is killed."""
 
 SILENT_SECONDS = 15.0
 """A worker that has not reported for so long hangs."""

@@ -48,13 +48,13 @@ SILENT_SECONDS = 60.0
 """A source that has not answered for so long makes the worker unhealthy."""
 
 OWING_SECONDS = 600.0
-"""So does a commit that fails or hangs for so long: longer than the longest execution, so that no restart cuts any."""
+"""Seconds of failing or hanging commits that make it unhealthy: longer than the longest execution."""
 
 UNREAD_BYTES = 4 << 20
 """Reports that wait for a parent that does not read; no more are made meanwhile."""
 
 LAST_THREADS_SECONDS = 2.0
-"""What threads that handlers have started get to end after the last commit."""
+"""Seconds that threads of handlers get to end after the last commit."""
 
 log = logging.getLogger(__name__)
 

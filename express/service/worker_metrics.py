@@ -1,4 +1,4 @@
-"""What a worker measures of itself: its tasks, its loop, its garbage collections, its process."""
+"""Measurements of a worker by itself: its tasks, its loop, its garbage collections, its process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TaskCounts(msgspec.Struct):
     cancelled: int = 0
     duration_ms: Histogram = msgspec.field(default_factory=Histogram)
     schedule_ms: Histogram = msgspec.field(default_factory=Histogram)
-    """What calls waited for a place, those that are answered at once left out."""
+    """Waiting times of calls for a place, those that are answered at once left out."""
 
     def end(self, error: str | None, began: float) -> None:
         """A call has failed."""
@@ -190,7 +190,7 @@ async def _measured(answer: Awaitable[JSON], counts: TaskCounts, began: float, l
 
 
 class LoopWatch:
-    """How late the loop runs what is due, and how long collections of garbage stop it."""
+    """Measures how late the loop runs what is due, and how long collections of garbage stop it."""
 
     def __init__(self) -> None:
         self.lag = Histogram()

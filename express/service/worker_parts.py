@@ -32,7 +32,7 @@ from express.telemetry.trace_sampling import Tracer
 
 
 class WorkerParts(msgspec.Struct):
-    """What a worker runs."""
+    """The parts of a worker."""
 
     processors: list[Processor]
     integrations: MeasuredIntegrations

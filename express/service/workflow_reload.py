@@ -22,7 +22,7 @@ from express.service.workflows import machine_name, read_definition, unperformed
 from express.values import JSON
 
 LOOK_SECONDS = 0.1
-"""How often watched files are looked at."""
+"""Seconds between two looks at watched files."""
 
 ROLE = "arn:aws:iam::{account}:role/express"
 

@@ -18,7 +18,7 @@ from express.values import JSON, loads
 
 
 class Callables(Protocol):
-    """Who knows which functions can be called, and what a misspelt name was meant to be."""
+    """Knows which functions can be called, and which one a misspelt name was meant to be."""
 
     def knows(self, name: str) -> bool:
         """Return whether a function can be called by this ARN or name."""

@@ -1,1 +1,1 @@
-"""What an operator sees: execution logs, metrics and the server that exposes them."""
+"""Everything that an operator sees: execution logs, metrics and the server that exposes them."""

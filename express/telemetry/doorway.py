@@ -1,4 +1,4 @@
-"""What the HTTP servers of this package refuse before they look at anything else, and how they log strangers.
+"""Refusals of the HTTP servers before they look at anything else, and their logging of strangers.
 
 A server on loopback is reachable by every web page its user opens, under a name of the page's own choosing (DNS
 rebinding); only the `Host` header tells. And a header may hold any bytes, but text is what is expected of it.

@@ -34,7 +34,7 @@ SAMPLES = 16
 
 
 SLOW_SECONDS = 0.001
-"""What takes no longer is not slow, whatever the others take."""
+"""Seconds up to which an execution is not slow, whatever the others take."""
 
 
 class ExecutionSample(msgspec.Struct, kw_only=True):

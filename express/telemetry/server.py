@@ -24,7 +24,7 @@ Checks = Mapping[str, str]
 
 
 class Health(Protocol):
-    """Who knows how the service is doing."""
+    """Knows how the service is doing."""
 
     def live(self) -> Checks:
         """Return whether it works at all; if not, it should be started anew."""

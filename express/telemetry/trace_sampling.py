@@ -34,7 +34,7 @@ BATCH = 128
 """Traces that are sent at once, at most."""
 
 MOST_BYTES = 64 << 20
-"""What the histories of all traces in the queue may take."""
+"""Bytes that the histories of all traces in the queue may take."""
 
 WINDOW_SECONDS = 60.0
 """The slowest are those of so long."""
@@ -77,7 +77,7 @@ class Export(Protocol):
 
 
 class Counts(msgspec.Struct):
-    """What became of the traces."""
+    """Counts of traces by their outcome."""
 
     exported: int = 0
     dropped: int = 0

@@ -1,4 +1,4 @@
-"""What workers tell their parent once a second, and the sums over workers, dead ones included.
+"""Reports of workers to their parent, once a second, and the sums over workers, dead ones included.
 
 Counters arrive as plain data, since the runtime that counts and the telemetry that shows do not know each
 other. Sums keep the identity started = succeeded + failed + timed out + aborted + in flight: of a worker that
@@ -89,7 +89,7 @@ class Totals:
         self._retired_traces: Data = {}
         self._retired_log_dropped = 0
         self.api: Callable[[], Data] = dict
-        """What an API server in this process counts: requests, traces, dropped log events, and how late its loop is."""
+        """Counts of an API server in this process: requests, traces, dropped log events, and how late its loop is."""
 
     def update(self, report: Report) -> None:
         """A worker reported."""

@@ -27,12 +27,12 @@ class Covered(msgspec.Struct):
     hits: Hits = msgspec.field(default_factory=Counter)
 
     def missing(self, names: list[str]) -> list[str]:
-        """Those of `names` that no test has come to."""
+        """Return those of `names` that no test has come to."""
         return [name for name in names if not self.hits[name]]
 
 
 class Coverage:
-    """What all tests of a session have covered, by definition."""
+    """Coverage by all tests of a session, by definition."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Covered] = {}
@@ -69,7 +69,7 @@ class Coverage:
 
 
 ACTIVE: list[Coverage] = []
-"""Where executions are counted, if a session wants that."""
+"""The coverage of this session, if it wants that."""
 
 
 def percent(part: int, whole: int) -> float:

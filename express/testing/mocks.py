@@ -67,7 +67,7 @@ MOST_CALLS = 25_000
 """Calls that a test sees, the first ones; a loop that never ends makes more."""
 
 MOST_BYTES = 64 << 20
-"""What the inputs of these calls may take, about."""
+"""Bytes that the inputs of these calls may take, about."""
 
 Mock: TypeAlias = Any
 """JSON, a `Fail`, a function of (input) or (input, Call), `attempts(…)`."""

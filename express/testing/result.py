@@ -1,4 +1,4 @@
-"""What a test sees of an execution, and how it is shown where a test fails."""
+"""Executions as a test sees them, and how they are shown where it fails."""
 
 from __future__ import annotations
 

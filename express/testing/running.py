@@ -323,7 +323,7 @@ def _function(task: StartTask) -> str:
 
 
 async def _later(answer: Awaitable[JSON]) -> JSON:
-    """As a coroutine, which is what functions answer in a worker."""
+    """Answer by a coroutine, as functions do in a worker."""
     return await answer
 
 

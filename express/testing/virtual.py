@@ -26,7 +26,7 @@ T = TypeVar("T")
 Given = TypeVarTuple("Given")
 
 MONOTONIC = 1_000.0
-"""Where the monotonic clock of every execution begins."""
+"""Start of the monotonic clock of every execution."""
 
 MOST_STATES = MOST_TURNS = 100_000
 """States entered, or turns of the loop taken, at one moment: after that, time passes."""

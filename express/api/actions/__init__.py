@@ -13,7 +13,7 @@ from express.values import JSON
 
 
 class Action(NamedTuple):
-    """What answers an action, and the shape of its request."""
+    """An action of the API: its function, and the shape of its request."""
 
     call: Callable[[Api, Members], Awaitable[JSON]]
     request: Object

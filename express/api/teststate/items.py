@@ -1,4 +1,4 @@
-"""What TestState says of a mocked Map: its items stage by stage, its concurrency, and the failures it tolerates.
+"""TestState of a mocked Map: its items stage by stage, its concurrency, and the failures it tolerates.
 
 The iterations themselves are mocked; everything around them is evaluated with the functions that executions use.
 """
@@ -42,7 +42,7 @@ class MapFacts(msgspec.Struct):
     """Stage (`afterItemsPath` …) → what it gave."""
 
     def exceeded(self, failures: int | None, result: JSON) -> bool:
-        """Whether so many failed iterations are more than the state tolerates (a state that says nothing takes all).
+        """Tell if so many failed iterations are more than the state tolerates (a state that says nothing takes all).
 
         Raises ApiError where more iterations are said to have failed than there are.
         """

@@ -1,4 +1,4 @@
-"""What a TestState call asks for: read, and judged by AWS's rules (spec/api.md §8), before anything runs."""
+"""Requests of TestState: read, and judged by AWS's rules, before anything runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 STATE = "StateName"
-"""What AWS calls the state under test, whatever its name in the definition."""
+"""Name that AWS gives the state under test, whatever its name in the definition."""
 
 _MOCKABLE = ("Task", "Map", "Parallel")
 _TRANSITIONS = frozenset({"E0201", "E0202", "E0203"})  # findings about neighbours that a lone state has not
@@ -168,7 +168,7 @@ _NEEDS_MOCK = {
 
 
 def _check_settings(settings: Settings, request: dict[str, Any], state: dict[str, JSON]) -> None:
-    """What only makes sense with a mock, and the inner state that is said to have failed."""
+    """Check what only makes sense with a mock, and the inner state that is said to have failed."""
     if request.get("mock") is None:
         for member, words in _NEEDS_MOCK.items():
             if (request.get("stateConfiguration") or {}).get(member) is not None:

@@ -1,4 +1,4 @@
-"""What `express bench` shows while it runs, and the text of its result. Drawn in the parent, never by the worker."""
+"""The display of `express bench` while it runs, and the text of its result. Drawn by the parent."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def line(bench: AnyBench, number: int) -> str:
 
 
 DROPPABLE = ("behind", "max", "waiting", "e2e p50", "in flight", "dropped", "lag", "due/s")
-"""What is left out first where a terminal is narrow."""
+"""Columns that are left out first where a terminal is narrow."""
 
 
 def frame(bench: AnyBench, width: int) -> RenderableType:

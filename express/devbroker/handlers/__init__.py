@@ -1,1 +1,1 @@
-"""What the broker does on each request: one plain function per API, `(node, request, call) -> answer`."""
+"""Answers of the broker to each request: one plain function per API, `(node, request, call) -> answer`."""

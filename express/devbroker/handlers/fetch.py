@@ -21,7 +21,7 @@ from express.devbroker.partition import Partition
 
 
 class Found(NamedTuple):
-    """What can be answered now, and whether that is all the reader will get by waiting."""
+    """The records that can be answered now, and whether that is all the reader will get by waiting."""
 
     response: FetchResponse
     size: int

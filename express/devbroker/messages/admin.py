@@ -46,7 +46,7 @@ class MetadataBroker(Message, kw_only=True):
 
 
 class MetadataPartition(Message, kw_only=True):
-    """Who leads a partition."""
+    """The leader of a partition."""
 
     error: Int16 = 0
     index: Int32
@@ -108,7 +108,7 @@ class CreateTopicsRequest(Message, kw_only=True):
 
 
 class TopicResult(Message, kw_only=True):
-    """What became of a topic's creation."""
+    """Outcome of a topic's creation."""
 
     name: str
     error: Int16 = 0
@@ -130,7 +130,7 @@ class DeleteTopicsRequest(Message, kw_only=True):
 
 
 class DeletedTopicName(Message, kw_only=True):
-    """What became of a topic's deletion."""
+    """Outcome of a topic's deletion."""
 
     name: str
     error: Int16 = 0
@@ -182,7 +182,7 @@ class DescribeConfigsRequest(Message, kw_only=True):
 
 
 class ConfigSynonym(Message, kw_only=True):
-    """Where a value comes from; there is nothing to tell here."""
+    """The origin of a value; always empty here."""
 
     name: str
     value: str | None
@@ -242,7 +242,7 @@ class IncrementalAlterConfigsRequest(Message, kw_only=True):
 
 
 class AlterResult(Message, kw_only=True):
-    """What became of the changes of one resource."""
+    """Outcome of the changes of one resource."""
 
     error: Int16 = 0
     message: str | None = None

@@ -67,7 +67,7 @@ class JoinGroupResponse(Message, kw_only=True):
 
 
 class MemberAssignment(Message, kw_only=True):
-    """What the leader assigns to a member."""
+    """The leader's assignment for a member."""
 
     member_id: str
     assignment: bytes
@@ -123,7 +123,7 @@ class LeaveGroupRequest(Message, kw_only=True):
 
 
 class LeftMember(Message, kw_only=True):
-    """Whether a member could leave."""
+    """Outcome of a member's leaving."""
 
     member_id: str
     instance_id: str | None = None
@@ -204,7 +204,7 @@ class DeleteGroupsRequest(Message, kw_only=True):
 
 
 class DeletedGroup(Message, kw_only=True):
-    """Whether a group could be deleted."""
+    """Outcome of a group's deletion."""
 
     group: str
     error: Int16 = 0

@@ -35,7 +35,7 @@ class OffsetCommitRequest(Message, kw_only=True):
 
 
 class CommittedPartition(Message, kw_only=True):
-    """Whether a position was taken."""
+    """Outcome of a commit of one partition."""
 
     index: Int32
     error: Int16 = 0

@@ -33,14 +33,14 @@ class ProduceRequest(Message, kw_only=True):
 
 
 class RecordError(Message, kw_only=True):
-    """Why one record of a batch was refused."""
+    """The refusal of one record of a batch."""
 
     batch_index: Int32
     message: str | None
 
 
 class ProducedPartition(Message, kw_only=True):
-    """What became of the batch for one partition."""
+    """Outcome of the batch for one partition."""
 
     index: Int32
     error: Int16 = 0
@@ -52,7 +52,7 @@ class ProducedPartition(Message, kw_only=True):
 
 
 class ProducedTopic(Message, kw_only=True):
-    """What became of the batches for one topic."""
+    """Outcome of the batches for one topic."""
 
     name: str
     partitions: list[ProducedPartition]
@@ -112,7 +112,7 @@ class AbortedTransaction(Message, kw_only=True):
 
 
 class FetchedPartition(Message, kw_only=True):
-    """What was read of a partition."""
+    """Records read from a partition."""
 
     index: Int32
     error: Int16 = 0
@@ -125,7 +125,7 @@ class FetchedPartition(Message, kw_only=True):
 
 
 class FetchedTopic(Message, kw_only=True):
-    """What was read of a topic."""
+    """Records read from a topic."""
 
     name: str
     partitions: list[FetchedPartition]

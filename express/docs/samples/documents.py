@@ -17,7 +17,7 @@ def read_page(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def classify(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """What kind of document the words make it, and how sure that is."""
+    """Return what kind of document the words make it, and how sure that is."""
     words = [word for page in event["text"] for word in page["words"]]
     hits = {
         "invoice": sum(word in ("invoice", "total", "vat", "due") for word in words),
@@ -29,21 +29,21 @@ def classify(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def check_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Whether the words are there that such a document can't do without."""
+    """Check that the words are there that such a document can't do without."""
     needed = {"invoice": "total", "contract": "signed"}[event["kind"]]
     found = any(needed in page["words"] for page in event["text"])
     return {"passed": found, "note": "complete" if found else f"{needed!r} is missing"}
 
 
 def check_plausible(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Whether its numbers are those of an honest document."""
+    """Check that its numbers are those of an honest document."""
     numbers = [float(word) for page in event["text"] for word in page["words"] if word.isdecimal()]
     passed = all(number < 1_000_000 for number in numbers)
     return {"passed": passed, "note": "plausible" if passed else "an amount is too large"}
 
 
 async def check_new(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Whether the document was seen before: copies say so in their id."""
+    """Check that the document was not seen before: copies say so in their id."""
     passed = not event["id"].endswith("-copy")
     return {"passed": passed, "note": "new" if passed else f"seen before: {event['digest'][:12]}"}
 

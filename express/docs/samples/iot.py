@@ -12,7 +12,7 @@ class ReadingImpossible(Exception):
 
 
 def score(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """How worrying a reading is, from 0 to 1, and why."""
+    """Return how worrying a reading is, from 0 to 1, and why."""
     temperature = event["temperature"]
     if not -80 <= temperature <= 150:
         raise ReadingImpossible(f"{temperature} °C")

@@ -1,4 +1,4 @@
-"""What a resource names at AWS: found once when a definition is compiled, called ever after."""
+"""The AWS call of a resource: found once when a definition is compiled, called ever after."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from express.integrations.aws.names import V1_SERVICES, client, error_shape, exc
 
 
 class Naming(msgspec.Struct, frozen=True):
-    """How one kind of resource names errors. `v1`: the optimized integrations' older style of causes."""
+    """The way one kind of resource names errors. `v1`: the optimized integrations' older style of causes."""
 
     prefix: str
     service: str

@@ -25,7 +25,7 @@ Asks: TypeAlias = Callable[[Request, Request], Request]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """How one kind of job is watched.
+    """The way one kind of job is watched.
 
     `describe` and `stop` are operations of the service; `asks` and `stops` make their requests. `found` takes the
     task's result out of a description, `state` is the path of the job's state in that. `gone`: the job has

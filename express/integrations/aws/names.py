@@ -1,4 +1,4 @@
-"""How Step Functions names AWS services, actions, members and errors, against how botocore does.
+"""Names that Step Functions has for AWS services, actions, members and errors, against how botocore does.
 
 Step Functions speaks the names of the Java SDK (2.x). Those follow from each model by the SDK's rules for the names of
 classes and methods, so they are derived here; nothing is listed but what no rule gives.
@@ -21,7 +21,7 @@ _RULES = (
     (r"([A-Z]+)([A-Z][a-z])", r"\1 \2"),
     (r"([0-9])([a-zA-Z])", r"\1 \2"),
 )
-"""Where the words of a name part: at signs, before versions, at humps, after acronyms, after numbers."""
+"""Rules for parting a name into words: at signs, before versions, at humps, after acronyms, after numbers."""
 
 V1_SERVICES = {
     "lambda": ("Lambda", "AWSLambda", "AWSLambdaException"),

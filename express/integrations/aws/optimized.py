@@ -206,7 +206,7 @@ ELSEWHERE: dict[str, str] = {
 
 
 AS_ANSWERED = (_unchanged, delivered, _job)
-"""What makes a result that still has the form of the service's answer."""
+"""Functions whose result still has the form of the service's answer."""
 
 
 def metadata(answer: dict[str, Any]) -> dict[str, JSON]:

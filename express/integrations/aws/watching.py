@@ -27,7 +27,7 @@ FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 1.0, 1.5, 30.0
 """Seconds between polls: 1, 1.5, 2.25, … 30."""
 
 STOP_SECONDS = 10.0
-"""What may be spent on stopping a job: it is an attempt, as on AWS."""
+"""Seconds that may be spent on stopping a job: it is an attempt, as on AWS."""
 
 PATIENCE = 10
 """Polls in a row that may fail in a way that time can heal."""

@@ -45,7 +45,7 @@ DENIED: tuple[Network, ...] = tuple(
         "fec0::/10",
     )
 )
-"""What is denied whatever this Python's tables say of it."""
+"""Networks that are denied whatever this Python's tables say of them."""
 
 METADATA = frozenset(
     ipaddress.ip_address(text)

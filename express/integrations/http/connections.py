@@ -24,7 +24,7 @@ class Row(msgspec.Struct, frozen=True):
     methods: frozenset[str]
 
     def permits(self, url: URL, method: str) -> bool:
-        """Whether a request may go there: all must be equal, and the path must begin with whole segments of ours."""
+        """Tell if a request may go there: all must be equal, and the path must begin with whole segments of ours."""
         if method not in self.methods or (url.scheme, url.host, url.port) != (self.scheme, self.host, self.port):
             return False
         return url.raw_path == self.path or url.raw_path.startswith(self.path.rstrip("/") + "/")

@@ -46,7 +46,7 @@ _LONGEST_URL = 8_192
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is sent."""
+    """A request as it is sent."""
 
     method: str
     url: URL

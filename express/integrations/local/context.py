@@ -40,7 +40,7 @@ class CognitoIdentity:
 
 
 class Called(Protocol):
-    """What a context tells of its function. `memory` is in MB, `timeout` in seconds."""
+    """The function as a context describes it. `memory` is in MB, `timeout` in seconds."""
 
     name: str
     memory: int
@@ -65,7 +65,7 @@ class LambdaContext:
     _task: StartTask
     _execution: TaskContext
     _started: float
-    """When the function's timeout began, if it has one."""
+    """Monotonic time at which the function's timeout began, if it has one."""
 
     @property
     def memory_limit_in_mb(self) -> str:

@@ -171,7 +171,7 @@ class LocalFunction:
         return await answer if isinstance(answer, Coroutine) else answer
 
     def _scheduled(self, event: JSON, call: ThreadCall, schedule: QueueTime | None) -> JSON | Awaitable[JSON]:
-        """What a thread runs, as soon as there is one."""
+        """Run a call in a thread, as soon as there is one."""
         if schedule is not None:
             schedule.begin()
         self._pool.enter(call)

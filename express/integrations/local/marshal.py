@@ -1,4 +1,4 @@
-"""What crosses the line between an execution and a handler: JSON, copied, in Lambda's own terms."""
+"""Data between an execution and a handler: JSON, copied, in Lambda's own terms."""
 
 from __future__ import annotations
 

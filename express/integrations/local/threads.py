@@ -117,7 +117,7 @@ class HandlerThreads(Executor):
 
     @property
     def dead(self) -> str:
-        """Why no call gets a thread any more; empty while some may."""
+        """The reason why no call gets a thread any more; empty while some may."""
         calls, now = self.calls, self._monotonic()
         left = [call.left for call in calls if call.left is not None]
         if len(left) < self.most or now - max(left) < DEAD_SECONDS:

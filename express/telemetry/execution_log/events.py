@@ -286,7 +286,7 @@ class _Renderer:
         return orjson.Fragment(text), truncated, left
 
     def _text(self, value: JSON, room: int) -> tuple[bytes, bool, int]:
-        """As the plain `_text`, as a JSON string."""
+        """Return the same as the plain `_text`, as a JSON string."""
         known = self._known.get(id(value))
         if known is not None and known[1] <= room:
             return known[0], False, room - known[1]

@@ -24,7 +24,7 @@ ENDS = {"FAILED": "ExecutionFailed", "TIMED_OUT": "ExecutionTimedOut", "ABORTED"
 
 
 class LogRule(msgspec.Struct, frozen=True):
-    """What is told of one state machine's executions."""
+    """The rule for logging one state machine's executions."""
 
     level: Level = "OFF"
     include_data: bool = False
