@@ -14,7 +14,7 @@ REPLAY = "replay"
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """The load that was asked for. `closed` lanes, or else a rate: the model is open, latencies count from the schedule.
+    """The load that was asked for. `closed` lanes, or else a rate: the model is open, latencies count from it.
 
     `pipeline`: through its topics, by `workers` processes that were started for it (0: by others).
     """
