@@ -1,4 +1,4 @@
-"""ARNs and names, by AWS's rules (spec/api.md §2, §3)."""
+"""ARNs and names, by AWS's rules (Step Functions API Reference)."""
 
 from __future__ import annotations
 

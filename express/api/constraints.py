@@ -1,4 +1,4 @@
-"""The constraints of the service model, checked before any rule of an action (spec/api.md §3).
+"""The constraints of the service model, checked before any rule of an action.
 
 Every violation is found and told in one text, as AWS does. A value of the wrong JSON type is another error
 (SerializationException) and is told alone.

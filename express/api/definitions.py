@@ -11,7 +11,7 @@ from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 MOST_DIAGNOSTICS = 100
-"""Diagnostics in one answer of ValidateStateMachineDefinition (spec/api.md §5)."""
+"""Diagnostics in one answer of ValidateStateMachineDefinition (Step Functions API Reference, "Actions")."""
 
 
 def diagnose(definition: str, type_: MachineType) -> list[Diagnostic]:

@@ -1,4 +1,4 @@
-"""The API's errors with AWS's texts (spec/api.md §4). Each function makes one; nothing here raises."""
+"""The API's errors with AWS's texts. Each function makes one; nothing here raises."""
 
 from __future__ import annotations
 

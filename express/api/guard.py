@@ -1,4 +1,4 @@
-"""The door: which requests are looked at at all, and who their callers are (reliability.md S7, S8).
+"""The door: which requests are looked at at all, and who their callers are.
 
 A server on loopback is reachable by every web page its user opens. A page can send requests to it, under a name of
 the page's own choosing (DNS rebinding) even readable ones; so the `Host` must be one of ours, a browser must not say

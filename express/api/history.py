@@ -1,4 +1,4 @@
-"""GetExecutionHistory's events, made of the log events that the ring keeps (spec/api.md §7)."""
+"""GetExecutionHistory's events, made of the log events that the ring keeps."""
 
 from __future__ import annotations
 

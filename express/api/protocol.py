@@ -1,4 +1,4 @@
-"""AWS JSON 1.0: a body in, a body out, with no web framework in between (spec/api.md §1)."""
+"""AWS JSON 1.0: a body in, a body out, with no web framework in between."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from express.values import JSON
 
 
 def sync_response(started: Started, *, include_data: bool) -> dict[str, JSON]:
-    """The members of the StartSyncExecution answer (spec/express.md §3)."""
+    """The members of the StartSyncExecution answer (Step Functions Developer Guide, "Choosing workflow type")."""
     about, finish, request = started.about, started.finish, started.request
     response: dict[str, JSON] = {
         "executionArn": about.execution_arn,

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, the server's side (reliability.md S9).
+"""AWS Signature Version 4, the server's side.
 
 The API has one address, `POST /` without a query, so that there is no path or query to canonicalise and none to get
 wrong. What a signature must cover, how old it may be and for whom it is meant is decided here.

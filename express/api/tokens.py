@@ -1,4 +1,4 @@
-"""`nextToken`: opaque, bound to the request it continues, and good for a day (spec/api.md §1).
+"""`nextToken`: opaque, bound to the request it continues, and good for a day.
 
 A token is signed rather than remembered, so that a list costs the server nothing once it is answered. The key
 lives as long as the process: tokens of an earlier one are refused, as expired ones are.

@@ -1,4 +1,4 @@
-"""What the engine asks of its host. Each carries a `seq`, unique within the execution; answers name it."""
+"""Effects that the engine asks of its host. Each carries a `seq`, unique within the execution; answers name it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the host tells the engine: answers to the effects it performed. `seq` names the effect."""
+"""Events that the host hands to the engine: answers to the effects it performed. `seq` names the effect."""
 
 from __future__ import annotations
 

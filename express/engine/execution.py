@@ -19,7 +19,7 @@ from express.engine.program import Program, Row, Rows, Step
 from express.values import JSON, format_timestamp
 
 TASK, TIMEOUT, HEARTBEAT, WAIT_OVER, RETRY, DEADLINE = range(6)
-"""What a pending `seq` is: the task itself, one of its timers, a Wait, a retry's delay, the execution's cap."""
+"""Kinds of a pending `seq`: the task itself, one of its timers, a Wait, a retry's delay, the execution's cap."""
 
 
 STARTED = 40
@@ -49,9 +49,9 @@ class Entropy(Protocol):
 
 
 class About(msgspec.Struct, frozen=True, gc=False):
-    """Who the execution is, for the Context object. `started` is wall time in seconds since 1970.
+    """The identity of an execution, for the Context object. `started` is wall time in seconds since 1970.
 
-    `redrive_count` None: the member is absent (StartSyncExecution; spec/asl.md §18). `trace` is the W3C trace context
+    `redrive_count` None: the member is absent (StartSyncExecution). `trace` is the W3C trace context
     of whoever caused the execution, `traceparent` and `tracestate`: handed to its tasks, no part of the Context object.
     `account` is the host's: where it keeps what hangs on the record that the execution runs for; 0: nothing does.
     """
@@ -207,7 +207,7 @@ class Frame:
     # What expressions may ask for (expr.scope.Scope) -------------------------------------------------
 
     def context(self) -> dict[str, JSON]:
-        """The Context object as AWS fills it here (spec/asl.md §18)."""
+        """The Context object as AWS fills it here (States Language, "The Context Object")."""
         x = self.x
         about = x.about
         execution: dict[str, JSON] = {
@@ -250,7 +250,7 @@ class Frame:
         return self.x.entropy.uuid()
 
     def budget(self) -> Budget:
-        """What is left for the expressions of the state that the frame is in.
+        """The budget that is left for the expressions of the frame's state.
 
         They share one from Arguments to Output. `STARTED` iterations of a Map share one for their ItemSelector. What
         was spent counts as steps of the turn, so that others have theirs.
@@ -282,7 +282,7 @@ class Frame:
         return id_
 
     def path(self) -> str:
-        """Where in the machine this frame runs, stable over replays: `Map[3]/`, say."""
+        """The place of this frame in the machine, stable over replays: `Map[3]/`, say."""
         parts = []
         frame: Frame = self
         while frame.join is not None:

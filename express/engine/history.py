@@ -22,7 +22,7 @@ MOST_BYTES = 32 << 20
 """Memory that one history may take, about: its events, and the values that they refer to."""
 
 EVENT_BYTES = 450
-"""What an event takes beside its values, about."""
+"""Bytes that an event takes beside its values, about."""
 
 TRUNCATED = "HistoryTruncated"
 """The type of the event that stands for those that were left out."""
@@ -56,7 +56,7 @@ class LazyObject:
 
 
 Places: TypeAlias = tuple[tuple[str, "int | LazyObject"], ...]
-"""Where the members of an object come from that are no constants: a place in what a segment adds, or a shape."""
+"""Origins of an object's members that are no constants: a place in what a segment adds, or a shape."""
 
 
 class HistoryTemplate:
@@ -185,7 +185,7 @@ class History:
         self._grown = None
 
     def _is_room(self, events: int) -> bool:
-        """Whether so many events may be added: measure, and set after how many more to measure again."""
+        """Tell if so many events may be added: measure, and set after how many more to measure again."""
         if self._left is not None:
             return False
         self.measure()
@@ -203,7 +203,7 @@ class History:
 
 
 class _Meter:
-    """What the events of a history take, as far as they were measured; `told` is what is known of it elsewhere."""
+    """Bytes of a history's events, as far as they were measured; `told` is what is known of it elsewhere."""
 
     def __init__(self) -> None:
         self.kept = self.bytes = self.told = self.measured = 0
@@ -227,7 +227,7 @@ class _Meter:
         self.measured = len(entries)
 
     def step(self, growth: int) -> int:
-        """How many events may be added until it is measured again, after a growth by so many bytes."""
+        """Return how many events may be added until it is measured again, after a growth by so many bytes."""
         events, self._since = self.kept - self._since, self.kept
         step = _STEP_BYTES * events // max(growth, 1)
         self._step = min(max(step, 1), 2 * self._step, _LAST_STEP)
@@ -235,7 +235,7 @@ class _Meter:
 
 
 class _LeftOut:
-    """What is known of the events after the first `kept`."""
+    """Knowledge about the events after the first `kept`."""
 
     def __init__(self, kept: int) -> None:
         self.kept = kept

@@ -33,11 +33,11 @@ AGAIN: Step = -4
 """Work list only: enter the row once more (Retry), without a new StateEntered."""
 
 EXECUTION_SECONDS = 300.0
-"""The cap on an Express execution (spec/express.md §2)."""
+"""The cap on an Express execution (Step Functions Developer Guide, "Choosing workflow type")."""
 
 
 class RetryRow(msgspec.Struct, frozen=True):
-    """One retrier (spec/asl.md §15). `delays` are seconds; jitter multiplies with a number in [0, 1)."""
+    """One retrier. `delays` are seconds; jitter multiplies with a number in [0, 1)."""
 
     errors: frozenset[str]
     interval: float = 1
@@ -95,7 +95,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Width(NamedTuple):
-    """How wide a machine can be: steps that hold its data at once, and frames besides its own that are under way."""
+    """The width of a machine: steps that hold its data at once, and frames besides its own that are under way."""
 
     holders: int = 1
     children: int = 0
@@ -127,7 +127,7 @@ def cap(program: Program, limit: float | None, now: float) -> float | None:
 
 
 def matches(errors: frozenset[str], error: str | None, heartbeat: bool = False) -> bool:
-    """Whether a retrier or catcher that lists `errors` handles `error` (spec/asl.md §15, matching table).
+    """Tell if a retrier or catcher that lists `errors` handles `error` (States Language, "Retrying after error").
 
     States.Runtime is handled by nobody. Observed on AWS: States.ALL does handle States.DataLimitExceeded.
 

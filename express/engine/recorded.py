@@ -25,7 +25,7 @@ def start_recorded(
     size: int,
     prepare: Prepare | None = None,
 ) -> tuple[Execution, list[Effect]]:
-    """What `advance.start` does, on the `recording` segments of a program as far as they go.
+    """Start an execution as `interpreter.start` does, on the `recording` segments of a program as far as they go.
 
     `call` performs a task and sets `history.asked` to its time and `history.now` to that of its answer; what it left
     PENDING has the seq 1.

@@ -1,4 +1,4 @@
-"""What happens when a state fails: Retry, then Catch, then the scope fails (spec/asl.md §15)."""
+"""Recovery of a state that fails: Retry, then Catch, then the scope fails."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _catch(x: Execution, frame: Frame, row: Row, catcher: CatchRow, failed: Fail
 
 
 def _error_output(failed: Failed) -> dict[str, JSON]:
-    """What a catcher is given: a missing cause is the empty text, unless the error is missing too (observed)."""
+    """Return what a catcher is given: a missing cause is the empty text, unless the error is missing too (observed)."""
     cause = "" if failed.cause is None and failed.error is not None else failed.cause
     return {"Error": failed.error, "Cause": cause}
 

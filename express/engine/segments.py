@@ -38,7 +38,7 @@ Point: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = Callable[..., Point]
 
 TURN = 3 * STEPS_PER_TURN
-"""What one turn may take, in thirds of a state. The call of a task takes as much as eight states: both follow from
+"""Budget of one turn, in thirds of a state. The call of a task takes as much as eight states: both follow from
 the counts, since a state has two history events and a task's has five."""
 
 BELOW = 1 << 32
@@ -46,7 +46,7 @@ EVENTS = 1 << 64
 _MASK = BELOW - 1
 
 AGAIN = BELOW + 2 * EVENTS
-"""What a retry adds to the counts: one transition, and the task's Scheduled and Started."""
+"""Counts that a retry adds: one transition, and the task's Scheduled and Started."""
 
 NOTHING: Mapping[str, JSON] = {}
 FIRST = EVENTS
@@ -106,7 +106,7 @@ class Suspended(Ended, eq=False):
 
     @property
     def point(self) -> Point:
-        """Where it waits."""
+        """The point where it waits."""
         site = self.site
         return site if len(site) > 6 else (site[0], self.held, *site[1:])
 
@@ -166,7 +166,7 @@ class Segments:
 
 
 def step_key(row: Row, counts: int) -> str:
-    """What names a call of the root frame, stable over replays: the same as on the table."""
+    """Return what names a call of the root frame, stable over replays: the same as on the table."""
     return f"{row.name}#{counts & _MASK}"
 
 
@@ -183,7 +183,7 @@ def ended(about: About, started: float, point: Point) -> Ended:
 
 
 def attempts(tries: int) -> list[int]:
-    """How often each retrier of a row has let it be tried again, up to the last that has."""
+    """Return how often each retrier of a row has let it be tried again, up to the last that has."""
     counted = []
     while tries:
         counted.append(tries & _MASK)
@@ -200,7 +200,7 @@ class _Everywhere:
 
 _NOWHERE: Any = _Everywhere()
 _NO_SEGMENTS = Segments(_NOWHERE, _NOWHERE, _NOWHERE)
-"""What an execution goes on with whose turn is used up: the table, which yields."""
+"""Segments for an execution whose turn is used up: none, so that it goes on in the interpreter, which yields."""
 
 
 def begin(program: Program, segments: Segments, data: JSON, bytes_: int, call: Call) -> Point:

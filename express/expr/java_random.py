@@ -1,4 +1,4 @@
-"""Java's `java.util.Random`, which decides what a seed gives on AWS (spec/asl.md §7, `$random(seed)`)."""
+"""Java's `java.util.Random`, which decides what a seed gives on AWS."""
 
 from __future__ import annotations
 

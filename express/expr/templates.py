@@ -1,4 +1,4 @@
-"""Payload templates (spec/asl.md §5): Parameters, ResultSelector, ItemSelector, Assign, Credentials, BatchInput.
+"""Payload templates: Parameters, ResultSelector, ItemSelector, Assign, Credentials, BatchInput.
 
 A key that ends in `.$` has a path or an intrinsic call as its value, which the template's evaluation replaces;
 everything else is literal. Parts without such keys are built once and shared by all executions.

@@ -1,4 +1,4 @@
-"""`apigateway:invoke`: a call of a REST or HTTP API behind API Gateway (spec/integrations.md §15).
+"""`apigateway:invoke`: a call of a REST or HTTP API behind API Gateway.
 
 A definition names the API, its stage and a path; the host must be API Gateway's own, so that nothing else can be
 reached. `[aws.endpoints] apigateway` sends all calls to an emulator, with the API's name as Host.

@@ -1,4 +1,4 @@
-"""Executions of other state machines in the same process (spec/integrations.md §14).
+"""Executions of other state machines in the same process.
 
 `states:startExecution` starts one and goes on; `aws-sdk:sfn:startSyncExecution` waits for its end. No HTTP is spoken:
 the child is an execution like any other on the worker's executor. Machines that are not here are AWS's business, if

@@ -152,7 +152,7 @@ class ApiServer:
 
 
 def check_bind(settings: Settings, principals: Principals) -> None:
-    """Refuse to listen where strangers can reach an API without a door (reliability.md S8).
+    """Refuse to listen where strangers can reach an API without a door.
 
     A key in the clear is no door either: API keys need TLS, ours or that of a proxy in front.
     """

@@ -1,6 +1,6 @@
 """Record batches in the making, one chain per output partition, and which partition a record goes to.
 
-Whole batches instead of `producer.send`: that costs a future per record and three times the CPU (kafka.md §3.1).
+Whole batches instead of `producer.send`: that costs a future per record and three times the CPU.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 One transactional producer per *input* partition, as its transactional id says. One per worker, the obvious
 choice, doubles records when a partition moves: aiokafka's transactions carry neither member nor generation
 (no KIP-447), so that only the producer id can fence an old owner, and that must then belong to the partition
-(reliability.md §0.1).
+(see `docs/guarantees.md`).
 
 A transaction is never open while executions run: it begins when its records are all there. Whatever goes
 wrong in one, nobody knows how it ended, and aiokafka can't abort it reliably: the producer is thrown away.

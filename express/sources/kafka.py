@@ -1,7 +1,7 @@
 """Kafka topics as a source: one aiokafka consumer in a group.
 
 aiokafka commits nothing by itself here, and where to begin is always said by `seek`: it starts to fetch a new
-assignment before it asks us, from an offset that may be out of date (reliability.md §0.1).
+assignment before it asks us, from an offset that may be out of date.
 """
 
 from __future__ import annotations

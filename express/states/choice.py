@@ -1,4 +1,4 @@
-"""Choice: the first rule that holds says where to go (spec/asl.md §10)."""
+"""Choice: the first rule that holds says where to go (States Language, "Choice State")."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _test(low: Lowering, i: int, rule: model.ChoiceRule) -> Test | None:
 
 
 def _leave(low: Lowering, state: model.Choice, i: int, rule: model.ChoiceRule) -> Leave:
-    """What a matched rule does: its own Assign; in JSONata its own Output, else the state's."""
+    """Compile what a matched rule does: its own Assign; in JSONata its own Output, else the state's."""
     if low.jsonata:
         prefix = f"Choices[{i}]/"
         if rule.output is not UNSET:

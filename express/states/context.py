@@ -1,4 +1,4 @@
-"""Whether a state looks at the Context object, or at the time, once it has waited.
+"""Checks if a state looks at the Context object, or at the time, once it has waited.
 
 Both tell when the state was entered. A segment that goes on after an answer does not know that any more, so such a
 state is entered on the table, which does.
@@ -18,7 +18,7 @@ _AFTER = ("result_selector", "output_path", "output", "assign")
 """The fields that are evaluated when the answer is there; those of a catcher, too."""
 
 _TIME = frozenset({"now", "millis"})
-"""What JSONata asks for the time: that at which the state was entered."""
+"""Functions of JSONata that give the time: that at which the state was entered."""
 
 
 def looks_back(state: Any) -> bool:

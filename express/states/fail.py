@@ -1,4 +1,4 @@
-"""Fail: ends its scope with an error (spec/asl.md §8)."""
+"""Fail: ends its scope with an error (States Language, "Pass State")."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Text: TypeAlias = Callable[[Frame], str | None]
 
 
 class FailPlan(msgspec.Struct, frozen=True):
-    """Where the error name and the cause come from; None: AWS leaves the field away."""
+    """Origins of the error name and the cause; None: AWS leaves the field away."""
 
     error: Text
     cause: Text

@@ -1,4 +1,4 @@
-"""What the state kinds share when they are lowered: data flow in and out, in either query language.
+"""Shared by the state kinds when they are lowered: data flow in and out, in either query language.
 
 A state's fields become two callables: `payload(frame)`, what the state works on, and `leave(frame, result)`,
 which turns its result into the frame's data and variables. Fields that are not there cost nothing.
@@ -45,7 +45,7 @@ def _unwatched(field: str, compiled: Any) -> Any:
 
 
 class Lowering(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a state stands while it is lowered: its name, language and the indexes of its neighbours.
+    """The surroundings of a state while it is lowered: its name, language and the indexes of its neighbours.
 
     `scope` compiles a nested machine; `location` is the state's pointer, for findings.
     """
@@ -80,7 +80,7 @@ class Lowering(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def exceeded(what: str) -> StatesError:
-    """The error of a result that is too large (spec/asl.md §16)."""
+    """The error of a result that is too large (States Language, "Errors")."""
     return StatesError(
         DATA_LIMIT_EXCEEDED,
         f"The state/task '{what}' returned a result with a size exceeding the maximum number of bytes service limit.",
@@ -88,7 +88,7 @@ def exceeded(what: str) -> StatesError:
 
 
 def provided(what: str, value: JSON) -> int:
-    """The size of parameters; raises States.DataLimitExceeded where they are too large (spec/asl.md §16)."""
+    """The size of parameters; raises States.DataLimitExceeded where they are too large (States Language, "Errors")."""
     try:
         bytes_ = size(value)
     except (TypeError, RecursionError):

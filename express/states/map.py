@@ -1,4 +1,4 @@
-"""Map, inline: runs its item processor over each item, at most so many at once (spec/asl.md §13).
+"""Map, inline: runs its item processor over each item, at most so many at once (States Language, "Map State").
 
 Iterations start lazily: a child frame is made when its turn comes, and its ItemSelector is evaluated then.
 """
@@ -37,7 +37,7 @@ from express.values import JSON, text
 Count: TypeAlias = Callable[[Frame, JSON], int]
 
 INLINE_CONCURRENCY = 40
-"""What MaxConcurrency 0 means inline on AWS."""
+"""Iterations at the same time that MaxConcurrency 0 means inline on AWS."""
 
 
 class MapPlan(msgspec.Struct, frozen=True):
@@ -129,7 +129,7 @@ def _refuse_distributed(state: model.Map, low: Lowering) -> None:
 
 
 def _grown(state: model.Map) -> bool:
-    """Whether items may be larger than the data: those of an expression, a variable or the Context object."""
+    """Tell if items may be larger than the data: those of an expression, a variable or the Context object."""
     paths = (path for path in (state.input_path, state.items_path) if isinstance(path, Path))
     return state.items is not UNSET or any(path_growth(path) is None for path in paths)
 

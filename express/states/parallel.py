@@ -1,4 +1,4 @@
-"""Parallel: runs its branches at once over copies of the same input (spec/asl.md §12)."""
+"""Parallel: runs its branches at once over copies of the same input (States Language, "Parallel State")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pass: reshapes its input (spec/asl.md §8)."""
+"""Pass: reshapes its input (States Language, "Pass State")."""
 
 from __future__ import annotations
 

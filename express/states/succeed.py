@@ -1,4 +1,4 @@
-"""Succeed: ends its scope with its input (spec/asl.md §8)."""
+"""Succeed: ends its scope with its input (States Language, "Pass State")."""
 
 from __future__ import annotations
 

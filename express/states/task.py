@@ -1,4 +1,4 @@
-"""Task: calls a resource and waits for its answer (spec/asl.md §11).
+"""Task: calls a resource and waits for its answer (States Language, "Task State").
 
 The engine only asks (`StartTask`) and keeps the clocks: TimeoutSeconds and HeartbeatSeconds are timers of their
 own, and the first of answer, timeout and heartbeat wins.

@@ -20,12 +20,12 @@ def extended(base: str, fields: Made) -> str:
 
 
 def mentions(text: str, name: str) -> bool:
-    """Whether a name may be read in a text; a string that holds the word counts, too."""
+    """Tell if a name may be read in a text; a string that holds the word counts, too."""
     return re.search(rf"\b{name}\b", text) is not None
 
 
 def is_lasting(source: str) -> bool:
-    """Whether a text is a local that is set once, or a scalar.
+    """Tell if a text is a local that is set once, or a scalar.
 
     >>> is_lasting("t_1"), is_lasting("'word'"), is_lasting("d"), is_lasting("d['x']"), is_lasting("[]")
     (True, True, False, False, False)

@@ -1,4 +1,4 @@
-"""Wait: passes its input on later (spec/asl.md §9)."""
+"""Wait: passes its input on later (States Language, "Wait State")."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Delay: TypeAlias = Callable[[Frame, JSON], float]
 """Seconds to wait from now, from the effective input."""
 
 _LONGEST = 31_536_000.0
-"""One year: a longer wait is refused (spec/asl.md §9)."""
+"""One year: a longer wait is refused (States Language, "Wait State")."""
 
 
 class WaitPlan(msgspec.Struct, frozen=True):
-    """How long, and what is passed on."""
+    """Plan of a Wait: the time, and what is passed on."""
 
     payload: Payload
     delay: Delay

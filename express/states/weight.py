@@ -1,4 +1,4 @@
-"""How much there is to a state: what is too much for the optimized tier is left to the table, before it is written."""
+"""Weight of a state: what is too much for the optimized tier is left to the table, before it is written."""
 
 from __future__ import annotations
 

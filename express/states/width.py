@@ -1,4 +1,4 @@
-"""How many steps of a machine can be under way at once: what billing and back-pressure multiply with.
+"""Width of a machine, the steps that can be under way at once: what billing and back-pressure multiply with.
 
 Known from the definition alone, so it is an upper bound: a Choice may go around the Parallel that is widest.
 """

@@ -14,7 +14,7 @@ import msgspec
 from express.values import JSON
 
 INITIAL = "INITIAL"
-"""The id of a machine's first revision (spec/api.md §5, PublishStateMachineVersion)."""
+"""The id of a machine's first revision (Step Functions API Reference, "Actions")."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Metrics in Prometheus form, made from the workers' reports when they are asked for.
 
-Names follow experience.md §4.1: base units, `_total` on counters, no label whose values a payload could choose.
-The table in `docs/metrics.md` is generated from the families here and tested against them.
+Names follow Prometheus' "Metric and label naming": base units, `_total` on counters, no label whose values a payload
+could choose. The table in `docs/metrics.md` is generated from the families here and tested against them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Span for span the tree of `telemetry.spans`, built after the end of an execution: ids are derived from the execution's
 ARN, so that a record which is replayed tells the same trace, and times are those of its history. Spans hold names,
-never data: neither inputs and outputs nor the cause of an error (reliability.md S21).
+never data: neither inputs and outputs nor the cause of an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Holds terminal records and commits against the input they come from: pure, and independent of the runtime.
 
 The names of headers and the form of the commit's metadata are written here a second time on purpose: a checker
-that shares code with what it checks repeats its mistakes. What is checked (reliability.md §3):
+that shares code with what it checks repeats its mistakes. What is checked:
 
 * coverage: each input record has a terminal record; exactly one where exactly-once is asked for
 * no phantom: each terminal record names an input record and matches it: the key of a result, key and value of a

@@ -1,4 +1,4 @@
-"""A hostile page open in a browser beside the server (reliability.md S7): headless Chromium tries all actions.
+"""A hostile page open in a browser beside the server: headless Chromium tries all actions.
 
 The page tries each action in every way that a page has: with the API's own headers, as a simple request that needs no
 preflight, as a form, as a beacon. It comes from another port, and under a name of its own that is rebound to the

@@ -22,7 +22,7 @@ def test_a_good_definition_passes() -> None:
 
 
 def test_a_finding_without_a_place_is_at_null() -> None:
-    """AWS renders a missing location so (spec/asl.md §20)."""
+    """AWS renders a missing location so (States Language, "Errors")."""
     with pytest.raises(ApiError) as caught:
         check_definition(NO_END, "EXPRESS")
     assert caught.value.message.endswith("MISSING_END_STATE: Workflow has no terminal state at null'")

@@ -44,7 +44,7 @@ def ended(sfn: Any, arn: str) -> Any:
 
 
 def test_a_sync_execution_answers_with_its_result(sfn: Any) -> None:
-    """Every member of the answer (spec/express.md §3)."""
+    """Every member of the answer (Step Functions Developer Guide, "Choosing workflow type")."""
     arn, name = create(sfn), unique()
     answer = sfn.start_sync_execution(stateMachineArn=arn, name=name, input='{"a": 1}', traceHeader="Root=1-2-3")
 
@@ -227,7 +227,7 @@ def test_executions_that_are_not_there(sfn: Any) -> None:
 
 
 def test_a_strict_server_hides_express_executions_as_aws_does() -> None:
-    """The texts of spec/express.md §2."""
+    """The texts that AWS was observed to say."""
     with serving(strict=True) as server:
         sfn = server.client()
         arn = create(sfn)
@@ -245,7 +245,7 @@ def test_a_strict_server_hides_express_executions_as_aws_does() -> None:
 
 
 def test_payloads_are_only_kept_where_the_machine_says_so() -> None:
-    """includeExecutionData decides what DescribeExecution and history can show (reliability.md S21)."""
+    """includeExecutionData decides what DescribeExecution and history can show."""
     with serving(include_execution_data=False) as server:
         sfn = server.client()
         quiet = sfn.start_execution(stateMachineArn=create(sfn), input='"CANARY"')["executionArn"]

@@ -1,4 +1,4 @@
-"""The door: what a web page, a stranger or a clumsy client can't do (reliability.md S7, S8, S27, S28)."""
+"""The door: what a web page, a stranger or a clumsy client can't do."""
 
 from __future__ import annotations
 

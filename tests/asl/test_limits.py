@@ -22,7 +22,7 @@ from express.errors import DefinitionError, Diagnostic
 from express.values import JSON
 
 SECONDS = 5.0
-"""reliability.md row 39: nothing takes longer than this, whatever the machine it runs on."""
+"""Nothing takes longer than this, whatever the machine it runs on."""
 
 PASS = {"Type": "Pass", "End": True}
 

@@ -71,7 +71,7 @@ def test_our_errors_are_one_sentence(
 
 
 def test_help_imports_no_command() -> None:
-    """The group's help costs the import of no command and no engine (experience.md U4)."""
+    """The group's help costs the import of no command and no engine."""
     script = (
         "import sys; from express.cli import main; main(['--help'], standalone_mode=False); "
         "print([m for m in sys.modules if m.startswith(('express.', 'aiokafka', 'aiohttp', 'uvloop'))])"

@@ -1,4 +1,4 @@
-"""Choice rules of JSONPath states (spec/asl.md §10)."""
+"""Choice rules of JSONPath states (States Language, "Choice State")."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Intrinsic functions: results, argument rules, limits, failures (spec/asl.md §17)."""
+"""Intrinsic functions: results, argument rules, limits, failures (States Language, "Intrinsic functions")."""
 
 import base64
 import json

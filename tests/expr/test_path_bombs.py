@@ -1,4 +1,4 @@
-"""Hostile paths stop within their fuel (reliability.md rows 41-42): no stall, no memory, a plain failure."""
+"""Hostile paths stop within their fuel: no stall, no memory, a plain failure."""
 
 import json
 import time

@@ -89,7 +89,7 @@ def judge(fault: Fault, rig: Rig, verdict: Verdict) -> None:
 
 
 def bound(fault: Fault, outcome: Outcome) -> int:
-    """How many duplicates a fault may cause (reliability.md §3, I5): what was written since the last commit."""
+    """How many duplicates a fault may cause: what was written since the last commit."""
     if not fault.doubles:
         return fault.extra
     seconds = FLUSH_SECONDS + fault.outage

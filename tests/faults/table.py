@@ -1,4 +1,4 @@
-"""The faults: one row each. Numbers are those of the test plan (reliability.md §3)."""
+"""The faults: one row each. Numbers are those of the test plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold (reliability.md §3, I1 to I5), looked at from outside: inputs, logs, commits, and who runs what."""
+"""What must hold, looked at from outside: inputs, logs, commits, and who runs what."""
 
 from __future__ import annotations
 

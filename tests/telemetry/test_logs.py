@@ -143,7 +143,7 @@ def test_an_execution_without_a_history_has_no_log() -> None:
 
 @given(st.text(), st.recursive(st.none() | st.text() | st.integers(), st.lists))
 def test_no_value_can_forge_a_line(name: str, value: object) -> None:
-    """One event is one line for every tool, whatever a payload or a name holds (reliability.md S22)."""
+    """One event is one line for every tool, whatever a payload or a name holds."""
     x = execution((1, 0, "ExecutionSucceeded", 10.0, {"name": name, "output": value}))
 
     lines = log_lines(x, "ALL", include_data=True).decode()

@@ -1,4 +1,4 @@
-"""Aliases of state machines and their routing (spec/api.md §5, §10)."""
+"""Aliases of state machines and their routing (Step Functions API Reference, "Actions")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting executions and looking at them (spec/api.md §5).
+"""Starting executions and looking at them (Step Functions API Reference, "Actions").
 
 AWS can't be asked about Express executions. Here the ring answers, unless the server is strict.
 """

@@ -75,7 +75,7 @@ def _revision(id_: str, request: Members, now: float, before: Revision | None = 
 
 
 async def _is_same(api: Api, machine: Machine, request: Members) -> bool:
-    """Return whether a machine is what a request asks for: its role and tags are not compared (spec/api.md §5)."""
+    """Return whether a machine is what a request asks for: its role and tags are not compared."""
     revision = await api.registry.revision(machine, machine.revision)
     asked = _revision(machine.revision, request, revision.created)
     same = msgspec.structs.replace(asked, role_arn=revision.role_arn)

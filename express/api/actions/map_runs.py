@@ -1,4 +1,4 @@
-"""Map Runs belong to distributed Maps, which come with Standard workflows: there are none (spec/api.md §5)."""
+"""Map Runs belong to distributed Maps, which come with Standard workflows: there are none."""
 
 from __future__ import annotations
 

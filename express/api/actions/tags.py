@@ -1,4 +1,4 @@
-"""TagResource, UntagResource and ListTagsForResource: state machines and activities (spec/api.md §5)."""
+"""TagResource, UntagResource and ListTagsForResource: state machines and activities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activities and task callbacks (spec/api.md §5).
+"""Activities and task callbacks (Step Functions API Reference, "Actions").
 
 Express workflows may neither have activities nor wait for tokens. The tasks of other machines that the server's
 executor runs are found by their tokens; no activity ever has a task, but they can be registered: definitions name them.

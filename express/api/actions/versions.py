@@ -1,4 +1,4 @@
-"""PublishStateMachineVersion, ListStateMachineVersions and DeleteStateMachineVersion (spec/api.md §5, §10)."""
+"""PublishStateMachineVersion, ListStateMachineVersions and DeleteStateMachineVersion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TestState: one state, run or mocked, with a look at every stage of its data flow (spec/api.md §8).
+"""TestState: one state, run or mocked, with a look at every stage of its data flow.
 
 `StateTest` is the whole call in two halves, so that whoever hosts it may perform the state's task as it performs
 all others; `test_state` is both at once.

@@ -1,4 +1,4 @@
-"""`inspectionData`: the stages of a state that were reached, under AWS's names (spec/api.md §8)."""
+"""`inspectionData`: the stages of a state that were reached, under AWS's names."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB":
 
 
 def _parse_csv(data: str, config: model.ReaderConfig) -> list[JSON]:
-    """Rows as objects of strings: short ones are padded, surplus fields dropped (spec/asl.md §14)."""
+    """Rows as objects of strings: short ones are padded, surplus fields dropped (States Language, "Map State")."""
     delimiter = _DELIMITERS[config.csv_delimiter]
     rows = [row for row in csv.reader(io.StringIO(data), delimiter=delimiter, escapechar="\\") if row]
     given = config.csv_header_location == "GIVEN"

@@ -1,4 +1,4 @@
-"""Intrinsic calls compiled: `States.Format('{}', $.a)` → a Read (spec/asl.md §17).
+"""Intrinsic calls compiled: `States.Format('{}', $.a)` → a Read (States Language, "Intrinsic functions").
 
 A call whose arguments are all constant is computed here, once. Failures name the whole outermost call as it was
 written (measured on AWS by others); a path argument that finds nothing is States.Runtime, bad arguments are

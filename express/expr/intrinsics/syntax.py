@@ -1,4 +1,4 @@
-"""The grammar of intrinsic calls, `States.Format('{}', $.a)`: text in, a tree out (spec/asl.md §17)."""
+"""The grammar of intrinsic calls, `States.Format('{}', $.a)`: text in, a tree out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The intrinsic functions that make texts or read them (spec/asl.md §17)."""
+"""The intrinsic functions that make texts or read them (States Language, "Intrinsic functions")."""
 
 from __future__ import annotations
 

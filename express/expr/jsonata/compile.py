@@ -2,7 +2,7 @@
 
 Each expression has an exact form; most have a fast one that falls back on it. What an evaluation gives is
 checked as AWS does: nothing and functions are refused, and where a field wants one type, the others. The
-causes are AWS's texts (spec/asl.md §7).
+causes are AWS's texts (Transforming data with JSONata in Step Functions).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The functions Step Functions adds to JSONata, with AWS's results and errors (spec/asl.md §7).
+"""The functions Step Functions adds to JSONata, with AWS's results and errors.
 
 They are given plain JSON values; None is also what an absent argument looks like.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 AWS_FUNCTIONS = frozenset(["hash", "parse", "partition", "random", "range", "uuid"])
-"""What Step Functions adds (spec/asl.md §7); `random` replaces the standard one, which takes no seed."""
+"""What Step Functions adds; `random` replaces the standard one, which takes no seed."""
 
 STANDARD_FUNCTIONS = frozenset(
     [

@@ -1,4 +1,4 @@
-"""Paths compiled: InputPath, OutputPath, ResultPath and whatever else reads by a path (spec/asl.md §4-5).
+"""Paths compiled: InputPath, OutputPath, ResultPath and whatever else reads by a path (States Language, "Filters").
 
 What a miss means depends on where the path stands, so `compile_reader` takes that as a function and only calls it
 after the guarded chain of subscripts has failed: 99 of 100 published paths are such chains.

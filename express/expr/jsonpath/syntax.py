@@ -1,6 +1,6 @@
 """The grammar of JSONPath as AWS runs it: text in, steps out.
 
-No library serves (see `query_languages.md` §2: the RFC is not what AWS runs, and the Jayway-like ones evaluate
+No library serves (the RFC is not what AWS runs, and the Jayway-like ones evaluate
 10-100 times slower or run Python's `re` on text from outside). The dialect is Jayway's: names may hold `-` and
 most other characters, `$.['a']` and `$.[0]` are as good as `$['a']` and `$[0]`, `['a','b']` at the end gathers an
 object, filters compare JSON values. Beyond Jayway: slices with a step, and unquoted words in filters

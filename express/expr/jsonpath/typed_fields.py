@@ -1,4 +1,4 @@
-"""Fields that take a path to one suitable value, and what AWS says when it is not (spec/asl.md §8, §9, §13)."""
+"""Fields that take a path to one suitable value, and what AWS says when it is not (States Language, "Pass State")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A failed AWS call as the error that Step Functions reports: name and cause (spec/integrations.md §19, §20)."""
+"""A failed AWS call as the error that Step Functions reports: name and cause."""
 
 from __future__ import annotations
 

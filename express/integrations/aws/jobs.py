@@ -2,7 +2,7 @@
 
 A row of `JOBS` says how a job is asked after: the service's describing call, where its state stands in the answer,
 and what becomes the task's result. A job that has failed fails the task as States.TaskFailed, with the description
-as cause (spec/integrations.md §1, §9–§17).
+as cause (Step Functions Developer Guide, "Integrating services").
 
 AWS learns of ends from events and polls besides; here only polls are to be had. Their pauses grow, so that a job of
 seconds is seen to end within a second or two, and one of hours costs two calls a minute.

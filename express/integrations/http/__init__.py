@@ -1,4 +1,4 @@
-"""`http:invoke`: HTTPS calls through connections that the configuration describes (spec/integrations.md §16).
+"""`http:invoke`: HTTPS calls through connections that the configuration describes.
 
 Off until there is a connection with an allow-list. A definition names a connection; where requests may go, which
 addresses may be connected to and what is sent as authorization is the connection's, not the definition's.

@@ -1,7 +1,7 @@
 """Which IP addresses an HTTP task may connect to.
 
 `ipaddress.is_global` is not enough: it calls NAT64 and 6to4 forms of internal addresses global, and multicast too.
-So an IPv6 address is unwrapped to the IPv4 address it leads to before it is judged (reliability.md S3, S4).
+So an IPv6 address is unwrapped to the IPv4 address it leads to before it is judged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sockets of HTTP tasks: every address is checked at the moment it is connected to, redirects are not followed.
 
 The check is where the socket is made, so that what was resolved, what was checked and what is connected to are the
-same: no cache and no second look-up lie between them (reliability.md S3, S6).
+same: no cache and no second look-up lie between them.
 """
 
 from __future__ import annotations

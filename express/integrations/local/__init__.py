@@ -2,7 +2,7 @@
 
 Only what the configuration registers can be called; a definition names functions and can import nothing. Both
 forms of a Lambda task are served: the function's ARN as Resource, whose result is what the handler returns, and
-`arn:aws:states:::lambda:invoke`, whose result is Lambda's response around it (spec/integrations.md §5).
+`arn:aws:states:::lambda:invoke`, whose result is Lambda's response around it.
 """
 
 from __future__ import annotations

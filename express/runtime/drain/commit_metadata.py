@@ -9,7 +9,7 @@ seven bits a byte, the lowest first; the high bit says that more follow.
 Kafka gives the metadata 4,096 characters (`offset.metadata.max.bytes`). Unfinished offsets as gaps were chosen
 over bit sets and run lengths because their worst case is provable: with at most IN_FLIGHT_LIMIT unfinished
 offsets within SPAN_LIMIT the text has at most 2,894 characters, whatever the pattern, so that it never has to
-be dropped, compressed or throttled (reliability.md §1.2).
+be dropped, compressed or throttled.
 """
 
 from __future__ import annotations

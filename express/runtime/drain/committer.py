@@ -1,6 +1,6 @@
 """Group commit: one flush is under way, and the next one takes all that has come since.
 
-No timer and no flush per chunk: the first only adds latency, the second collapses at low rates (kafka.md §3.4).
+No timer and no flush per chunk: the first only adds latency, the second collapses at low rates.
 What a flush covers is decided in one step, without giving way: the records appended so far, and positions that
 hold nothing else. So a commit never passes a record whose terminal record is not acknowledged.
 """

@@ -9,7 +9,7 @@ from express.runtime.drain.assignment import AssignedPartition
 from express.runtime.records.dispatcher import Dispatcher
 
 SLICE_RECORDS = 500
-"""Most records taken by one poll: more are more memory than the caches hold (kafka.md §3.2)."""
+"""Most records taken by one poll: more are more memory than the caches hold."""
 
 SLICE_SECONDS = 0.004
 """Seconds that records are run before the event loop has its turn: heartbeats and acknowledgements share it."""

@@ -27,7 +27,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def execution_prefix(self) -> str:
-        """Return what the ARNs of its Express executions begin with (spec/api.md): name and UUID follow."""
+        """Return what the ARNs of its Express executions begin with: name and UUID follow."""
         return f"arn:aws:states:{self.region}:{self.account}:express:{self.name}:"
 
     @property

@@ -1,7 +1,7 @@
 """Drains a source through one workflow into a sink: the life of a pipeline in one worker.
 
 A session polls, runs and flushes until it is stopped or its source or sink fails beyond repair; then a new
-one begins from what is committed. Rules for a partition that goes (reliability.md §1.3): start nothing more,
+one begins from what is committed. Rules for a partition that goes: start nothing more,
 finish what runs, commit, and only then let go. Draining after fencing would throw finished work away.
 """
 

@@ -1,4 +1,4 @@
-"""Task tokens: what a callback names the task with that waits for it (reliability.md S11).
+"""Task tokens: what a callback names the task with that waits for it.
 
 A token is opaque: 32 random bytes, the task it was made for as a digest (execution, state entry, attempt), when it
 expires, and an HMAC over all of that. So one that was guessed, altered or made up is told from one of ours without

@@ -1,7 +1,7 @@
 """Which workflow a record is for: the pipeline's, or the one that a header names.
 
 Whoever may write to a topic can write any header, so that a name is looked up among the workflows of the pipeline and
-means nothing beyond (reliability.md §5, S30).
+means nothing beyond.
 """
 
 from __future__ import annotations

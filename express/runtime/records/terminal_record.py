@@ -13,7 +13,7 @@ execution that did not succeed (a value of null would delete the key in a compac
 | `express.source-topic`, `express.source-partition`, `express.source-offset` | the input record |
 
 A **dead letter** is what could not become a result: value, key and headers of the input, byte for byte, and
-headers `__express.errors.*` (reliability.md §1.4). Where the topic would not take a record of that size, the value is
+headers `__express.errors.*`. Where the topic would not take a record of that size, the value is
 left out, `__express.errors.value.truncated` says so, and `.value.bytes` and `.value.sha256` what it was; key and
 headers stay. Where these alone are too large they go too, but for the trace and ours
 (`__express.errors.headers.truncated`, `.key.bytes`, `.key.sha256`). The coordinates lead to the original.

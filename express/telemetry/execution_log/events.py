@@ -2,7 +2,7 @@
 
 Pure: whoever ran an execution with a `History` renders it here afterwards and hands the bytes to a sink, so that
 an execution is never held up by its log. Shapes and the table of levels: CloudWatch Logs page of the Step
-Functions guide, spec/express.md §4. `event_members` also serves GetExecutionHistory, whose events carry the same
+Functions guide. `event_members` also serves GetExecutionHistory, whose events carry the same
 members under one more key.
 """
 
@@ -66,7 +66,7 @@ BARE = frozenset(
         "WaitStateAborted",
     }
 )
-"""Event types that have no details on AWS (spec/api.md §7)."""
+"""Event types that have no details on AWS (Step Functions API Reference, "HistoryEvent")."""
 
 _PAYLOADS = frozenset({"input", "output", "parameters"})
 _FLAGS = {"input": "inputDetails", "output": "outputDetails"}
