@@ -16,7 +16,10 @@ from tests.simulation.broken import VARIANTS
 from tests.simulation.paths import Paths
 from tests.simulation.seeds import Verdict, run_seed
 
-CHUNK = 50
+CHUNK = 10
+
+SLICE = 500
+"""Seeds after which processes begin anew: some worlds are held by tasks that were killed, a megabyte each."""
 
 SHARED = 100
 """Seeds of which so many must give the fast path its share; few may be drawn otherwise."""
@@ -70,12 +73,14 @@ def _many(arguments: argparse.Namespace) -> int:
 
 
 def _verdicts(seeds: range, arguments: argparse.Namespace) -> Iterator[Verdict]:
-    chunks = [(seeds[i : i + CHUNK], arguments.mode, arguments.variant) for i in range(0, len(seeds), CHUNK)]
     if arguments.jobs == 1:
-        yield from chain.from_iterable(map(_chunk, chunks))
+        yield from _chunk((seeds, arguments.mode, arguments.variant))
         return
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        yield from chain.from_iterable(pool.map(_chunk, chunks))
+    for first in range(0, len(seeds), SLICE):
+        part = seeds[first : first + SLICE]
+        chunks = [(part[i : i + CHUNK], arguments.mode, arguments.variant) for i in range(0, len(part), CHUNK)]
+        with ProcessPoolExecutor(arguments.jobs) as pool:
+            yield from chain.from_iterable(pool.map(_chunk, chunks))
 
 
 def _chunk(chunk: tuple[Iterable[int], str | None, str]) -> list[Verdict]:
