@@ -27,9 +27,8 @@ from express.compiler import compile_definition
 from express.engine import About, History, Program, deliver, start
 from express.engine.effects import Finish, StartTask, StartTimer
 from express.engine.events import TaskFailed, TaskSucceeded, TimerFired
-from express.engine.handover import inflate
+from express.engine.handover import inflate, start_recorded
 from express.engine.program import END, Row
-from express.engine.recorded import start_recorded
 from express.engine.segments import PENDING, Call, again, begin
 from express.errors import StatesError
 from express.metering import billed_duration_ms, billed_memory_mb, gb_seconds

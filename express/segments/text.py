@@ -12,7 +12,7 @@ from express.expr.python.emitter import MARK, Emitter, Made, Reads, Symbols, Val
 from express.expr.size_growth import Growth
 from express.segments.history import Details, Grown, Local, paths, template_of
 from express.segments.size_bounds import Bounds
-from express.states.texts import extended, is_lasting
+from express.segments.snippets import extended, is_lasting
 from express.values import PAYLOAD_LIMIT
 
 T = TypeVar("T")

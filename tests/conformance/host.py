@@ -17,9 +17,8 @@ from express.engine import About, History, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
 from express.engine.events import UNSENT, Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
 from express.engine.execution import Execution, Prepare
-from express.engine.handover import inflate
+from express.engine.handover import inflate, start_recorded
 from express.engine.program import END, cap
-from express.engine.recorded import start_recorded
 from express.engine.segments import PENDING, Call, begin, transitions
 from express.errors import Unsendable
 from express.values import dumps

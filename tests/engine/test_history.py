@@ -10,9 +10,9 @@ from express.compiler import compile_definition
 from express.engine import Execution, History, advance, start
 from express.engine.events import Stopped
 from express.engine.execution import About
+from express.engine.handover import start_recorded
 from express.engine.history import MOST_BYTES, MOST_EVENTS, TRUNCATED
 from express.engine.interpreter import deliver
-from express.engine.recorded import start_recorded
 from express.telemetry.spans import tree
 from express.values import dumps
 from tests.engine.scripts import Fixed

@@ -14,9 +14,8 @@ from express.compiler import compile_definition
 from express.engine import About, History, deliver, start
 from express.engine.effects import Cancel, Finish, StartTask, StartTimer
 from express.engine.events import TaskFailed, TaskSucceeded
-from express.engine.handover import inflate
+from express.engine.handover import inflate, start_recorded
 from express.engine.program import END, matches
-from express.engine.recorded import start_recorded
 from express.engine.segments import PENDING, again, answered, attempts, begin, transitions
 from express.segments.retry_catch import matching
 from tests.engine.scripts import Fixed, program, task

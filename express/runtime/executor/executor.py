@@ -18,9 +18,9 @@ from express.engine import About, start
 from express.engine.effects import Effect, Finish, StartTask
 from express.engine.events import Event, Stopped
 from express.engine.execution import Entropy, Execution
+from express.engine.handover import start_recorded
 from express.engine.history import History
 from express.engine.program import END, EXECUTION_SECONDS, Program, Row, cap
-from express.engine.recorded import start_recorded
 from express.engine.segments import PENDING, Ended, Point, begin, ended
 from express.ports import Clock, Direct, Identity, Integration
 from express.runtime.executor.callbacks import Callbacks
