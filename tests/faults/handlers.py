@@ -1,9 +1,11 @@
-"""The one function that the workers of a fault test call."""
+"""The functions that the workers of a fault test call."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +28,13 @@ async def work(event: dict[str, Any], context: Any) -> Any:
     if "grow" in event:
         return "x" * (event["grow"] - 2)
     return {"id": event["id"], "seq": event["seq"], "idempotency_key": context.idempotency_key}
+
+
+def hang(event: dict[str, Any], context: Any) -> None:
+    """Never return, in a thread."""
+    threading.Event().wait()
+
+
+def block(event: dict[str, Any], context: Any) -> None:
+    """Not return for longer than any trial, on the loop."""
+    time.sleep(3_600)

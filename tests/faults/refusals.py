@@ -23,6 +23,7 @@ async def lowered_output(rig: Rig) -> None:
         await asyncio.sleep(rig.seconds / 3)
         await rig.configure(f"{rig.topic}.results", **{"max.message.bytes": "3000"})
         await rig.recovered()
+        await rig.passes_beside()
     rig.expect("clients built anew", await service.metric("express_kafka_restarts_total"), 0, 0)
 
 
@@ -46,6 +47,7 @@ async def refused_times(rig: Rig) -> None:
     await service.counted("express_pipeline_blocked_workers", 1)
     if await service._get("/readyz") is not None or await service._get("/livez") is None:
         rig.problem("it is ready, or not alive")
+    await rig.passes_beside()
     rig.outcome.notes["executions begun"] = await service.metric("express_executions_started_total")
     await service.drain()
     await rig.configure(topic, **{"message.timestamp.before.max.ms": str(2**63 - 1)})
@@ -59,4 +61,5 @@ async def _undisturbed(rig: Rig) -> None:
     async with rig.feeding():
         await asyncio.sleep(rig.seconds / 2)
         await rig.recovered()
+        await rig.passes_beside()
     rig.expect("clients built anew", await service.metric("express_kafka_restarts_total"), 0, 0)

@@ -27,11 +27,15 @@ from tests.faults.service import Service
 from tests.faults.settings import Settings
 from tests.faults.tail import Tail
 from tests.faults.watch import Watch
-from tests.kafka.clients import admin, served
+from tests.kafka.clients import admin, producer, served
 from tests.kafka.wire import Wire, unique
 
 RECOVERY_SECONDS = 90.0
 """A trial that takes longer to catch up has failed."""
+
+BESIDE_EVENTS = 50
+BESIDE_SECONDS = 30.0
+"""What another pipeline of the same workers may take for them, whatever happens beside it."""
 
 LED = frozenset({0})
 """The error code for a partition that is still there."""
@@ -69,6 +73,7 @@ class Rig:
         self.topic = unique("in")
         self.group = f"{unique('group')}-faults"
         self.load = Load(plan, self.topic, outcome.seed)
+        self.beside = Load(plan, f"{self.topic}.beside", outcome.seed)
         self.services: list[Service] = []
         self.watch: Watch
         self.settings = settings
@@ -82,6 +87,8 @@ class Rig:
     async def open(self, *, dead_letters: bool = True) -> None:
         """Create the topics and begin to watch."""
         names = [self.topic, f"{self.topic}.results", *([f"{self.topic}.dead-letters"] if dead_letters else [])]
+        if self.settings.beside:
+            names += [f"{self.topic}.beside{part}" for part in ("", ".results", ".dead-letters")]
         for name in names:
             await self.create(name)
         self.begin_watch()
@@ -197,6 +204,28 @@ class Rig:
                 break
             await asyncio.sleep(LOOK_SECONDS)
         return round(time.monotonic() - began, 1)
+
+    async def passes_beside(self) -> None:
+        """Send events to the other pipeline of the workers, whose results come whatever happens to this one."""
+        async with producer(self.cluster.address) as client:
+            for _ in range(BESIDE_EVENTS):
+                key, value = self.beside.event(hold=0.0)
+                await client.send_and_wait(f"{self.topic}.beside", value, key=key)
+        began = time.monotonic()
+        while left := (await self.verify_beside()).totals["open"]:
+            if time.monotonic() - began > BESIDE_SECONDS:
+                self.problem(f"{left} records of the other pipeline are open after {BESIDE_SECONDS:g} s")
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        self.expect("seconds of the other pipeline", time.monotonic() - began, 0, BESIDE_SECONDS)
+
+    async def verify_beside(self) -> Verdict:
+        """What the reader says of the other pipeline."""
+        name, group = f"{self.topic}.beside", f"{self.group.removesuffix('-faults')}-beside"
+        target = Target(
+            name="beside", inputs=[name], output=f"{name}.results", dead_letters=f"{name}.dead-letters", group=group
+        )
+        return await verify({"bootstrap_servers": self.cluster.address}, target)
 
     def problem(self, text: str) -> None:
         """Note what must not be."""

@@ -57,7 +57,7 @@ async def trial(cluster: Cluster, fault: Fault, outcome: Outcome, seconds: float
         await fault.run(rig)
         if fault.alone:
             cluster.heal()
-        judge(fault, rig, await rig.finish())
+        await judge(fault, rig, await rig.finish())
     except Exception as error:
         if fault.alone:
             cluster.heal()
@@ -67,7 +67,7 @@ async def trial(cluster: Cluster, fault: Fault, outcome: Outcome, seconds: float
         await rig.close(keep=bool(outcome.problems))
 
 
-def judge(fault: Fault, rig: Rig, verdict: Verdict) -> None:
+async def judge(fault: Fault, rig: Rig, verdict: Verdict) -> None:
     """Hold the verdict against what the fault allows."""
     outcome, totals = rig.outcome, verdict.totals
     outcome.records = totals["records"]
@@ -82,10 +82,22 @@ def judge(fault: Fault, rig: Rig, verdict: Verdict) -> None:
         rig.problem(f"{outcome.duplicated} duplicates, at most {most} allowed")
     if not outcome.duplicated and outcome.dead_letters != rig.load.poison:
         rig.problem(f"{outcome.dead_letters} dead letters for {rig.load.poison} poisoned records")
+    if rig.beside.sent:
+        judge_beside(fault, rig, await rig.verify_beside())
     if rig.watch.steps_back:
         rig.problem(f"commits went back: {', '.join(rig.watch.steps_back[:5])}")
     if verdict.strangers:
         rig.problem(f"{verdict.strangers} records of the output name no input")
+
+
+def judge_beside(fault: Fault, rig: Rig, verdict: Verdict) -> None:
+    """Hold the other pipeline to the same: nothing lost, and doubled only what its workers had not committed."""
+    totals = verdict.totals
+    if totals["records"] != rig.beside.sent or totals["lost"] + totals["open"]:
+        rig.problem(f"the other pipeline: {totals}")
+    rig.outcome.notes["doubled of the other pipeline"] = totals["duplicates"]
+    if totals["duplicates"] > (rig.beside.sent if fault.doubles and rig.outcome.disruptions else 0):
+        rig.problem(f"{totals['duplicates']} duplicates of the other pipeline")
 
 
 def bound(fault: Fault, outcome: Outcome) -> int:

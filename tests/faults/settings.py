@@ -11,6 +11,9 @@ import msgspec
 SESSION_SECONDS = 6
 """Of the groups under test: the least that a broker allows unless configured otherwise."""
 
+STALLED = "stall"
+"""The member of events whose handler does not return."""
+
 WORKFLOW: dict[str, Any] = {
     "StartAt": "IsSlow",
     "States": {
@@ -36,6 +39,8 @@ metadata_max_age_ms = 5000
 {client}
 [functions]
 work = "tests.faults.handlers:work"
+hang = {{ handler = "tests.faults.handlers:hang", mode = "thread" }}
+block = {{ handler = "tests.faults.handlers:block", mode = "inline" }}
 [[pipelines]]
 name = "faults"
 topics = ["{topic}"]
@@ -44,13 +49,26 @@ output = "{topic}.results"
 dead_letter = "{topic}.dead-letters"
 delivery = "{delivery}"
 {pipeline}
+{beside}
 [workers]
+{workers}
 drain = "{drain}"
 restart_delay = "{restart}"
 restart_delay_max = "{restart}"
 [metrics]
 port = 0
 interval = "200ms"
+"""
+
+
+BESIDE = """
+[[pipelines]]
+name = "beside"
+topics = ["{topic}.beside"]
+workflow = "{workflow}"
+output = "{topic}.beside.results"
+dead_letter = "{topic}.beside.dead-letters"
+delivery = "{delivery}"
 """
 
 
@@ -63,10 +81,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The pause before a worker that died is started again, however often it died."""
     workflow: dict[str, Any] = msgspec.field(default_factory=lambda: WORKFLOW)
     pipeline: dict[str, Any] = {}
+    workers: dict[str, Any] = {}
+    beside: bool = False
+    """Whether the workers run another pipeline, too, which nothing may happen to."""
     client: dict[str, Any] = {}
 
     def text(self, address: str, group: str, topic: str, workflow: Path, client: dict[str, Any]) -> str:
         """The configuration file."""
+        beside = BESIDE.format(topic=topic, workflow=workflow, delivery=self.delivery) if self.beside else ""
         return CONFIG.format(
             address=address,
             group=group,
@@ -76,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             workflow=workflow,
             delivery=self.delivery,
             pipeline=_entries(self.pipeline),
+            beside=beside,
+            workers=_entries(self.workers),
             drain=self.drain,
             restart=self.restart,
         )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from tests.faults import brokers, engine, kills, network, payloads, points, refusals, topics, workers
+from tests.faults import brokers, engine, hangs, kills, network, payloads, points, refusals, topics, workers
 from tests.faults.cluster import Shape
 from tests.faults.load import Plan
 from tests.faults.rig import Rig
@@ -24,6 +24,8 @@ SMALL_DISK = Shape(disk_mib=256)
 QUICK = Settings(drain=f"{topics.DRAIN_SECONDS}s")
 LOOPS = Settings(workflow=engine.WORKFLOW, pipeline={"time_limit": f"{engine.CAP_SECONDS}s"})
 BOMBS = Plan(rate=50, bombs=True, slow=0.5, hold=(0.1, 2.0))
+BESIDE = Settings(beside=True)
+"""Another pipeline in the same workers."""
 SLOW_FEED = Plan(rate=340)
 """As many events as kills take time: 100,000 in five minutes."""
 
@@ -89,10 +91,24 @@ FAULTS: dict[str, Fault] = {
         row=21, run=topics.dead_letters_missing, doubles=False, plan=Plan(poison=0.05), dead_letters=False
     ),
     "dead-letters-deleted": Fault(row=21, run=topics.dead_letters_deleted),
-    "small-output": Fault(row=20, run=refusals.small_output, doubles=False),
-    "lowered-output": Fault(row=20, run=refusals.lowered_output, doubles=False),
-    "small-dead-letters": Fault(row=28, run=refusals.small_dead_letters, doubles=False, plan=Plan(poison=0.1)),
-    "refused-times": Fault(row=44, run=refusals.refused_times),
+    "small-output": Fault(row=20, run=refusals.small_output, doubles=False, settings=BESIDE),
+    "lowered-output": Fault(row=20, run=refusals.lowered_output, doubles=False, settings=BESIDE),
+    "small-dead-letters": Fault(
+        row=28, run=refusals.small_dead_letters, doubles=False, plan=Plan(poison=0.1), settings=BESIDE
+    ),
+    "refused-times": Fault(row=44, run=refusals.refused_times, settings=BESIDE),
+    "hanging-threads": Fault(
+        row=25,
+        run=hangs.hanging_threads,
+        doubles=False,
+        settings=Settings(beside=True, workflow=hangs.stalling("hang"), workers={"threads": hangs.THREADS}),
+    ),
+    "blocked-loop": Fault(
+        row=25, run=hangs.blocked_loop, settings=Settings(beside=True, workflow=hangs.stalling("block"))
+    ),
+    "shared-instance": Fault(row=6, run=hangs.shared_instance, settings=BESIDE),
+    "input-missing": Fault(row=20, run=topics.input_missing, doubles=False, settings=BESIDE),
+    "untouched": Fault(row=23, run=topics.untouched, doubles=False, settings=BESIDE),
     "transactional-input": Fault(row=22, run=topics.transactional_input, doubles=False),
     "truncated": Fault(row=22, run=topics.truncated, doubles=False),
     "foreign-metadata": Fault(
@@ -133,6 +149,7 @@ FAULTS: dict[str, Fault] = {
 """Name → fault, in at-least-once."""
 
 IN_BOTH_MODES = (
+    *("hanging-threads", "blocked-loop", "shared-instance", "input-missing", "untouched"),
     *("small-output", "lowered-output", "small-dead-letters", "refused-times"),
     *("kill-worker", "kills", "crash-points", "sigterm", "zombie", "rebalance-storm", "stuck"),
     *("sigterm-rebalance", "broker-kill", "rolling-kill", "coordinator-kill", "cut", "resets", "partition"),

@@ -12,10 +12,12 @@ from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from tests.faults.rig import Rig
+from tests.faults.service import until
 from tests.kafka.clients import admin
 
 FOREIGN = ["\x01garbage", "x1", "x1!!!!", "x1gICAgICAgIA=", "l" + "A" * 4_000, "ünïcode", "x1BQM=" + "=" * 3]
 REWIND = 100
+COMMITTED_SECONDS = 30
 DRAIN_SECONDS = 8
 """What a service gets that can't write."""
 
@@ -54,6 +56,35 @@ async def dead_letters_deleted(rig: Rig) -> None:
         await asyncio.sleep(rig.seconds - 2)
         await rig.create(topic)
         await rig.recovered()
+
+
+async def input_missing(rig: Rig) -> None:
+    """The input topic is not there at the start: it is named, and drained once it is there; the other one goes on."""
+    await rig.delete(rig.topic)
+    service = rig.service(workers=2)
+    await until(lambda: "there is no topic" in service.text() and rig.topic in service.text(), "it names the topic")
+    await rig.passes_beside()
+    if await service._get("/readyz") is not None:
+        rig.problem("it is ready without its input")
+    await rig.create(rig.topic)
+    await service.ready()
+    async with rig.feeding():
+        await asyncio.sleep(rig.seconds / 2)
+        await rig.recovered()
+
+
+async def untouched(rig: Rig) -> None:
+    """Nothing has ever come: every partition has a commit all the same, so that whoever scales by lag sees none."""
+    await rig.start(workers=2)
+    async with asyncio.timeout(COMMITTED_SECONDS):
+        while len(rig.watch.committed) < rig.plan.partitions:  # noqa: ASYNC110 - brokers do not tell
+            await asyncio.sleep(0.1)
+    if any(rig.watch.committed.values()):
+        rig.problem(f"committed without a record: {rig.watch.committed}")
+    async with rig.feeding(1):
+        await asyncio.sleep(0.5)
+        await rig.recovered()
+    await rig.passes_beside()
 
 
 async def output_deleted(rig: Rig) -> None:
