@@ -22,7 +22,7 @@ from express.errors import PipelineStopped, SinkError
 from express.kafka import mapped
 from express.kafka.answers import FENCED, Answer, Course, answer_of, code_in
 from express.kafka.limits import Limits
-from express.kafka.patches.producer import answers
+from express.kafka.patches.producer import answers, retrieve
 from express.kafka.patches.record_batch import WireBatch
 from express.ports import Headers, Outgoing, Partition, Refused
 from express.sinks.batches import Routes
@@ -79,6 +79,7 @@ class Mender:
                         answer = await producer.send_batch(batch, topic, partition=partition)
                     except (AssertionError, IllegalOperation) as error:
                         raise SinkError(f"writing to {topic} {partition}: {error}") from error
+                    answer.add_done_callback(retrieve)  # nobody waits for it where a later one can't be sent
                     sent.append((TopicPartition(topic, partition), batch, answer))
                 try:
                     await asyncio.gather(*(answer for _, _, answer in sent))

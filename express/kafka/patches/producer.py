@@ -21,8 +21,29 @@ def transactional_id(producer: AIOKafkaProducer) -> str:
 
 async def begin_sending(producer: AIOKafkaProducer, identity: tuple[int, int]) -> None:
     """Start the sender of a producer with a producer id and epoch; it would ask for ones of its own otherwise."""
-    producer._txn_manager.set_pid_and_epoch(*identity)
+    manager = producer._txn_manager
+    manager.set_pid_and_epoch(*identity)
+    manager.fatal_error = _retrieving(manager, manager.fatal_error)
+    manager.error_transaction = _retrieving(manager, manager.error_transaction)
     await producer._sender.start()
+
+
+def retrieve(future: asyncio.Future[Any]) -> None:
+    """Take note of the exception of a future, which asyncio would log if nobody waits for it any more."""
+    if future.done() and not future.cancelled():
+        future.exception()
+
+
+def _retrieving(manager: Any, fail: Callable[[BaseException], None]) -> Callable[[BaseException], None]:
+    """Return `fail` for a transaction whose futures nobody may wait for: it fails where the wait has ended, too."""
+
+    def failing(error: BaseException) -> None:
+        waiting = [future for *_, future in manager._pending_txn_offsets]
+        fail(error)
+        for future in [*waiting, manager._transaction_waiter]:
+            retrieve(future)
+
+    return failing
 
 
 def note_in_transaction(producer: AIOKafkaProducer, group: str, targets: Iterable[TopicPartition]) -> None:
