@@ -1,4 +1,4 @@
-"""CPU per AWS call: `python -m benchmarks.aws_calls [CALLS]`, the short way against aiobotocore's.
+"""CPU per AWS call: `python -m benchmarks.aws_calls [CALLS]`, the direct way against aiobotocore's.
 
 A server in another process answers each action with a recorded shape. What is measured is this process's CPU, from
 the task's input to its result; one call at a time, so that nothing is shared between calls.
@@ -65,7 +65,7 @@ CONTEXT = TaskContext("arn:aws:states:us-east-1:123456789012:express:shop:t-0-7:
 
 
 async def measure(port: int, attempts: int, calls: int) -> dict[str, float]:
-    """Microseconds of CPU per call and action; with one attempt the short way is gone."""
+    """Microseconds of CPU per call and action; with one attempt the direct way is gone."""
     settings = Aws(
         allow=["*:*"],
         region="us-east-1",

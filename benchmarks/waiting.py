@@ -64,7 +64,7 @@ class Tasks(Integration):
         return self._functions[task.resource.name](task.input)
 
     def bind(self, resource: Any, describe: Describe, tally: Tally | None = None) -> Direct:
-        """The short way, as the product's own functions have it."""
+        """The direct way, as the product's own functions have it."""
         function = self._functions[resource.name]
         return lambda payload, site: function(payload)
 

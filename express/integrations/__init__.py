@@ -86,7 +86,7 @@ class Integrations(Integration):
             return task  # the call will say so
 
     def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
-        """The short way to a resource, where its row of the table has one."""
+        """The direct way to a resource, where its row of the table has one."""
         if resource.pattern:
             return None
         performer = self._rows.get(resource_key(resource))

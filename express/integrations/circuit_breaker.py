@@ -249,7 +249,7 @@ class CircuitBreakers:
         return guarded
 
     def bound(self, performer: Integration, resource: Any, describe: Describe, tally: Tally | None) -> Direct | None:
-        """The short way to a resource: through its gate, where it has an endpoint."""
+        """The direct way to a resource: through its gate, where it has an endpoint."""
         named = hasattr(performer, "endpoint") and resource.kind in ("lambda", "other")  # the ARN says it all
         name = cast(Bounded, performer).endpoint(StartTask(1, resource, None, "", "")) if named else None
         if name is None:

@@ -92,7 +92,7 @@ class Functions(Integration):
         return self._place(name) is None
 
     def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
-        """The short way, for functions that are registered here."""
+        """The direct way, for functions that are registered here."""
         if resource.kind == "optimized" or self._place(resource.arn) is not None:
             return None
         return self._local.bind(resource, describe, tally)

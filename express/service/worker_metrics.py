@@ -66,7 +66,7 @@ class TaskCounts(msgspec.Struct):
 
 
 class MeasuredTally:
-    """The `Tally` of a resource: what its short way has counted goes into the counts when somebody reads them."""
+    """The `Tally` of a resource: what its direct way has counted goes into the counts when somebody reads them."""
 
     clock = staticmethod(time.perf_counter)
 

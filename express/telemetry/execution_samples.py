@@ -2,7 +2,7 @@
 
 A worker has ended a million executions by the time somebody looks; what can be looked at is chosen here and sent
 along with the reports. The share that is recorded falls and doubles until about so many of each report are: at a few
-executions a second that is all of them, at 50,000 one in thousands, and those in between never leave the short way.
+executions a second that is all of them, at 50,000 one in thousands, and those in between never leave the direct way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The short way of hot AWS calls: signed as botocore signs, answered as aiobotocore answers."""
+"""The direct way of hot AWS calls: signed as botocore signs, answered as aiobotocore answers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def outcome(calls: Integration, resource: str, request: JSON) -> Any:
 
 @pytest.mark.parametrize(("resource", "request_"), CALLS, ids=lambda value: value if isinstance(value, str) else "")
 async def test_both_ways_agree(aws: AwsCalls, emulator: str, resource: str, request_: JSON) -> None:
-    """The same call has the same result or error by the short way and through aiobotocore."""
+    """The same call has the same result or error by the direct way and through aiobotocore."""
     await aws.start(task("dynamodb:putItem", PUT), CONTEXT)
     await aws.start(task("aws-sdk:sns:createTopic", {"Name": "both-ways"}), CONTEXT)
     long = AwsCalls(settings(emulator, attempts=2))

@@ -372,7 +372,7 @@ async def test_nobody_listens_and_the_breaker_opens() -> None:
 
 
 async def test_the_short_way_goes_through_the_gate() -> None:
-    """A local `async def` that fails in a row is left alone on the short way too, and every call is counted."""
+    """A local `async def` that fails in a row is left alone on the direct way too, and every call is counted."""
     name = "arn:aws:lambda:us-east-1:123456789012:function:down"
     functions = LocalFunctions({"down": Function(handler="tests.integrations.test_circuit_breaker:down")})
     gates = CircuitBreakers(settings(errors=["RuntimeError"]), {})

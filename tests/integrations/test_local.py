@@ -46,7 +46,7 @@ def functions(**options: Any) -> dict[str, Function]:
 
 @pytest.fixture(params=MODES)
 async def call(request: pytest.FixtureRequest) -> AsyncIterator[Call]:
-    """Calls a function of `handlers` by its ARN, in each mode, and inline on the short way."""
+    """Calls a function of `handlers` by its ARN, in each mode, and inline on the direct way."""
     local = LocalFunctions(functions(mode="inline" if request.param == "bound" else request.param))
     integrations = Integrations(table(local))
 

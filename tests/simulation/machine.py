@@ -87,7 +87,7 @@ class Work(Integration):
     | `end` | |
     |---|---|
     | pass | no function is called |
-    | quick | `quick` answers at once, on the short way to a function |
+    | quick | `quick` answers at once, on the direct way to a function |
     | now | `work` answers at once |
     | soon, slow | `work` takes its time |
     | error | and fails |
@@ -104,7 +104,7 @@ class Work(Integration):
         self._began = began
 
     def bind(self, resource: Resource, describe: Describe) -> Direct | None:
-        """The short way to `quick`."""
+        """The direct way to `quick`."""
         if not resource.arn.endswith(":quick"):
             return None
 

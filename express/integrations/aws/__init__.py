@@ -169,7 +169,7 @@ class AwsCalls(Integration):
         return () if frozen is None else hideable(filter(None, (frozen.token, frozen.secret_key)))
 
     async def _directly(self, call: Call, parameters: dict[str, Any], role: str, endpoint: str) -> dict[str, Any]:
-        """The same by the short way."""
+        """The same by the direct way."""
         import aiohttp
         from botocore.exceptions import NoCredentialsError
 

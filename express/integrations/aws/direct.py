@@ -1,4 +1,4 @@
-"""The short way of hot calls: botocore's serialisers and parsers, our own signature, one aiohttp pool.
+"""The direct way of hot calls: botocore's serialisers and parsers, our own signature, one aiohttp pool.
 
 aiobotocore spends most of a call on hooks that do nothing for services which take POSTs at one address. For those this
 way gives the same results for less CPU; every other service, and a client that shall repeat by itself, goes the long
@@ -38,7 +38,7 @@ SYNCHRONOUS = "StartSyncExecution"
 
 
 def fits(call: Call, parameters: dict[str, Any], settings: Aws, endpoint: str) -> bool:
-    """Return whether a request may go the short way."""
+    """Return whether a request may go the direct way."""
     return (
         (call.folder in SERVICES or (call.folder, call.operation) == INVOKE)
         and settings.attempts == 1

@@ -72,7 +72,7 @@ class LocalFunctions(Integration):
         return function.run(task.input, TaskCall(function, task, context))
 
     def bind(self, resource: Resource, describe: Describe, tally: Tally | None = None) -> Direct | None:
-        """The short way to a function that is named by its ARN and called inline."""
+        """The direct way to a function that is named by its ARN and called inline."""
         if resource.kind == "optimized":
             return None
         found = [name for name in candidates(resource.arn) if name in self._functions]

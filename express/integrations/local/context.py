@@ -141,7 +141,7 @@ class TaskCall(LambdaContext):
 
 
 class DirectCall(LambdaContext, msgspec.Struct, gc=False):
-    """The context of a call on the short way: even task and execution are described only when asked for."""
+    """The context of a call on the direct way: even task and execution are described only when asked for."""
 
     _function: Called
     _describe: Describe

@@ -86,7 +86,7 @@ class LocalFunction:
         return self._bounded(run) if self._slots is not None or self.timeout is not None else run
 
     def bound(self, describe: Describe, tally: Tally | None = None) -> Direct | None:
-        """The short way to a handler that is called inline or stepped: one call, no effect, no task."""
+        """The direct way to a handler that is called inline or stepped: one call, no effect, no task."""
         if self.run == self._on_loop:
             return self._bound_on_loop(describe, tally)
         if self.run != self._inline:

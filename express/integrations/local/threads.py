@@ -153,5 +153,5 @@ def called_from(function: str, context: Any) -> str:
     try:
         state: JSON = context._task.state
         return f"{function} (state {state!r} of {context._execution.state_machine_name})"
-    except Exception:  # what describes a call on the short way may be gone with its execution
+    except Exception:  # what describes a call on the direct way may be gone with its execution
         return function

@@ -250,7 +250,7 @@ class Executor:
         return TaskCaller(self._calls, about, deadline)
 
     def direct(self, row: Row) -> Direct | None:
-        """The short way to what a Task calls, for its first try; None where there is none."""
+        """The direct way to what a Task calls, for its first try; None where there is none."""
         return self._calls.direct(row)
 
     # Events -----------------------------------------------------------------------------------------

@@ -84,14 +84,14 @@ class ResourceCalls:
             raise StatesError(failed.error, failed.cause) from bug
 
     def direct(self, row: Row) -> Direct | None:
-        """The short way to what a Task calls, for its first try; None where there is none, or the task is timed."""
+        """The direct way to what a Task calls, for its first try; None where there is none, or the task is timed."""
         if row.plan.timed:
             return None
         resource = row.plan.resource
         return self.directs[resource.arn] if resource.arn in self.directs else self.bind(resource)
 
     def bind(self, resource: Any) -> Direct | None:
-        """The short way to a resource, if its integration has one."""
+        """The direct way to a resource, if its integration has one."""
         direct = self.directs[resource.arn] = self._integration.bind(resource, described)
         return direct
 
@@ -160,7 +160,7 @@ class TaskCaller(msgspec.Struct, gc=False):
 
 
 def described(payload: JSON, site: Site) -> tuple[StartTask, TaskContext]:
-    """Return what a call on the short way would have been on the long one."""
+    """Return what a direct call would have been by way of `start`."""
     row, counts, about, deadline = site
     task = StartTask(1, row.plan.resource, payload, row.name, step_key(row, counts))
     return task, context_of(about, deadline)

@@ -264,7 +264,7 @@ class _Renderer:
         self._known.clear()
 
     def details(self, kind: str, details: dict[str, JSON]) -> bytes:
-        """The details of one event. Entering and leaving a state, most of all events, goes the short way."""
+        """The details of one event. Entering and leaving a state, most of all events, goes the direct way."""
         if kind.endswith(("StateEntered", "StateExited")) and len(details) == 2:
             return self._state(details)
         return orjson.dumps(event_members(kind, details, include_data=self._include_data, texts=self._fragment))

@@ -1,4 +1,4 @@
-"""The short way of records: the same terminal records as the long one, whatever comes in between."""
+"""The direct way of records: the same terminal records as the long one, whatever comes in between."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_where_all_executions_wait_the_loop_is_left_alone() -> None:
 
 
 def test_order_of_a_key_holds_across_both_ways() -> None:
-    """Records behind one that waits do not overtake it on the short way."""
+    """Records behind one that waits do not overtake it on the direct way."""
 
     async def main() -> list[JSON]:
         rig = Rig(program(task(), {"Type": "Pass"}), handler)
