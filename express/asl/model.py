@@ -5,8 +5,10 @@ templates, Choice rules and JSONata are nodes of `express.expr`, each with its t
 `Annotated` says by which reader of `resolve` a field is parsed; the others are plain values. Absent fields are UNSET
 where null means something else.
 
-To add a field of the language, add it here, a row in `express/asl/lint/fields.py`, and its effect where its state kind
-is lowered (`express/states`).
+To add a field of the language, add it here and read it where its state kind is lowered (`express/states`); what the
+host is told of a Task is `StartTask` in `express/engine/effects.py`. Lint checks the field by its type, unless it has a
+row in `express/asl/lint/fields.py`. A state that has it runs on the table until `express/segments/kinds.py` says that
+the optimizer's text looks at it, too.
 """
 
 from __future__ import annotations

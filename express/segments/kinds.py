@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from express.asl import model
@@ -281,3 +283,34 @@ KINDS: dict[type, Callable[..., None]] = {
     model.Parallel: _parallel,
     model.Map: _map,
 }
+
+_COMMON = {"comment", "query_language", "input_path", "output_path", "output", "assign"}
+_STEP = {*_COMMON, "next", "end"}
+_GUARDED = {*_STEP, "parameters", "arguments", "result_selector", "result_path", "retry", "catch"}
+_LIMITS = {"timeout_seconds", "timeout_seconds_path", "heartbeat_seconds", "heartbeat_seconds_path"}
+
+WRITTEN: dict[type, set[str]] = {
+    model.Pass: {*_STEP, "result", "parameters", "result_path"},
+    model.Choice: {*_COMMON, "choices", "default"},
+    model.Wait: {*_STEP, "seconds", "seconds_path", "timestamp", "timestamp_path"},
+    model.Succeed: _COMMON,
+    model.Fail: set(),
+    model.Task: {*_GUARDED, *_LIMITS, "resource", "credentials"},
+    model.Parallel: {*_GUARDED, "branches"},
+    model.Map: {*_GUARDED, "item_processor", "iterator", "items", "items_path", "item_selector", "label"}
+    | {"max_concurrency", "max_concurrency_path", "tolerated_failure_count", "tolerated_failure_count_path"}
+    | {"tolerated_failure_percentage", "tolerated_failure_percentage_path"},
+}
+"""The fields that the texts of the kinds look at; what an inline Map ignores is among them."""
+
+
+@cache
+def _others(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+    fields = (field for field in model.fields(kind) if field.name not in WRITTEN[kind])
+    return tuple((field.name, field.default) for field in fields)
+
+
+def check_fields(state: model.State) -> None:
+    """Leave a state to the table that has a field which no text looks at: nothing is guessed."""
+    if any(getattr(state, name) is not default for name, default in _others(type(state))):
+        raise NotOptimized

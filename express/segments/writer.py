@@ -11,7 +11,7 @@ from express.asl import model
 from express.engine.program import END, Scope
 from express.segments import jsonpath, retry_catch
 from express.segments.history import Details, Grown, Local
-from express.segments.kinds import KINDS, passed
+from express.segments.kinds import KINDS, check_fields, passed
 from express.segments.text import Cursor, NotOptimized, SegmentText
 from express.states.task import TaskPlan
 from express.states.weight import HEAVIEST, weight_of
@@ -116,6 +116,7 @@ class SegmentWriter:
         else:
             point.below += 1
         self._event(row, point, self.f.rows[row].entered, "input")
+        check_fields(state)
         KINDS[type(state)](self, row, state, point, path)
 
     def leave(self, row: int, point: Cursor, target: Any, path: tuple[int, ...]) -> None:

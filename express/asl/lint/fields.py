@@ -1,10 +1,14 @@
 """The field table: what each state type takes, in which query language, and how the value is checked (spec §2).
 
-A new field of the language is one row here (and its place in `express/asl/model.py`).
+A field of the model that has no row here is checked by its type there: a path, a payload, a number or text (or in
+JSONata an expression), a plain value. One that wants more, a range or a list of words, gets a row.
 """
 
 from __future__ import annotations
 
+from typing import Annotated, Any, get_args, get_origin
+
+from express.asl import model
 from express.asl.lint.choices import choices
 from express.asl.lint.fieldcheck import BOTH, JSONATA, JSONPATH, Field
 from express.asl.lint.handlers import catch, retry
@@ -25,10 +29,12 @@ from express.asl.lint.templates import assign_template, object_template, static_
 from express.asl.lint.values import (
     Check,
     anything,
+    boolean,
     comment,
     expect,
     filled_array,
     integer,
+    number,
     one_of,
     text,
     timestamp,
@@ -169,6 +175,40 @@ FIELDS: dict[str, dict[str, Field]] = {
     },
 }
 """State type → field → how it is checked."""
+
+
+def _payload(view: View, given: JSON, location: str) -> None:
+    """A payload template of a JSONPath state, a value of a JSONata one."""
+    (_of_jsonata if view.jsonata else template)(view, given, location)
+
+
+_of_jsonata = value(INPUT)
+_READERS: dict[str, Field] = {
+    "path": Field(path, JSONPATH),
+    "path or call": Field(text_path, JSONPATH),
+    "payload": Field(_payload),
+}
+_PLAIN: tuple[tuple[type, Check, str], ...] = (
+    (bool, boolean, "Boolean"),
+    (int, integer(0), "Integer"),
+    (float, number, "Number"),
+    (str, text, "String"),
+)
+
+
+def of_type(type_: Any) -> Field:
+    """Return how a field of the model is checked by its type alone."""
+    reader = get_args(type_)[1] if get_origin(type_) is Annotated else ""
+    if reader in _READERS:
+        return _READERS[reader]
+    parts = get_args(get_args(type_)[0] if reader else type_) or (type_,)
+    check, wanted = next(((check, wanted) for kind, check, wanted in _PLAIN if kind in parts), (anything, ""))
+    return Field(or_expression(check, wanted) if reader == "scalar" else check)
+
+
+for _kind in get_args(model.State):
+    for _field in model.fields(_kind):
+        FIELDS[str(_kind.__struct_config__.tag)].setdefault(_field.encode_name, of_type(_field.type))
 
 TYPES = ("Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map")
 """State types in the order of AWS's message."""
