@@ -63,7 +63,8 @@ CallRule: TypeAlias = "Callable[[Emitter, list[n.Node]], Code]"
 class Emitter:
     """Turns the nodes of one expression into source text and collects what the text needs.
 
-    `used`: which of `si sr se c v scope` it reads; `called`: the functions it takes for the standard ones;
+    `standard`: the names of all functions that there are. `used`: which of `si sr se c v scope` it reads; `called`:
+    the functions it takes for the standard ones;
     `bound`: other global names and their objects; `known`: what need not be read again. `outermost`: the value
     goes out as it is; `items`: the names of the context items around, innermost last; `looping`: the text is run
     once for each item of an array.
@@ -71,6 +72,7 @@ class Emitter:
 
     rules: Mapping[type[n.Node], Rule]
     functions: Mapping[str, CallRule]
+    standard: frozenset[str]
     prefix: str = ""
     known: Known = field(default_factory=lambda: NOTHING_KNOWN)
     used: set[str] = field(default_factory=set)

@@ -19,16 +19,18 @@ import jlens
 
 from express.budget import UNITS, Budget, Exhausted
 from express.expr.jsonata import functions
-from express.expr.jsonata.charges import HOSTED, SPEND, prelude
+from express.expr.jsonata.charges import HOSTED, SPEND
 from express.expr.jsonata.errors import OUT_OF_MEMORY, STACK_OVERFLOW, TIMED_OUT, JsonataError
+from express.expr.jsonata.function_table import FUNCTIONS
 from express.expr.jsonata.growing import Growing, growing, nesting
-from express.expr.jsonata.limits import MARK, MAX_ITEMS, MAX_STRING, RANGE_END, RANGE_START, REPLACE, Ranges, bounded
-from express.expr.jsonata.names import FUNCTIONS
+from express.expr.jsonata.limits import MARK, RANGE_END, RANGE_START, REPLACE, Ranges, bounded
 from express.expr.jsonata.nodes import Descendant, Node, walk
 from express.expr.jsonata.numbers import escaped
+from express.expr.jsonata.preludes import prelude
 from express.expr.jsonata.references import References
 from express.expr.jsonata.replace import replace
 from express.expr.jsonata.sequences import UNDEFINED
+from express.expr.jsonata.sizes import MAX_ITEMS, MAX_STRING
 from express.expr.scope import Scope
 from express.expr.weight import weight
 from express.values import INTEGER_MAX, INTEGER_MIN, JSON, dumps
@@ -57,6 +59,8 @@ MAX_STEPS: Final = 200_000
 MAX_RESULT: Final = 524_288
 """Bytes of a result as JSON, and of what a function of ours is given; a payload may have half of it."""
 
+_HOSTED = {name: f.hosted for name, f in FUNCTIONS.items() if f.hosted is not None}
+_BEHIND = {name: f.behind for name, f in FUNCTIONS.items() if f.behind is not None}
 _NONE: frozenset[str] = frozenset()
 _WRAPPING = 2  # levels of evaluation that `wrapped` adds
 _MEMORY = ("U1001", "D2015", "D2016")
@@ -173,11 +177,11 @@ class Exact:
             text = self._paid
             bound.insert(0, prelude(refs.free - shadowing))
         expression = compile_text(wrapped(text, "".join(bound)))
-        for name, hosted in functions.HOSTED.items():
+        for name, hosted in _HOSTED.items():
             if name in refs.free:
                 expression.register_function(name, self._meter.paying(hosted), hosted.signature)
         replacing = functions.Hosted(replace, functions.replacing, "<s-(sf)(sf)n?:s>")
-        for name, hosted in {**functions.BEHIND, "replace": replacing}.items():
+        for name, hosted in {**_BEHIND, "replace": replacing}.items():
             if large:
                 expression.register_function(f"{name}{HOSTED}", self._meter.paying(hosted), hosted.signature)
         if large:

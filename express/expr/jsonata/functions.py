@@ -17,9 +17,9 @@ import orjson
 
 from express.expr.java_random import next_double
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
-from express.expr.jsonata.limits import MAX_ITEMS, MAX_STRING
 from express.expr.jsonata.numbers import normal
 from express.expr.jsonata.sequences import UNDEFINED
+from express.expr.jsonata.sizes import MAX_ITEMS, MAX_STRING
 from express.expr.scope import Scope
 from express.expr.weight import weight
 from express.values import JSON, is_number
@@ -249,29 +249,31 @@ class Hosted:
     signature: str | None = None
 
 
-def _values(*arguments: JSON) -> int:
+def values(*arguments: JSON) -> int:
     """To be given values and to give about as many back."""
     return 4 * weight(list(arguments), _ANY)
 
 
-def _characters(per: float) -> Callable[..., int]:
+def characters(per: float) -> Callable[..., int]:
+    """Return what goes through texts costs, a unit for so many characters."""
     return lambda *arguments: int(sum(len(a) for a in arguments if type(a) is str) / per)
 
 
-def _parsing(*arguments: JSON) -> int:
+def parsing(*arguments: JSON) -> int:
     """`$parse`: the text, and each value that is made of it."""
     text = arguments[0] if arguments else None
     return len(text) // 4 + 3 * text.count(",") if type(text) is str else 0
 
 
-def _numbers(*arguments: JSON) -> int:
+def numbers(*arguments: JSON) -> int:
     """`$range`: each number that it makes."""
     if not all(map(is_number, arguments)) or len(arguments) != 3 or int(arguments[2]) == 0:
         return 0
     return int(min(abs((arguments[1] - arguments[0]) / int(arguments[2])), MAX_ITEMS) * 2)
 
 
-def _padding(text: JSON, width: JSON = None, fill: JSON = None) -> int:
+def padding(text: JSON, width: JSON = None, fill: JSON = None) -> int:
+    """`$pad`: each character that it makes."""
     return int(min(abs(width or 0), MAX_STRING) / 64)
 
 
@@ -284,24 +286,6 @@ def replacing(text: JSON, pattern: JSON, replacement: JSON, limit: JSON = None) 
 
 
 _ANY = 1 << 20
-
-HOSTED: dict[str, Hosted] = {
-    "distinct": Hosted(distinct, _values, "<x:x>"),
-    "hash": Hosted(hash_text, _characters(16)),
-    "parse": Hosted(parse_large, _parsing),
-    "partition": Hosted(partition, _values),
-    "range": Hosted(number_range, _numbers),
-    "zip": Hosted(zipped, _values, "<a+>"),
-}
-"""Functions that Step Functions adds, and those that replace the evaluator's own."""
-
-BEHIND: dict[str, Hosted] = {
-    "distinct": Hosted(distinct_or_none, _values),
-    "keys": Hosted(keys, _values),
-    "pad": Hosted(pad, _padding),
-    "partition": Hosted(partition, lambda *_: 0),
-}
-"""Functions that preludes call."""
 
 
 def _at_most(arguments: tuple[JSON, ...], count: int, function: str) -> None:

@@ -6,13 +6,12 @@ is for the complete evaluator to report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from express.expr.jsonata import functions, library, support
+from express.expr.jsonata import library, support
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata.emitter import CallRule, Code, Emitter, Kind, Unsupported
 from express.expr.jsonata.generate_paths import bare_path, base_source, matches, over_arrays
-from express.expr.jsonata.names import FUNCTIONS as STANDARD
 from express.expr.jsonata.sequences import present
 from express.expr.weight import LARGE_ITEMS
 from express.values import JSON
@@ -26,7 +25,7 @@ def _exactly(arguments: list[n.Node], *counts: int) -> None:
         raise Unsupported
 
 
-def _strings(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRule:
+def strings(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRule:
     """A rule for a function whose arguments all must be strings."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -38,7 +37,7 @@ def _strings(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRul
     return rule
 
 
-def _values(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRule:
+def values(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRule:
     """A rule for a function that checks its arguments itself; paths to it may lead over arrays."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -50,7 +49,7 @@ def _values(function: Callable[..., JSON], kind: Kind, *counts: int) -> CallRule
     return rule
 
 
-def _operands(function: Callable[..., JSON], kind: Kind) -> CallRule:
+def operands(function: Callable[..., JSON], kind: Kind) -> CallRule:
     """A rule for a function of one number."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -60,7 +59,8 @@ def _operands(function: Callable[..., JSON], kind: Kind) -> CallRule:
     return rule
 
 
-def _exists(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def exists(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$exists`."""
     _exactly(arguments, 1)
     if (items := matches(emitter, arguments[0])) is not None:
         return Code(f"bool({items})", "boolean")
@@ -70,12 +70,13 @@ def _exists(emitter: Emitter, arguments: list[n.Node]) -> Code:
     found = f"{emitter.helper(present)}({{base}}, {names!r})"
     if base.startswith("states.") or emitter.local(base) is not None:
         return Code(found.format(base=base_source(emitter, base)), "boolean")
-    if base in STANDARD:
+    if base in emitter.standard:
         raise Unsupported
     return Code(f"({base!r} in v and {found.format(base=base_source(emitter, base))})", "boolean")
 
 
-def _count_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def count(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$count`."""
     _exactly(arguments, 1)
     if (items := matches(emitter, arguments[0])) is not None:
         return Code(f"len({items})", "integer")
@@ -83,28 +84,33 @@ def _count_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
     return Code(f"{emitter.helper(library.count)}({over_arrays(emitter, arguments[0])})", "integer")
 
 
-def _not(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def not_(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$not`."""
     _exactly(arguments, 1)
     return Code(f"(not {emitter.truth(emitter.emit(arguments[0]))})", "boolean")
 
 
-def _boolean(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def boolean(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$boolean`."""
     _exactly(arguments, 1)
     return Code(emitter.truth(emitter.emit(arguments[0])), "boolean")
 
 
-def _string(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def string(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$string`."""
     _exactly(arguments, 1)
     emitter.sweep()
     return Code(emitter.text(emitter.emit(arguments[0])), "string")
 
 
-def _length(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def length(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$length`."""
     _exactly(arguments, 1)
     return Code(f"len({emitter.string(emitter.emit(arguments[0]))})", "integer")
 
 
-def _substring_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def substring(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$substring`."""
     _exactly(arguments, 2, 3)
     emitter.sweep()
     text = emitter.string(emitter.emit(arguments[0]))
@@ -112,7 +118,8 @@ def _substring_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
     return Code(f"{emitter.helper(library.substring)}({', '.join([text, *numbers])})", "string")
 
 
-def _join_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def join(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$join`."""
     _exactly(arguments, 1, 2)
     emitter.sweep()
     parts = [over_arrays(emitter, arguments[0])]
@@ -120,7 +127,7 @@ def _join_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
     return Code(f"{emitter.helper(library.join)}({', '.join(parts)})", "string")
 
 
-def _merge_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def merge(emitter: Emitter, arguments: list[n.Node]) -> Code:
     """Objects written side by side are merged by Python, which refuses what is no object."""
     _exactly(arguments, 1)
     emitter.sweep()
@@ -131,24 +138,26 @@ def _merge_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
     return Code(f"{emitter.helper(library.merge)}({emitter.emit(array).source})", "object")
 
 
-def _lookup_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def lookup(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$lookup`."""
     _exactly(arguments, 2)
     value, key = emitter.emit(arguments[0]), emitter.string(emitter.emit(arguments[1]))
     return Code(f"{emitter.helper(library.lookup)}({value.source}, {key})")
 
 
-def _now(emitter: Emitter, arguments: list[n.Node]) -> Code:
+def now(emitter: Emitter, arguments: list[n.Node]) -> Code:
     """The time the state was entered, for the evaluation must give the same when it is repeated."""
     _exactly(arguments, 0)
     emitter.used.add("c")
     return Code("c['State']['EnteredTime']")
 
 
-def _millis_rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
-    return Code(f"{emitter.helper(library.millis)}({_now(emitter, arguments).source})", "integer")
+def millis(emitter: Emitter, arguments: list[n.Node]) -> Code:
+    """Emit `$millis`."""
+    return Code(f"{emitter.helper(library.millis)}({now(emitter, arguments).source})", "integer")
 
 
-def _drawn(function: Callable[..., JSON], kind: Kind) -> CallRule:
+def drawn(function: Callable[..., JSON], kind: Kind) -> CallRule:
     """A rule for `$random` and `$uuid`, which ask the scope."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -159,7 +168,7 @@ def _drawn(function: Callable[..., JSON], kind: Kind) -> CallRule:
     return rule
 
 
-def _added(function: Callable[..., JSON]) -> CallRule:
+def added(function: Callable[..., JSON]) -> CallRule:
     """A rule for one of AWS's own functions, which check their arguments themselves."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -170,7 +179,7 @@ def _added(function: Callable[..., JSON]) -> CallRule:
     return rule
 
 
-def _loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bool) -> CallRule:
+def loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bool) -> CallRule:
     """A rule for `$map` or `$filter` with a lambda of one or two parameters."""
 
     def rule(emitter: Emitter, arguments: list[n.Node]) -> Code:
@@ -190,49 +199,3 @@ def _loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: bo
         return Code(f"{emitter.helper(function)}({array}, lambda {', '.join(names)}: {text})")
 
     return rule
-
-
-FUNCTIONS: Mapping[str, CallRule] = {
-    "append": _values(library.append, "array", 2),
-    "average": _values(library.average, "number", 1),
-    "boolean": _boolean,
-    "ceil": _operands(library.ceil, "integer"),
-    "contains": _strings(library.has, "boolean", 2),
-    "count": _count_rule,
-    "encodeUrl": _strings(library.encode_url, "string", 1),
-    "encodeUrlComponent": _strings(library.encode_url_component, "string", 1),
-    "exists": _exists,
-    "filter": _loop(support.filtered, support.filtered_by_index, condition=True),
-    "floor": _operands(library.floor, "integer"),
-    "hash": _added(library.hash_text),
-    "join": _join_rule,
-    "keys": _values(library.keys, "any", 1),
-    "length": _length,
-    "lookup": _lookup_rule,
-    "lowercase": _strings(library.lower, "string", 1),
-    "map": _loop(support.mapped, support.mapped_by_index, condition=False),
-    "max": _values(library.largest, "any", 1),
-    "merge": _merge_rule,
-    "millis": _millis_rule,
-    "min": _values(library.smallest, "any", 1),
-    "not": _not,
-    "now": _now,
-    "number": _values(library.number, "integer", 1),
-    "parse": _added(library.parse_json),
-    "partition": _added(library.partition),
-    "random": _drawn(functions.random_of, "any"),
-    "range": _added(library.number_range),
-    "reverse": _values(library.reversed_items, "array", 1),
-    "round": _operands(library.rounded_whole, "integer"),
-    "split": _strings(library.split, "array", 2),
-    "string": _string,
-    "substring": _substring_rule,
-    "substringAfter": _strings(library.after, "string", 2),
-    "substringBefore": _strings(library.before, "string", 2),
-    "sum": _values(library.total, "number", 1),
-    "trim": _strings(library.trim, "string", 1),
-    "type": _values(library.type_name, "string", 1),
-    "uppercase": _strings(library.upper, "string", 1),
-    "uuid": _drawn(functions.uuid_of, "string"),
-}
-"""The functions that have a fast form."""

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from express.expr.generated import code_of, fits
 from express.expr.jsonata.emitter import NOTHING_KNOWN, Emitter, Kind, Known, Unsupported
 from express.expr.jsonata.errors import JsonataError
+from express.expr.jsonata.function_table import EMITTED
 from express.expr.jsonata.generate import RULES
-from express.expr.jsonata.generate_functions import FUNCTIONS
+from express.expr.jsonata.names import FUNCTIONS
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.numbers import MAX_SAFE
 from express.values import JSON
@@ -50,7 +51,7 @@ class Fast:
 
 def fast_emitter(prefix: str = "", known: Known = NOTHING_KNOWN) -> Emitter:
     """What turns one tree into text; its local names begin with `prefix`, what is `known` is not read again."""
-    return Emitter(RULES, FUNCTIONS, prefix, known)
+    return Emitter(RULES, EMITTED, FUNCTIONS, prefix, known)
 
 
 def fast_form(node: Node, prefix: str = "", known: Known = NOTHING_KNOWN) -> Fast | None:

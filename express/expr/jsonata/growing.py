@@ -5,10 +5,11 @@ from __future__ import annotations
 from enum import Enum
 
 from express.expr.jsonata import nodes as n
-from express.expr.jsonata.charges import MAKERS, paid
+from express.expr.jsonata.function_table import FUNCTIONS
+from express.expr.jsonata.preludes import paid
 from express.expr.jsonata.references import References
 
-_MAKERS = MAKERS | {"parse", "range", "reduce", "replace"}
+_MAKERS = frozenset(name for name, function in FUNCTIONS.items() if function.makes)
 """Functions that make much of little, or are called over and over with what they made."""
 
 MOST_JOINED = 8

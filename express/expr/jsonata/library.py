@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from express.expr.jsonata import functions
 from express.expr.jsonata.errors import JsonataError, Miss
-from express.expr.jsonata.limits import MAX_ITEMS
 from express.expr.jsonata.numbers import MAX_SAFE, normal
 from express.expr.jsonata.numbers import quote as json_text
 from express.expr.jsonata.sequences import UNDEFINED
+from express.expr.jsonata.sizes import MAX_ITEMS
 from express.expr.jsonata.support import looped, one
 from express.expr.weight import LARGE_ITEMS, LARGE_TEXT
 from express.values import JSON, is_number, parse_timestamp

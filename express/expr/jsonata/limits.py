@@ -9,13 +9,8 @@ from __future__ import annotations
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
 from express.expr.jsonata.once import Once
+from express.expr.jsonata.sizes import MAX_ITEMS
 from express.values import JSON, is_number
-
-MAX_ITEMS = 131_072
-"""Most items of an array that an evaluation may make: a payload can't hold more (262,144 bytes)."""
-
-MAX_STRING = 4_194_304
-"""Bytes of one string (AWS passes 2^22 characters and refuses 2^23)."""
 
 RANGES = 4 * MAX_ITEMS
 """Most items of all ranges of an evaluation together."""

@@ -1,76 +1,11 @@
-"""The functions a JSONata expression may call on AWS: the standard library without `$eval`, and AWS's own."""
+"""The names of the functions that a JSONata expression may call on AWS."""
 
 from __future__ import annotations
 
-AWS_FUNCTIONS = frozenset(["hash", "parse", "partition", "random", "range", "uuid"])
+from express.expr.jsonata.function_table import FUNCTIONS as _TABLE
+
+FUNCTIONS = frozenset(_TABLE)
+"""Every function that is there without being assigned: the standard library without `$eval`, and AWS's own."""
+
+AWS_FUNCTIONS = frozenset(name for name, function in _TABLE.items() if function.aws)
 """What Step Functions adds; `random` replaces the standard one, which takes no seed."""
-
-STANDARD_FUNCTIONS = frozenset(
-    [
-        "abs",
-        "append",
-        "assert",
-        "average",
-        "base64decode",
-        "base64encode",
-        "boolean",
-        "ceil",
-        "contains",
-        "count",
-        "decodeUrl",
-        "decodeUrlComponent",
-        "distinct",
-        "each",
-        "encodeUrl",
-        "encodeUrlComponent",
-        "error",
-        "exists",
-        "filter",
-        "floor",
-        "formatBase",
-        "formatInteger",
-        "formatNumber",
-        "fromMillis",
-        "join",
-        "keys",
-        "length",
-        "lookup",
-        "lowercase",
-        "map",
-        "match",
-        "max",
-        "merge",
-        "millis",
-        "min",
-        "not",
-        "now",
-        "number",
-        "pad",
-        "parseInteger",
-        "power",
-        "reduce",
-        "replace",
-        "reverse",
-        "round",
-        "shuffle",
-        "sift",
-        "single",
-        "sort",
-        "split",
-        "spread",
-        "sqrt",
-        "string",
-        "substring",
-        "substringAfter",
-        "substringBefore",
-        "sum",
-        "toMillis",
-        "trim",
-        "type",
-        "uppercase",
-        "zip",
-    ]
-)
-
-FUNCTIONS = STANDARD_FUNCTIONS | AWS_FUNCTIONS
-"""Every function that is there without being assigned."""

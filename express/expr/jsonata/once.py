@@ -7,7 +7,11 @@ make it uppercase. In a loop inside a loop the same items come again and again.
 from __future__ import annotations
 
 from express.expr.jsonata import nodes as n
-from express.expr.jsonata.charges import MAKERS, QUADRATIC, paid
+from express.expr.jsonata.function_table import FUNCTIONS, MUCH_EACH
+from express.expr.jsonata.preludes import paid
+
+_NOT_ONCE = frozenset(name for name, f in FUNCTIONS.items() if f.quadratic or f.makes == MUCH_EACH)
+"""Functions that may take long over one item, or make much of little."""
 
 _EACH = frozenset({"each", "filter", "map", "sift", "single"})
 _SIMPLE = (n.Text, n.Number, n.Constant)
@@ -61,7 +65,7 @@ class Once:
                 found.append(part)
             elif type(part) is n.Call and type(part.procedure) is n.Variable and self._cheap_call(part):
                 found.append(part.procedure)
-        bound = {name for part in parts for name in _bound(part)} | QUADRATIC | MAKERS
+        bound = {name for part in parts for name in _bound(part)} | _NOT_ONCE
         return [variable for variable in found if variable.name not in bound and paid([variable.name])]
 
 

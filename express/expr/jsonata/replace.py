@@ -10,7 +10,7 @@ from math import ceil, log10
 from typing import Any
 
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
-from express.expr.jsonata.limits import MAX_STRING
+from express.expr.jsonata.sizes import MAX_STRING
 from express.values import JSON
 
 

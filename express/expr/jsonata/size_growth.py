@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterable
 
 from express.expr.jsonata import nodes as n
 from express.expr.jsonata.expression import Expression
+from express.expr.jsonata.function_table import FUNCTIONS, PARTS, SMALL, TEXT
 from express.expr.size_growth import Growth, scaled, total
 from express.expr.tree import Array, Literal, Node, Object
 from express.values import size
 
 _NUMBER = (0, 32)
 _NUMBERS = frozenset({"+", "-", "*", "/", "%", "=", "!=", "<", "<=", ">", ">=", "and", "or", "in"})
-_SMALL = frozenset(
-    {"number", "abs", "floor", "ceil", "round", "power", "sqrt", "sum", "max", "min", "average", "boolean", "not"}
-    | {"exists", "count", "length", "contains", "millis", "toMillis", "type", "random", "uuid", "now"}
-)
-_PARTS = frozenset({"merge", "append", "reverse", "sort", "distinct", "lookup", "substring", "substringBefore"})
 
 
 def value_growth(value: Node) -> Growth:
@@ -91,12 +87,13 @@ def _made(node: n.Node) -> Growth:
 def _call(node: n.Call) -> Growth:
     if node.partial or not isinstance(node.procedure, n.Variable):
         return None
-    name = node.procedure.name
-    if name in _SMALL:
+    function = FUNCTIONS.get(node.procedure.name)
+    growth = "" if function is None else function.growth
+    if growth == SMALL:
         return 0, 64
-    if name == "string":
+    if growth == TEXT:
         return _all(node.arguments, 4, _text)
-    return _all(node.arguments, 4) if name in _PARTS else None
+    return _all(node.arguments, 4) if growth == PARTS else None
 
 
 def _all(parts: Iterable[n.Node], plus: int, growth: Callable[[n.Node], Growth] | None = None) -> Growth:
