@@ -39,3 +39,19 @@ class Budget:
             self.units = 0
             raise Exhausted
         self.units -= units
+
+
+GENERATED: Final = Budget()
+"""What generated code may still spend before the interpreter enters its next state, which fills it up again.
+
+Generated code has no state's budget at hand, in segments nor in the fast form of an expression. It pays for what is
+large from here; once that is used up, all of it is left to the interpreter, which counts by state and gives turns
+away.
+"""
+
+
+def pay(units: int) -> None:
+    """Pay for what generated code does next; raises Exhausted where it is to be left to the interpreter."""
+    GENERATED.units -= units
+    if GENERATED.units < 0:
+        raise Exhausted

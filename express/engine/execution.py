@@ -25,8 +25,11 @@ TASK, TIMEOUT, HEARTBEAT, WAIT_OVER, RETRY, DEADLINE = range(6)
 STARTED = 40
 """Iterations of a Map whose ItemSelector share one budget: as many as run at once."""
 
-UNITS_PER_STEP = 400
-"""Units of expressions that count as one step of a turn: so many that a turn ends where a budget does."""
+UNITS_PER_STEP = 100
+"""Units of expressions that count as one step of a turn, so that a quarter of a state's budget ends it."""
+
+TURN_SECONDS = 0.002
+"""Processor time of a turn, where the host has a clock: it ends with the state in which that has passed."""
 
 RETRIED = frozenset({"Task", "Parallel", "Map"})
 """The kinds that may be retried: only their Context object has a RetryCount (observed on AWS)."""
@@ -98,6 +101,7 @@ class Execution:
         "seq",
         "started",
         "transitions",
+        "turn_until",
     )
 
     def __init__(
@@ -127,6 +131,7 @@ class Execution:
         self.events = 0
         self.transitions = 0
         self.budget = 0
+        self.turn_until = 0.0
         self.allowance: Budget | None = None
         self.allowed: tuple[Frame | None, int, int] = (None, 0, 0)
         self.finished: Finish | None = None
@@ -145,6 +150,14 @@ class Execution:
         """Give up the task or timer `seq` if it still runs."""
         if self.pending.pop(seq, None) is not None:
             self.effects.append(Cancel(seq))
+
+    def look(self) -> None:
+        """End the turn where it has taken its time, whatever that went into."""
+        now = self.entropy.spent()
+        if not self.turn_until:
+            self.turn_until = now + TURN_SECONDS
+        elif now >= self.turn_until:
+            self.budget = min(self.budget, 0)
 
     def wall(self) -> float:
         """Now in seconds since 1970."""
@@ -264,6 +277,7 @@ class Frame:
                 x.budget -= (UNITS - last.units) // UNITS_PER_STEP
             x.allowance = last = Budget(clock=x.entropy.spent)
             x.allowed = (self, self.steps, group)
+            x.look()
         return last
 
     # History ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from express.budget import GENERATED, UNITS
 from express.engine.effects import Effect, Finish, Yield
 from express.engine.events import (
     UNSENT,
@@ -25,6 +26,7 @@ from express.engine.execution import (
     RETRY,
     TASK,
     TIMEOUT,
+    UNITS_PER_STEP,
     About,
     Entropy,
     Execution,
@@ -41,6 +43,10 @@ from express.values import JSON
 
 STEPS_PER_TURN = 500
 """States entered in one call before the engine yields: about half a millisecond of Python."""
+
+
+_LOOK = 15
+"""A turn looks at the clock where its budget has none of these bits: after 4 states, then after every 16."""
 
 
 class _NoEntropy:
@@ -209,6 +215,7 @@ def _turn(x: Execution) -> None:
     if x.deadline is not None and x.now >= x.deadline and x.finished is None:
         _time_out(x)
     x.budget = STEPS_PER_TURN
+    x.turn_until = 0.0
     ready = x.ready
     while ready and x.finished is None:
         if x.budget <= 0:
@@ -254,8 +261,10 @@ def _step(x: Execution, frame: Frame, step: Step, event: Event | None) -> Step:
             frame.entered_prev = frame.prev
             x.history.add((id_, frame.prev, row.entered, x.now, {"name": row.name, "input": frame.data}))
             frame.prev = id_
-        x.budget -= 1
-        following = row.enter(x, frame, row)
+        x.budget = budget = x.budget - 1
+        if not budget & _LOOK:
+            x.look()
+        following = _entered(x, frame, row)
     else:
         row = frame.rows[frame.at]
         if step == RESUME:
@@ -265,9 +274,21 @@ def _step(x: Execution, frame: Frame, step: Step, event: Event | None) -> Step:
             assert step == AGAIN
             x.transitions += 1
             x.budget -= 1
-            following = row.enter(x, frame, row)
+            following = _entered(x, frame, row)
     if following != WAIT:
         leave_state(frame, row)
+    return following
+
+
+def _entered(x: Execution, frame: Frame, row: Row) -> Step:
+    """Enter a row with a full budget for generated code; what that spends counts as steps of the turn."""
+    GENERATED.units = UNITS
+    following = row.enter(x, frame, row)
+    spent = UNITS - GENERATED.units
+    if spent >= UNITS_PER_STEP:
+        x.budget -= spent // UNITS_PER_STEP
+    if x.allowed[0] is frame and x.allowed[1] == frame.steps:  # it evaluated something that was large
+        x.look()
     return following
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from express.budget import pay
 from express.expr.intrinsics.arguments import Refused
 from express.expr.intrinsics.syntax import Argument, Constant
 from express.expr.intrinsics.text_functions import format_pieces, java_text
@@ -77,8 +78,10 @@ def _formatted(argument: Argument, text: str, emitter: Emitter) -> str:
 
 def _display(value: JSON) -> str:
     """`java_text` of a value that is not large."""
-    if weight(value, LARGE_ITEMS) >= LARGE_ITEMS:
+    weighs = weight(value, LARGE_ITEMS)
+    if weighs >= LARGE_ITEMS:
         raise Refused("the value is large")
+    pay(8 * weighs)
     return java_text(value)
 
 

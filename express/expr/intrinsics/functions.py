@@ -266,6 +266,15 @@ def _hashing(data: JSON, algorithm: JSON) -> int:
     return 0 if type(data) is str else weight(data, UNITS + 1)
 
 
+def _ranging(start: JSON, end: JSON, step: JSON) -> int:
+    numbers = all(type(number) is int for number in (start, end, step))
+    return min(abs((end - start) // step), MAX_RANGE) // 12 if numbers and step else 0
+
+
+def _encoding(data: JSON) -> int:
+    return len(data) >> 6 if type(data) is str else 0
+
+
 def _parsing(data: JSON) -> int:
     if type(data) is not str or len(data) <= LARGE_TEXT >> 4:
         return 0
@@ -298,12 +307,12 @@ FUNCTIONS: dict[str, Function] = {
         Function("States.Array", 0, None, array, _sum(1, 2), emit=emit.array),
         Function("States.ArrayPartition", 2, 2, array_partition, _first(3, 2), _partitioning),
         Function("States.ArrayContains", 2, 2, array_contains, _fixed(5), _containing),
-        Function("States.ArrayRange", 3, 3, array_range, _fixed(MAX_RANGE * 24)),
+        Function("States.ArrayRange", 3, 3, array_range, _fixed(MAX_RANGE * 24), _ranging),
         Function("States.ArrayGetItem", 2, 2, array_get_item, _first(1, 0), text=True),
         Function("States.ArrayLength", 1, 1, array_length, _fixed(20)),
         Function("States.ArrayUnique", 1, 1, array_unique, _first(1, 0), _unique),
-        Function("States.Base64Encode", 1, 1, base64_encode, _first(2, 6), text=True),
-        Function("States.Base64Decode", 1, 1, base64_decode, _first(5, 4), text=True),
+        Function("States.Base64Encode", 1, 1, base64_encode, _first(2, 6), _encoding, text=True),
+        Function("States.Base64Decode", 1, 1, base64_decode, _first(5, 4), _encoding, text=True),
         Function("States.Hash", 2, 2, hash_, _fixed(130), _hashing, text=True),
         Function("States.JsonMerge", 3, 3, json_merge, lambda parts: total(parts[:2], 0), _merging, emit=emit.merge),
         Function("States.StringToJson", 1, 1, string_to_json, _first(5, 4), _parsing),

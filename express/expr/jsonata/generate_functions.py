@@ -188,8 +188,9 @@ def loop(once: Callable[..., JSON], indexed: Callable[..., JSON], condition: boo
         if type(body) is not n.Lambda or not body.bare() or body.signature or not 1 <= len(body.parameters) <= 2:
             raise Unsupported
         emitter.sweep()
-        most = BODIES // max(sum(1 for _ in n.walk(body.body)), BODIES // LARGE_ITEMS)
-        array = f"{emitter.helper(support.looped)}({over_arrays(emitter, arguments[0])}, {most})"
+        nodes = sum(1 for _ in n.walk(body.body))
+        most, cost = BODIES // max(nodes, BODIES // LARGE_ITEMS), max(2, nodes)
+        array = f"{emitter.helper(support.looped)}({over_arrays(emitter, arguments[0])}, {most}, {cost})"
         names = [emitter.temporary() for _ in body.parameters]
         kinds: tuple[Kind, Kind] = ("any", "integer")
         parameters = {p: Code(t, k) for p, t, k in zip(body.parameters, names, kinds, strict=False)}

@@ -10,6 +10,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from express.budget import pay
 from express.expr.jsonata import functions
 from express.expr.jsonata.errors import JsonataError, Miss
 from express.expr.jsonata.numbers import MAX_SAFE, normal
@@ -17,8 +18,11 @@ from express.expr.jsonata.numbers import quote as json_text
 from express.expr.jsonata.sequences import UNDEFINED
 from express.expr.jsonata.sizes import MAX_ITEMS
 from express.expr.jsonata.support import looped, one
-from express.expr.weight import LARGE_ITEMS, LARGE_TEXT
+from express.expr.weight import LARGE_TEXT
 from express.values import JSON, is_number, parse_timestamp
+
+_UNPAID = 128
+"""Characters of a text that no function takes long over."""
 
 _BLANKS = re.compile(r"[ \t\n\r]+")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[Ee][-+]?[0-9]+)?\Z", re.ASCII)
@@ -27,16 +31,18 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[Ee][-+]?[0-9]+)?\Z", re.ASCII)
 # Strings
 
 
-def short(text: str) -> str:
-    """A text that is not too long for a function that looks at each of its characters."""
-    if len(text) > LARGE_TEXT:
-        raise Miss
+def short(text: str, per: int = 8) -> str:
+    """A text that is not too long for a function that looks at each of its characters, `per` of them for a unit."""
+    if len(text) > _UNPAID:
+        if len(text) > LARGE_TEXT:
+            raise Miss
+        pay(len(text) // per)
     return text
 
 
 def trim(text: str) -> str:
     """`$trim`: runs of blanks become one, those at the ends go."""
-    return _BLANKS.sub(" ", short(text)).strip(" ")
+    return _BLANKS.sub(" ", short(text, 1)).strip(" ")
 
 
 def upper(text: str) -> str:
@@ -89,7 +95,7 @@ def encode_url_component(text: str) -> str:
 def _encoded(text: str, function: str, safe: str) -> str:
     """URL encoding but for the `safe` characters; D3140 where UTF-8 can't carry the text."""
     try:
-        return quote(short(text), safe=safe)
+        return quote(short(text, 1), safe=safe)
     except UnicodeEncodeError:
         raise JsonataError("D3140", f"Malformed URL passed to ${function}(): {json_text(text)}") from None
 
@@ -110,9 +116,7 @@ def join(items: JSON, separator: str = "") -> str:
     """`$join` of strings."""
     if type(items) is str:
         return items
-    if type(items) is not list or len(items) > LARGE_ITEMS:
-        raise Miss
-    return separator.join(items)
+    return separator.join(looped(items, cost=1))
 
 
 def number(value: JSON) -> int | float:
@@ -144,9 +148,7 @@ def type_name(value: JSON) -> str:
 
 def numbers(value: JSON) -> Any:
     """The array if it holds nothing but numbers that are exact."""
-    if type(value) is not list or len(value) > LARGE_ITEMS:
-        raise Miss
-    for item in value:
+    for item in looped(value, cost=2):
         if not is_number(item) or not -MAX_SAFE <= item <= MAX_SAFE:
             raise Miss
     return value
@@ -188,6 +190,7 @@ def append(a: JSON, b: JSON) -> JSON:
     b = b if type(b) is list else [b]
     if len(a) + len(b) > MAX_ITEMS or len(a) + len(b) < 2:
         raise Miss
+    pay((len(a) + len(b)) // 4)
     return a + b
 
 
@@ -199,6 +202,7 @@ def merge(value: JSON) -> dict[str, JSON]:
     for part in looped(value):
         if type(part) is not dict:
             raise Miss
+        pay(len(part))
         merged.update(part)
     return merged
 
@@ -207,6 +211,7 @@ def keys(value: JSON) -> JSON:
     """`$keys` of an object."""
     if type(value) is not dict:
         raise Miss
+    pay(len(value) // 4)
     return one(list(value))
 
 
@@ -221,6 +226,7 @@ def reversed_items(value: JSON) -> JSON:
     """`$reverse` of an array."""
     if type(value) is not list or len(value) < 2:
         raise Miss
+    pay(len(value) // 4)
     return value[::-1]
 
 
@@ -265,24 +271,24 @@ def millis(timestamp: str) -> int:
 
 def hash_text(text: JSON, *algorithm: JSON) -> JSON:
     """`$hash`."""
-    return functions.hash_text(short(text) if type(text) is str else text, *algorithm)
+    return functions.hash_text(short(text, 16) if type(text) is str else text, *algorithm)
 
 
 def parse_json(text: JSON, *more: JSON) -> JSON:
     """`$parse`."""
-    return functions.parse_json(short(text) if type(text) is str else text, *more)
+    return functions.parse_json(short(text, 1) if type(text) is str else text, *more)
 
 
 def partition(array: JSON, *size: JSON) -> JSON:
     """`$partition`."""
-    if type(array) is list and len(array) > LARGE_ITEMS:
-        raise Miss
+    if type(array) is list:
+        looped(array)
     return functions.partition(array, *size)
 
 
 def number_range(*arguments: JSON) -> JSON:
     """`$range`."""
     numbers = functions.number_range(*arguments)
-    if type(numbers) is list and len(numbers) > LARGE_ITEMS:
-        raise Miss
+    if type(numbers) is list:
+        looped(numbers, cost=1)
     return numbers

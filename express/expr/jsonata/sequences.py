@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from express.budget import pay
 from express.expr.jsonata.errors import Miss
 from express.expr.weight import LARGE_ITEMS
 from express.values import JSON
@@ -98,7 +99,7 @@ def reach(value: JSON, names: tuple[str, ...]) -> JSON:
         top = top.get(name)
     if type(top) is list and len(top) > LARGE_ITEMS:
         raise Miss
-    found = follow(value, names)
+    found = follow(value, names, pay)
     if found is UNDEFINED:
         raise Miss
     return found

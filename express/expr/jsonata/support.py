@@ -9,6 +9,7 @@ from collections.abc import Callable
 from math import fmod, inf, isfinite, nan
 from typing import NoReturn
 
+from express.budget import pay
 from express.expr.jsonata.errors import JsonataError, Miss
 from express.expr.jsonata.numbers import EXACT, MAX_SAFE, normal, number_text, quote, rounded
 from express.expr.weight import LARGE_ITEMS, weight
@@ -77,8 +78,10 @@ def string(value: JSON) -> str:
         return text if plain else _float(value)
     if kind is int and -MAX_SAFE <= value <= MAX_SAFE:
         return repr(value)
-    if weight(value, LARGE_ITEMS) >= LARGE_ITEMS:
+    weighs = weight(value, LARGE_ITEMS)
+    if weighs >= LARGE_ITEMS:
         raise Miss
+    pay(8 * weighs)
     return _json(value)
 
 
@@ -118,8 +121,11 @@ def same(a: JSON, b: JSON) -> bool:
     kind = type(a)
     if kind is str or type(b) is str:
         return bool(a == b)
-    if (kind is list or kind is dict) and kind is type(b) and weight(a, _COMPARED) >= _COMPARED:
-        raise Miss
+    if (kind is list or kind is dict) and kind is type(b):
+        weighs = weight(a, _COMPARED)
+        if weighs >= _COMPARED:
+            raise Miss
+        pay(6 * weighs)
     return equal(a, b)
 
 
@@ -218,8 +224,9 @@ def spread(array: list[JSON]) -> list[JSON]:
     return array
 
 
-def looped(value: JSON, most: int = LARGE_ITEMS) -> list[JSON]:
-    """An array that generated code may loop over without a budget of steps."""
+def looped(value: JSON, most: int = LARGE_ITEMS, cost: int = 3) -> list[JSON]:
+    """An array that generated code may loop over; each item costs so many units."""
     if type(value) is not list or len(value) > most:
         raise Miss
+    pay(cost * len(value))
     return value

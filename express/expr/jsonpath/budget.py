@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from express.budget import UNITS
+from express.budget import GENERATED, UNITS
 from express.errors import RUNTIME, StatesError
 from express.expr.scope import Scope
 from express.expr.weight import weight
@@ -65,8 +65,8 @@ def shown(value: JSON) -> str:
 
 
 def fuelled(scope: Scope | None) -> Fuel:
-    """The fuel that a state has left."""
-    return Fuel() if scope is None else Fuel(scope.budget().units)
+    """The fuel that a state has left, or generated code that has no state at hand."""
+    return Fuel((GENERATED if scope is None else scope.budget()).units)
 
 
 def equal(left: JSON, right: JSON, fuel: Fuel) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
+from express.budget import GENERATED
 from express.expr.jsonpath.budget import Fuel, check_size, fuelled, shown
 from express.expr.jsonpath.filters import UNDEFINED, Check, Value, comparisons, compile_condition
 from express.expr.jsonpath.nodes import CURRENT, Descend, Filter, Index, Name, Path, Slice, Step, Wild
@@ -46,8 +47,7 @@ def compile_select(path: Path) -> Select:
             try:
                 return nodes(document, document, fuel)
             finally:
-                if scope is not None:
-                    scope.budget().units = max(fuel.left, 0)
+                (GENERATED if scope is None else scope.budget()).units = max(fuel.left, 0)
 
         return select
     return lambda document, scope: walk(steps, document)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import cast
 
+from express.budget import pay
 from express.expr.intrinsics.arguments import Refused
 from express.expr.intrinsics.compile import values_of
 from express.expr.intrinsics.functions import FUNCTIONS, Function
@@ -85,8 +86,10 @@ def _within(function: Function) -> Callable[..., JSON]:
         return call
 
     def within(*values: JSON) -> JSON:
-        if units(*values) > LARGE_ITEMS:
+        cost = units(*values)
+        if cost > LARGE_ITEMS:
             raise Refused("the arguments are large")
+        pay(cost)
         return call(*values)
 
     return within

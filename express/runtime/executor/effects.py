@@ -17,7 +17,7 @@ from express.errors import RUNTIME, StatesError
 from express.ports import Submitted
 from express.runtime.executor.eager_task import EagerTask
 from express.runtime.executor.run import Run
-from express.runtime.executor.run_queue import RunQueue
+from express.runtime.executor.run_queue import AGAIN_SECONDS, RunQueue
 from express.runtime.executor.state import ExecutorState
 from express.runtime.executor.task_calls import JSON_TYPES, failed
 from express.values import JSON
@@ -72,6 +72,7 @@ class EffectPerformer:
         """
         answers: deque[Event] = deque()
         timers: dict[int, float] = {}
+        until = 0.0
         while True:
             finish = self._apply(run, effects, answers, timers)
             if finish is not None:
@@ -79,6 +80,10 @@ class EffectPerformer:
             if not answers or not patience:
                 break
             patience -= 1
+            now = self._clock.monotonic()
+            until = until or now + AGAIN_SECONDS
+            if now >= until:
+                break
             effects = self.deliver(run.x, answers.popleft())
         for answer in answers:
             self._queue.again(run, answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from express.budget import GENERATED, UNITS
 from express.engine.execution import Entropy
 from express.ports import Clock, Integration
 from express.runtime.clock import SystemEntropy
@@ -28,6 +29,7 @@ class ExecutorState:
         fired: Callable[[Run, int], None],
         ticks: int = TICKS,
     ) -> None:
+        GENERATED.units = UNITS  # a host begins anew, so that what it does depends on nothing before it
         self.clock = clock
         self.calls = ResourceCalls(integration, clock, handler_ended)
         self.callbacks = callbacks

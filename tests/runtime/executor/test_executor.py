@@ -287,7 +287,7 @@ def test_timers_do_not_stand_in_line_behind_endless_loops() -> None:
 
 
 def test_answers_at_once_do_not_starve_others() -> None:
-    """A loop over a task that answers at once gives way after a bounded number of answers."""
+    """A loop over a task that answers at once gives way after a few answers, if they take long."""
     calls = 0
 
     def answer(task: StartTask) -> Any:
@@ -303,8 +303,9 @@ def test_answers_at_once_do_not_starve_others() -> None:
         assert run is not None
 
         assert calls <= 70
+        given = calls
         await asyncio.sleep(0)
-        assert calls > 70
+        assert given < calls <= given + 10
         executor.drop(run)
 
     run_virtual(main())
