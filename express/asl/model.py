@@ -52,7 +52,7 @@ class Placed(Base, frozen=True, kw_only=True):
 
 
 class Retrier(Base, frozen=True, kw_only=True):
-    """One entry of Retry (spec §15)."""
+    """One entry of Retry."""
 
     error_equals: list[str]
     interval_seconds: int = 1
@@ -64,7 +64,7 @@ class Retrier(Base, frozen=True, kw_only=True):
 
 
 class Catcher(Placed, frozen=True, kw_only=True):
-    """One entry of Catch (spec §15)."""
+    """One entry of Catch."""
 
     error_equals: list[str]
     next: str
@@ -75,7 +75,7 @@ class Catcher(Placed, frozen=True, kw_only=True):
 
 
 class ChoiceRule(Placed, frozen=True, kw_only=True):
-    """One entry of Choices (spec §10): `test` of a JSONPath state, `condition` of a JSONata one."""
+    """One entry of Choices: `test` of a JSONPath state, `condition` of a JSONata one."""
 
     next: str
     test: Annotated[Rule | UnsetType, "test"] = UNSET
@@ -116,7 +116,7 @@ class Guarded(Step, frozen=True, kw_only=True):
 
 
 class Pass(Step, frozen=True, kw_only=True, tag="Pass"):
-    """Pass (spec §8)."""
+    """Pass."""
 
     result: JSON | UnsetType = UNSET
     parameters: Payload = UNSET
@@ -124,7 +124,7 @@ class Pass(Step, frozen=True, kw_only=True, tag="Pass"):
 
 
 class Choice(StateBase, frozen=True, kw_only=True, tag="Choice"):
-    """Choice (spec §10)."""
+    """Choice."""
 
     choices: list[ChoiceRule]
     default: Text = UNSET
@@ -135,7 +135,7 @@ class Choice(StateBase, frozen=True, kw_only=True, tag="Choice"):
 
 
 class Wait(Step, frozen=True, kw_only=True, tag="Wait"):
-    """Wait (spec §9). Exactly one of the four is set."""
+    """Wait. Exactly one of the four is set."""
 
     seconds: Number = UNSET
     seconds_path: OptionalPath = UNSET
@@ -144,7 +144,7 @@ class Wait(Step, frozen=True, kw_only=True, tag="Wait"):
 
 
 class Succeed(StateBase, frozen=True, kw_only=True, tag="Succeed"):
-    """Succeed (spec §8)."""
+    """Succeed."""
 
     input_path: APath = WHOLE
     output_path: APath = WHOLE
@@ -152,7 +152,7 @@ class Succeed(StateBase, frozen=True, kw_only=True, tag="Succeed"):
 
 
 class Fail(StateBase, frozen=True, kw_only=True, tag="Fail"):
-    """Fail (spec §8)."""
+    """Fail."""
 
     error: TextOrExpression = UNSET
     cause: TextOrExpression = UNSET
@@ -161,7 +161,7 @@ class Fail(StateBase, frozen=True, kw_only=True, tag="Fail"):
 
 
 class Task(Guarded, frozen=True, kw_only=True, tag="Task"):
-    """Task (spec §11)."""
+    """Task."""
 
     resource: Annotated[Resource, "resource"]
     timeout_seconds: Number = UNSET
@@ -191,13 +191,13 @@ class Machine(Placed, frozen=True, kw_only=True):
 
 
 class Parallel(Guarded, frozen=True, kw_only=True, tag="Parallel"):
-    """Parallel (spec §12)."""
+    """Parallel."""
 
     branches: list[Machine]
 
 
 class ReaderConfig(Placed, frozen=True, kw_only=True):
-    """ReaderConfig of an ItemReader (spec §14)."""
+    """ReaderConfig of an ItemReader."""
 
     input_type: Text = UNSET
     manifest_type: Text = UNSET
@@ -212,7 +212,7 @@ class ReaderConfig(Placed, frozen=True, kw_only=True):
 
 
 class WriterConfig(Base, frozen=True, kw_only=True):
-    """WriterConfig of a ResultWriter (spec §14)."""
+    """WriterConfig of a ResultWriter."""
 
     transformation: Text = UNSET
     output_type: Text = UNSET
@@ -220,7 +220,7 @@ class WriterConfig(Base, frozen=True, kw_only=True):
 
 
 class ItemReader(Placed, frozen=True, kw_only=True):
-    """Where a distributed Map reads its items (spec §14)."""
+    """Where a distributed Map reads its items."""
 
     resource: str
     parameters: Payload = UNSET
@@ -230,7 +230,7 @@ class ItemReader(Placed, frozen=True, kw_only=True):
 
 
 class ItemBatcher(Placed, frozen=True, kw_only=True):
-    """How a distributed Map puts items together (spec §14)."""
+    """How a distributed Map puts items together."""
 
     max_items_per_batch: Number = UNSET
     max_items_per_batch_path: OptionalPath = UNSET
@@ -241,7 +241,7 @@ class ItemBatcher(Placed, frozen=True, kw_only=True):
 
 
 class ResultWriter(Placed, frozen=True, kw_only=True):
-    """Where a distributed Map writes its results (spec §14)."""
+    """Where a distributed Map writes its results."""
 
     resource: Text = UNSET
     parameters: Payload = UNSET
@@ -251,7 +251,7 @@ class ResultWriter(Placed, frozen=True, kw_only=True):
 
 
 class Map(Guarded, frozen=True, kw_only=True, tag="Map"):
-    """Map (spec §13, §14). `iterator` and `parameters` are the old names of `item_processor` and `item_selector`."""
+    """Map. `iterator` and `parameters` are the old names of `item_processor` and `item_selector`."""
 
     item_processor: Machine | UnsetType = UNSET
     iterator: Machine | UnsetType = UNSET

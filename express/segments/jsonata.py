@@ -18,8 +18,9 @@ from express.expr.jsonata.size_growth import value_growth
 from express.expr.python.emitter import Made, Value, display
 from express.expr.size_growth import Growth
 from express.expr.tree import Literal, Node, members_of
+from express.segments.cursor import Cursor
 from express.segments.snippets import mentions
-from express.segments.text import CHARACTER, Cursor, NotOptimized, SegmentText
+from express.segments.text import CHARACTER, NotOptimized, SegmentText
 
 Given = tuple[str, str] | None
 """What there is besides the input and the variables: `sr` or `se`, and the local that has it."""

@@ -21,7 +21,8 @@ from express.expr.size_growth import Growth, after, total
 from express.expr.templates import compile_template, template_growth
 from express.expr.tree import Node, Object, any_leaf, asks_scope, is_whole
 from express.segments import jsonata
-from express.segments.text import Cursor, NotOptimized, SegmentText, SideExit
+from express.segments.cursor import Cursor
+from express.segments.text import NotOptimized, SegmentText, SideExit
 from express.states.lowering import measure
 from express.values import JSON, size
 

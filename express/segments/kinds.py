@@ -21,8 +21,9 @@ from express.expr.python.emitter import Reads, Value, display
 from express.expr.size_growth import constant
 from express.expr.tree import Object
 from express.segments import jsonata, jsonpath
+from express.segments.cursor import Cursor
 from express.segments.history import Grown, Local
-from express.segments.text import Cursor, NotOptimized, SegmentText
+from express.segments.text import NotOptimized, SegmentText
 from express.states.context import looks_back
 
 if TYPE_CHECKING:

@@ -28,8 +28,9 @@ from express.expr.generated import code_of
 from express.expr.python.emitter import Symbols
 from express.expr.tree import members_of
 from express.segments import jsonpath
+from express.segments.cursor import Ask, Cursor
 from express.segments.measured import MeasuredText
-from express.segments.text import Ask, Cursor, NotOptimized, SegmentText, SideExit
+from express.segments.text import NotOptimized, SegmentText, SideExit
 from express.segments.writer import LONGEST_TAIL, SegmentWriter, ended
 
 UNKNOWN = 1 << 62

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from express.expr.python.emitter import Made, Value, is_local, scalar_size
 from express.expr.size_growth import Growth
+from express.segments.cursor import Cursor
 from express.segments.snippets import is_lasting
-from express.segments.text import Cursor, SegmentText
+from express.segments.text import SegmentText
 from express.values import PAYLOAD_LIMIT, size
 
 

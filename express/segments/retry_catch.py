@@ -13,8 +13,9 @@ from express.engine.program import RetryRow
 from express.errors import DATA_LIMIT_EXCEEDED, RUNTIME, STATES_ALL, TASK_FAILED, TIMEOUT
 from express.expr.python.emitter import Made
 from express.segments import jsonata, jsonpath
+from express.segments.cursor import Cursor
 from express.segments.history import Local
-from express.segments.text import Cursor, NotOptimized, SegmentText
+from express.segments.text import NotOptimized, SegmentText
 
 if TYPE_CHECKING:
     from express.segments.writer import SegmentWriter

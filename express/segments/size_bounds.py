@@ -10,7 +10,7 @@ from express.segments.history import paths
 from express.values import size
 
 if TYPE_CHECKING:
-    from express.segments.text import Cursor, SizeRegion
+    from express.segments.cursor import Cursor, SizeRegion
 
 
 class Bounds:

@@ -10,9 +10,10 @@ from msgspec import UNSET, UnsetType
 from express.asl import model
 from express.engine.program import END, Scope
 from express.segments import jsonpath, retry_catch
+from express.segments.cursor import Cursor
 from express.segments.history import Details, Grown, Local
 from express.segments.kinds import KINDS, check_fields, passed
-from express.segments.text import Cursor, NotOptimized, SegmentText
+from express.segments.text import NotOptimized, SegmentText
 from express.states.task import TaskPlan
 from express.states.weight import HEAVIEST, weight_of
 

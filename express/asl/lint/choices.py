@@ -1,4 +1,4 @@
-"""Choice rules: one test each, nested by And, Or and Not, or one Condition in JSONata states (spec §10)."""
+"""Choice rules: one test each, nested by And, Or and Not, or one Condition in JSONata states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The field table: what each state type takes, in which query language, and how the value is checked (spec §2).
+"""The field table: what each state type takes, in which query language, and how the value is checked.
 
 A field of the model that has no row here is checked by its type there: a path, a payload, a number or text (or in
 JSONata an expression), a plain value. One that wants more, a range or a list of words, gets a row.

@@ -1,4 +1,4 @@
-"""Retry and Catch (spec §15)."""
+"""Retry and Catch."""
 
 from __future__ import annotations
 

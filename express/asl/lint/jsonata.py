@@ -1,4 +1,4 @@
-"""Values of JSONata states: expressions in `{% %}`, wherever they may stand (spec §7)."""
+"""Values of JSONata states: expressions in `{% %}`, wherever they may stand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Map: processor, items, tolerance, and the fields of distributed Maps (spec §13, §14)."""
+"""Map: processor, items, tolerance, and the fields of distributed Maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Path fields: Path, Reference Path, and Fail's paths that may be intrinsic calls (spec §5)."""
+"""Path fields: Path, Reference Path, and Fail's paths that may be intrinsic calls."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ _into_input = reference_path(variable=False)
 
 
 def text_path(view: View, value: JSON, location: str) -> None:
-    """ErrorPath and CausePath: a Reference Path, or a call that gives a text (spec §8)."""
+    """ErrorPath and CausePath: a Reference Path, or a call that gives a text."""
     if type(value) is not str or not value.startswith("States."):
         _to_text(view, value, location)
         return

@@ -1,4 +1,4 @@
-"""Task: what its Resource names, what an EXPRESS machine refuses of it, and Credentials (spec §11, express.md §2)."""
+"""Task: what its Resource names, what an EXPRESS machine refuses of it, and Credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payload templates of JSONPath states: `.$` fields, colliding names, literals that look dynamic (spec §5)."""
+"""Payload templates of JSONPath states: `.$` fields, colliding names, literals that look dynamic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where states lead: targets that exist, an end, and states that can be reached (spec §20).
+"""Where states lead: targets that exist, an end, and states that can be reached.
 
 Order and texts are AWS's: dangling targets first; then a missing end, which hides the search for unreachable
 states; the word is always `Next`, whatever the field.

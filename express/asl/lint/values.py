@@ -141,7 +141,7 @@ def filled_array(view: View, value: JSON, location: str) -> bool:
 
 
 def timestamp(view: View, value: JSON, location: str) -> None:
-    """An RFC 3339 timestamp with capital T and Z or an offset (spec §9)."""
+    """An RFC 3339 timestamp with capital T and Z or an offset."""
     if type(value) is not str:
         expect(view, value, location, "String")
     elif parse_timestamp(value) is None:

@@ -1,4 +1,4 @@
-"""Variables over a whole definition: names, scopes, shadowing, and reads that nothing can have assigned (spec §6).
+"""Variables over a whole definition: names, scopes, shadowing, and reads that nothing can have assigned.
 
 While states are walked each `States` map fills a `Scope`; `check_variables` judges all of them at the end,
 because an inner scope may be walked before a later state of the outer one assigns.

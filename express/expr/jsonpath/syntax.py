@@ -60,7 +60,7 @@ def parse(text: str) -> Path:
 
 
 def variable_name(text: str) -> str:
-    """The longest variable name at the start of `text`, "" if there is none (Unicode identifiers, spec §6).
+    """The longest variable name at the start of `text`, "" if there is none (Unicode identifiers).
 
     >>> variable_name("total.sum")
     'total'
