@@ -42,7 +42,7 @@ class Budget:
 
 
 GENERATED: Final = Budget()
-"""What generated code may still spend before the interpreter enters its next state, which fills it up again.
+"""The budget of generated code before the interpreter enters its next state, which fills it up again.
 
 Generated code has no state's budget at hand, in segments nor in the fast form of an expression. It pays for what is
 large from here; once that is used up, all of it is left to the interpreter, which counts by state and gives turns

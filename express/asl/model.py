@@ -46,7 +46,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class Placed(Base, frozen=True, kw_only=True):
-    """What remembers where it is written: `place` is a JSON pointer."""
+    """A node that remembers where it is written: `place` is a JSON pointer."""
 
     place: str = ""
 
@@ -172,7 +172,7 @@ class Task(Guarded, frozen=True, kw_only=True, tag="Task"):
 
 
 class ProcessorConfig(Base, frozen=True, kw_only=True):
-    """How the child machine of a Map runs."""
+    """Settings of a Map's child machine."""
 
     mode: str = "INLINE"
     execution_type: str | None = None
@@ -220,7 +220,7 @@ class WriterConfig(Base, frozen=True, kw_only=True):
 
 
 class ItemReader(Placed, frozen=True, kw_only=True):
-    """Where a distributed Map reads its items."""
+    """Source of a distributed Map's items."""
 
     resource: str
     parameters: Payload = UNSET
@@ -230,7 +230,7 @@ class ItemReader(Placed, frozen=True, kw_only=True):
 
 
 class ItemBatcher(Placed, frozen=True, kw_only=True):
-    """How a distributed Map puts items together."""
+    """Batches of a distributed Map."""
 
     max_items_per_batch: Number = UNSET
     max_items_per_batch_path: OptionalPath = UNSET
@@ -241,7 +241,7 @@ class ItemBatcher(Placed, frozen=True, kw_only=True):
 
 
 class ResultWriter(Placed, frozen=True, kw_only=True):
-    """Where a distributed Map writes its results."""
+    """Destination of a distributed Map's results."""
 
     resource: Text = UNSET
     parameters: Payload = UNSET
@@ -278,12 +278,12 @@ class Map(Guarded, frozen=True, kw_only=True, tag="Map"):
 
     @property
     def selector(self) -> Node | UnsetType:
-        """What makes the input of each iteration."""
+        """Return what makes the input of each iteration."""
         return self.item_selector if self.item_selector is not UNSET else self.parameters
 
     @property
     def distributed(self) -> bool:
-        """Whether its iterations are executions of their own."""
+        """Return whether its iterations are executions of their own."""
         return self.processor.processor_config.mode == "DISTRIBUTED"
 
 

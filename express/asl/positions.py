@@ -1,4 +1,4 @@
-"""Where the parts of a definition stand in its text."""
+"""Places of a definition's parts in its text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from express.values import JSON
 
 
 class Place:
-    """Where one value stands, as offsets into the text; `key` is -1 where the value has no field name."""
+    """The place of one value, as offsets into the text; `key` is -1 where the value has no field name."""
 
     __slots__ = ("end", "key", "members", "start")
 
@@ -88,7 +88,7 @@ class Scanned:
         return self._line[1]
 
     def _width(self, place: Place, start: int) -> int:
-        """How much to underline: a name, or a plain value on its one line."""
+        """Return how much to underline: a name, or a plain value on its one line."""
         if start == place.key:
             stop = self.text.find(":", start, place.start)
             return max(1, len(self.text[start : stop if stop > 0 else start + 1].rstrip()))

@@ -1,4 +1,4 @@
-"""What a Task's `Resource` names: ARN → `Resource`, and the integrations that AWS knows.
+"""Resources of Tasks: ARN → `Resource`, and the integrations that AWS knows.
 
 Forms (integrations.md §2): a Lambda function, an activity, an optimized integration
 (`states:::SERVICE:ACTION`), a generic SDK call (`states:::aws-sdk:SERVICE:ACTION`), an HTTP task, and our own
@@ -132,7 +132,7 @@ _LONGEST = 2_048
 
 
 def parse_resource(arn: str) -> Resource:
-    """What `arn` names. Never fails: what has no known form is kind `other`.
+    """Return what `arn` names. Never fails: what has no known form is kind `other`.
 
     >>> r = parse_resource("arn:aws:states:::sqs:sendMessage.waitForTaskToken")
     >>> r.kind, r.service, r.action, r.pattern, r.resource_type, r.resource

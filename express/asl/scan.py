@@ -60,7 +60,7 @@ def scan(text: str, *, placeholders: bool = False) -> Scanned:
 
 
 def problem_of(text: str) -> JsonProblem | None:
-    """Why a text is not JSON, in AWS's words; None where it is."""
+    """Return why a text is not JSON, in AWS's words; None where it is."""
     try:
         _Scanner(text, placeholders=False).scan()
     except JsonProblem as problem:

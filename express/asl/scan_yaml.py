@@ -133,7 +133,7 @@ class _Builder:
         self.nodes = 0
 
     def scanned(self) -> Scanned:
-        """What was read. Raises DefinitionError where there was nothing."""
+        """Return what was read. Raises DefinitionError where there was nothing."""
         if self.built is None:
             empty = "Definition must be a valid JSON object"
             raise DefinitionError([Diagnostic(code="SCHEMA_VALIDATION_FAILED", rule="E0002", message=empty)])

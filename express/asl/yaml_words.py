@@ -28,7 +28,7 @@ _FLOAT_11 = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+
 
 
 def plain(word: str) -> JSON:
-    """What an unquoted word means.
+    """Return what an unquoted word means.
 
     >>> plain("3"), plain("2016-03-14T01:59:00Z"), plain("no"), plain("~")
     (3, '2016-03-14T01:59:00Z', 'no', None)
@@ -43,7 +43,7 @@ def plain(word: str) -> JSON:
 
 
 def word_of_template(word: str) -> JSON:
-    """What an unquoted word means in YAML 1.1, which is CloudFormation's; a timestamp stays a text, as there.
+    """Return what an unquoted word means in YAML 1.1, which is CloudFormation's; a timestamp stays a text, as there.
 
     >>> word_of_template("yes"), word_of_template("0o7"), word_of_template("010"), word_of_template("1_000")
     (True, '0o7', 8, 1000)

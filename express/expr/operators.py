@@ -36,7 +36,7 @@ NUMBER: Final = "Number"
 BOOLEAN: Final = "Boolean"
 TIMESTAMP: Final = "Timestamp"
 PATH: Final = "Path"
-"""What the operand of an operator is in a definition."""
+"""Kinds of operands in a definition."""
 
 Compare: TypeAlias = Callable[[Any, Any], bool]
 Judge: TypeAlias = Callable[[Any], Callable[[JSON], bool]]

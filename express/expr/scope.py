@@ -1,4 +1,4 @@
-"""What a compiled expression may ask for besides the data it is given.
+"""The surroundings of a compiled expression, besides the data it is given.
 
 A running frame of the engine is a `Scope`; tests and tools may pass `Constants`.
 """
@@ -28,7 +28,7 @@ class Scope(Protocol):
         """A version-4 UUID."""
 
     def budget(self) -> Budget:
-        """What is left for the expressions of the state."""
+        """The budget that is left for the expressions of the state."""
 
 
 Read: TypeAlias = Callable[[JSON, Scope], JSON]

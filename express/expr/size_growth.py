@@ -1,4 +1,4 @@
-"""How much larger than its input the result of an expression can be, known at compile time.
+"""Growth of an expression's result over its input, known at compile time.
 
 An execution must notice a payload over 262,144 bytes without serialising every state's data. So each compiled
 Read, Write and Template that can make data larger carries `growth = (times, plus)`: measured as compact JSON text,

@@ -142,7 +142,7 @@ def template_growth(node: Node, name: str = "") -> Growth:
 
 
 def _checked(node: Call, name: str, function: Callable[[Call], T]) -> T:
-    """What a function makes of a call; what the call has wrong is told with the member it stands in."""
+    """Return what a function makes of a call; what the call has wrong is told with the member it stands in."""
     try:
         return function(node)
     except ExpressionError as error:

@@ -1,4 +1,4 @@
-"""What a value of a definition is once it is parsed: literals, expressions, objects and arrays.
+"""Nodes of a parsed value of a definition: literals, expressions, objects and arrays.
 
 One form for both query languages: the leaves of a JSONPath payload template are paths and intrinsic calls, those of a
 JSONata value are expressions. Parts in which nothing is evaluated are one `Literal`, shared by all executions.
@@ -25,7 +25,7 @@ else:
     Leaf = Node = object  # JSONata's compiler stands on this module
 
 DYNAMIC = ".$"
-"""What the name of a member ends in whose value a payload template evaluates."""
+"""Suffix of members whose value a payload template evaluates."""
 
 
 class Literal(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""How large values are, found out in no more time than it is worth."""
+"""Weight of values, found out in no more time than it is worth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LARGE_TEXT: Final = 16_384
 
 
 def weight(value: JSON, most: int) -> int:
-    """How large a value is: one for each value in it, and one for each 16 characters; `most` as soon as it is that.
+    """Return a value's weight: one for each value in it and for each 16 characters; `most` once it is that.
 
     >>> weight({"a": [1, 2], "b": "x" * 32}, 100), weight([[]] * 1000, 100)
     (9, 100)

@@ -24,7 +24,7 @@ def wildcard_pieces(pattern: str) -> tuple[str, ...] | None:
 
 
 def matches(value: str, pieces: tuple[str, ...]) -> bool:
-    """Whether a text is the pieces with anything between them. Linear: each piece is looked for once, leftmost.
+    """Return whether a text is the pieces with anything between them. Linear: each piece is looked for once, leftmost.
 
     >>> matches("log-1.txt", ("log-", ".txt")), matches("aa", ("a", "a", "a"))
     (True, False)

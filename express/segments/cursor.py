@@ -1,4 +1,4 @@
-"""Where the text of a segment stands while it is written, and what is known there."""
+"""The cursor of a segment's text while it is written, and what is known there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from express.values import PAYLOAD_LIMIT
 
 
 class Cursor:
-    """Where the text stands: names, and what is known since the segment's start.
+    """The place of the text: names, and what is known since the segment's start.
 
     `steps`, `below` and `events` are what the counts have grown by; the data and the variables together have at
     most `times * b + plus` bytes. `owned`: the data is a dict that this segment made and nobody else holds. `fields`
@@ -133,7 +133,7 @@ class SizeRegion:
 
 
 class Ask(NamedTuple):
-    """Where the text comes to a task: its line and indent, and what stands there."""
+    """The place where the text comes to a task: its line and indent, and what stands there."""
 
     line: int
     indent: int

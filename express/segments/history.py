@@ -1,4 +1,4 @@
-"""What a segment keeps for a full history: its events as a template, over the locals that have their values."""
+"""Full histories of segments: their events as a template, over the locals that have their values."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _fixed(details: Mapping[str, Any]) -> dict[str, JSON]:
 
 
 def _places(details: Details, slots: dict[str, int], shapes: dict[Any, LazyObject]) -> Places:
-    """Where the values of a history event come from."""
+    """Return where the values of a history event come from."""
     places: list[tuple[str, int | LazyObject]] = []
     for key, value in details.items():
         if isinstance(value, Local):

@@ -23,7 +23,7 @@ from express.segments.snippets import mentions
 from express.segments.text import CHARACTER, NotOptimized, SegmentText
 
 Given = tuple[str, str] | None
-"""What there is besides the input and the variables: `sr` or `se`, and the local that has it."""
+"""The value besides the input and the variables: `sr` or `se`, and the local that has it."""
 
 MOST_PARTS = 32
 """A larger object is made at once."""
@@ -77,7 +77,7 @@ def _provide(code: SegmentText, point: Cursor, *texts: str) -> None:
 
 
 def arguments(code: SegmentText, point: Cursor, value: Node) -> tuple[Value, Growth]:
-    """What Arguments gives, and its growth."""
+    """Return what Arguments gives, and its growth."""
     made = evaluated(code, point, value)
     point.owned = False
     point.known = {**point.known, **made.read}
@@ -109,7 +109,7 @@ def _texts(code: SegmentText, made: Inlined, growths: dict[str, Growth]) -> dict
 
 
 def _put_together(part: Part, made: Inlined) -> bool:
-    """Whether a part is a text that was made here."""
+    """Return whether a part is a text that was made here."""
     return part.kind == "string" and any(line.startswith(f"{part.source} = ") for line in made.statements)
 
 

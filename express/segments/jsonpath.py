@@ -82,7 +82,7 @@ def rule(code: SegmentText, given: Rule, point: Cursor, data: str) -> tuple[str,
 
 
 def members(code: SegmentText, node: Node, point: Cursor, data: str, depth: int = 0) -> Made | None:
-    """What a payload template over the name `data` makes, part by part; None where it is no object, or a large one."""
+    """Return what a payload template over `data` makes, part by part; None for no object, or a large one."""
     if type(node) is not Object or len(node.members) > MOST_MEMBERS or depth > DEEPEST_MEMBERS:
         return None
     made = Made()
@@ -114,16 +114,16 @@ def _called(code: SegmentText, scoped: bool, function: Callable[[], Any], data: 
 
 
 def captures(node: Node) -> bool:
-    """Whether a template may hold its whole input, so that the input must not be changed in place afterwards."""
+    """Return whether a template may hold its whole input, so that the input must not be changed in place afterwards."""
     return any_leaf(node, is_whole)
 
 
 # Data flow --------------------------------------------------------------------------------------------
 
 
-def payload(code: SegmentText, state: Any, point: Cursor, parameters: Any, *, mode: bool) -> tuple[Value, Growth]:
-    """What the state works on, and its growth."""
-    if mode:
+def payload(code: SegmentText, state: Any, point: Cursor, parameters: Any, *, is_jsonata: bool) -> tuple[Value, Growth]:
+    """Return what the state works on, and its growth."""
+    if is_jsonata:
         arguments = getattr(state, "arguments", UNSET)
         if arguments is UNSET:
             code.whole(point)
@@ -148,7 +148,7 @@ def payload(code: SegmentText, state: Any, point: Cursor, parameters: Any, *, mo
 
 
 def shaped(code: SegmentText, node: Node, point: Cursor, data: str) -> tuple[Value, Growth]:
-    """What a payload template makes of the name `data`, and its growth."""
+    """Return what a payload template makes of the name `data`, and its growth."""
     made = members(code, node, point, data)
     if made is not None:
         return made, template_growth(node)
@@ -157,13 +157,13 @@ def shaped(code: SegmentText, node: Node, point: Cursor, data: str) -> tuple[Val
 
 
 def put(
-    code: SegmentText, state: Any, point: Cursor, result: Value, growth: Growth, *, fresh: bool, mode: bool
+    code: SegmentText, state: Any, point: Cursor, result: Value, growth: Growth, *, fresh: bool, is_jsonata: bool
 ) -> None:
     """The result into the data and the variables: ResultPath, OutputPath, Assign, or Output and Assign.
 
     `fresh`: the result is a dict that was just made and that nothing else holds.
     """
-    if mode:
+    if is_jsonata:
         jsonata.put(code, state, point, result, growth)
         return
     point.assigned = None

@@ -1,4 +1,4 @@
-"""What each state kind becomes in a segment: one function per kind, which writes the state and what follows it.
+"""Text of each state kind in a segment: one function per kind, which writes the state and what follows it.
 
 See `fuse`, which owns the tree they write; what has no fast form raises NotFused and is left to the table.
 """
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
 def _pass(tree: SegmentWriter, row: int, state: model.Pass, point: Cursor, path: tuple[int, ...]) -> None:
     code = tree.code
     if state.jsonata:
-        jsonpath.put(code, state, point, point.data, (1, 0), fresh=False, mode=True)
+        jsonpath.put(code, state, point, point.data, (1, 0), fresh=False, is_jsonata=True)
     elif state.result is not UNSET:
         if not _is_whole(state.input_path) or state.parameters is not UNSET:
             raise NotOptimized
         literal = code.symbols.constant(state.result)
-        jsonpath.put(code, state, point, literal, constant(state.result), fresh=False, mode=False)
+        jsonpath.put(code, state, point, literal, constant(state.result), fresh=False, is_jsonata=False)
     elif state.parameters is UNSET and _is_whole(state.input_path) and _is_whole(state.result_path):
-        jsonpath.put(code, state, point, point.data, (1, 0), fresh=point.owned, mode=False)
+        jsonpath.put(code, state, point, point.data, (1, 0), fresh=point.owned, is_jsonata=False)
     else:
         fresh = isinstance(state.parameters, Object)
         name, growth = _kept(tree, state, point)
-        jsonpath.put(code, state, point, name, growth, fresh=fresh, mode=False)
+        jsonpath.put(code, state, point, name, growth, fresh=fresh, is_jsonata=False)
     tree.leave(row, point, state.next, path)
 
 
 def _kept(tree: SegmentWriter, state: model.Pass, point: Cursor) -> tuple[Value, Any]:
     """The payload of a Pass: unlike a task's it does not leave the engine, so the data stays owned."""
     owned = point.owned
-    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=False)
+    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, is_jsonata=False)
     point.owned = owned and not isinstance(state.parameters, UnsetType) and not jsonpath.captures(state.parameters)
     return value, growth
 
@@ -69,7 +69,7 @@ def passed(state: Any) -> Any:
 
 def _succeed(tree: SegmentWriter, row: int, state: model.Succeed, point: Cursor, path: tuple[int, ...]) -> None:
     passed(state)
-    jsonpath.put(tree.code, state, point, point.data, (1, 0), fresh=point.owned, mode=state.jsonata)
+    jsonpath.put(tree.code, state, point, point.data, (1, 0), fresh=point.owned, is_jsonata=state.jsonata)
     tree.leave(row, point, None, path)
 
 
@@ -95,7 +95,7 @@ def _task(tree: SegmentWriter, row: int, state: model.Task, point: Cursor, path:
         raise NotOptimized
     if looks_back(state):
         raise NotOptimized
-    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, mode=state.jsonata)
+    value, growth = jsonpath.payload(tree.code, state, point, state.parameters, is_jsonata=state.jsonata)
     name = value if isinstance(value, str) else tree.code.named(display(value))
     if name != point.data:
         tree.code.sent(point, growth, value, name)
@@ -163,7 +163,7 @@ def _branch(
     code = tree.code
     code.indent += 1
     result = point.data if state.jsonata else effective
-    jsonpath.put(code, way, point, result, (1, 0), fresh=point.owned, mode=state.jsonata)
+    jsonpath.put(code, way, point, result, (1, 0), fresh=point.owned, is_jsonata=state.jsonata)
     tree.leave(row, point, way.next, path)
     code.indent -= 1
 
@@ -173,7 +173,7 @@ def _parallel(tree: SegmentWriter, row: int, state: model.Parallel, point: Curso
     code = tree.code
     code.whole(point)
     code.spill(point)
-    value, growth = jsonpath.payload(code, state, point, state.parameters, mode=state.jsonata)
+    value, growth = jsonpath.payload(code, state, point, state.parameters, is_jsonata=state.jsonata)
     name = code.named(display(value))
     if growth is None or code.recorded:
         raise NotOptimized
@@ -197,7 +197,7 @@ def _parallel(tree: SegmentWriter, row: int, state: model.Parallel, point: Curso
         times, plus = times + leaves.times, plus + leaves.plus + 2
         outputs.append(output)
     result = code.named(f"[{', '.join(outputs)}]")
-    jsonpath.put(code, _shaped(state), point, result, (times, plus), fresh=False, mode=state.jsonata)
+    jsonpath.put(code, _shaped(state), point, result, (times, plus), fresh=False, is_jsonata=state.jsonata)
     tree.leave(row, point, state.next, path)
 
 
@@ -224,7 +224,7 @@ def _map(tree: SegmentWriter, row: int, state: model.Map, point: Cursor, path: t
     code.add(f"c += {base[0] * BELOW + (base[1] + 2) * EVENTS} * len({items})")
     code.looped(point, leaves.plus + 2, items)
     point.events += 2
-    jsonpath.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, mode=state.jsonata)
+    jsonpath.put(code, _shaped(state), point, output, (leaves.times, 2), fresh=False, is_jsonata=state.jsonata)
     tree.leave(row, point, state.next, path)
 
 
@@ -234,7 +234,7 @@ def _items(tree: SegmentWriter, state: model.Map, point: Cursor) -> str:
         if isinstance(state.items, UnsetType):
             return point.data
         return code.named(jsonata.evaluated(code, point, state.items).source)
-    data = display(jsonpath.payload(code, state, point, UNSET, mode=False)[0])
+    data = display(jsonpath.payload(code, state, point, UNSET, is_jsonata=False)[0])
     if not isinstance(state.items_path, Path) or state.items_path.whole:
         return data
     return code.named(jsonpath.path(code, state.items_path, point, data))

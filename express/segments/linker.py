@@ -50,13 +50,13 @@ _HEADS = {
     "resume": ("d, c, v, b, r, t", "r, t"),
     "failed": ("d, c, v, b, r, p, t", "r, t"),
 }
-"""What a segment of each part is given besides the host, and what the table is given to go on with."""
+"""Parameters of a segment of each part besides the host, and what the interpreter gets to go on with."""
 
 Part: TypeAlias = tuple[int, str]
-"""Where a segment begins: a row, and `enter`, `resume` or `failed`."""
+"""The beginning of a segment: a row, and `enter`, `resume` or `failed`."""
 
 _MORE = {"enter": "", "resume": ", r, t", "failed": ", r, p, t"}
-"""What a segment that follows the size of the data is given besides data, counts, variables and bound."""
+"""Parameters of a measured segment besides data, counts, variables and bound."""
 
 _CHANGED = re.compile(r"\s*([dcvb])(?:\[.*\])? \+?= ")
 """A line that changes one of a segment's arguments. The way to a task does so, too, and cannot fail any more."""
@@ -270,7 +270,7 @@ class Linker:
         return self.symbols.complete(text + below)
 
     def _refused(self, row: int, part: str) -> str:
-        """What has no fast form goes to the table."""
+        """Leave what has no optimized form to the interpreter."""
         given, left = _HEADS[part]
         head = f"def {part}_{row}({given}, {self.host}):  # {self.names[row]!r}: on the table\n"
         return f"{head}    return ({-2 - row}, d, c, v, b, {left})\n"
@@ -335,7 +335,7 @@ class Linker:
         ) + below
 
     def tail(self, row: int, depth: int = 0) -> int:
-        """How many states follow from `row` on until a segment ends; more than LONGEST_TAIL is all the same."""
+        """Return how many states follow from `row` on until a segment ends; more than LONGEST_TAIL is all the same."""
         state = self.states[row]
         if depth > LONGEST_TAIL or isinstance(state, model.Choice | model.Parallel | model.Map):
             return LONGEST_TAIL + 1

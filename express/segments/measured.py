@@ -41,7 +41,7 @@ class MeasuredText(SegmentText):
         self.add(f"{_bound(child)} = {outer}")
 
     def looped(self, point: Cursor, plus: int, items: str) -> None:
-        """What a loop makes is measured where it is put."""
+        """Measure nothing here: what a loop makes is measured where it is put."""
 
     def open_region(self, point: Cursor) -> None:
         """There are no regions."""
@@ -66,7 +66,7 @@ class MeasuredText(SegmentText):
         self.indent -= 1
 
     def sent(self, point: Cursor, growth: Growth, value: Value, name: str) -> None:
-        """What goes to a task is measured part by part."""
+        """Measure what goes to a task, part by part."""
         self.add(f"if {self._size(point, value)} > {PAYLOAD_LIMIT}: raise Large")
 
     def _size(self, point: Cursor, value: Value) -> str:

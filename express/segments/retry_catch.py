@@ -103,5 +103,5 @@ def _caught(tree: SegmentWriter, row: int, state: model.Task, catcher: model.Cat
     if state.jsonata:
         jsonata.put(code, catcher, point, error, (1, 0), "se")
     else:
-        jsonpath.put(code, catcher, point, error, (1, 0), fresh=True, mode=False)
+        jsonpath.put(code, catcher, point, error, (1, 0), fresh=True, is_jsonata=False)
     tree.leave(row, point, catcher.next, (row,))

@@ -1,4 +1,4 @@
-"""How large the values are that segments have in locals: bounds known at compile time, for estimates of objects."""
+"""Sizes of the values that segments have in locals: bounds known at compile time, for estimates of objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Bounds:
             self._born[name] = (point.region, *bound)
 
     def parts(self, point: Cursor, value: Value) -> tuple[int, int] | None:
-        """How large an object is whose parts were bounded when they were read; None where one was not."""
+        """Return how large an object is whose parts were bounded when they were read; None where one was not."""
         if not isinstance(value, Made):
             return self._part(point, value)
         times, plus = 0, 2
@@ -38,7 +38,7 @@ class Bounds:
         return times, plus
 
     def _part(self, point: Cursor, value: str) -> tuple[int, int] | None:
-        """What was read before the bound was computed anew is part of what it was computed from, once."""
+        """Return the bound of a part that was read before the bound was computed anew."""
         if not is_local(value):
             fixed = scalar_size(value)
             return None if fixed is None else (0, fixed)
@@ -48,7 +48,7 @@ class Bounds:
         return (times, plus) if region is point.region else (min(times, 1), 0 if times else plus)
 
     def apart(self, point: Cursor, value: Value) -> int:
-        """How many parts of an object are counted for nothing: at places that are apart, all are part of one whole."""
+        """Return how many parts of an object count for nothing: at places that are apart, all are of one whole."""
         if not isinstance(value, Made):
             return 0
         places: dict[str, tuple[str | int, ...]] = {}

@@ -101,7 +101,7 @@ class SegmentText:
         return source
 
     def _emitted(self, emitter: Emitter, emit: Callable[[Emitter], T | None]) -> T | None:
-        """What an expression is written as; a segment has no Context object to read."""
+        """Return what an expression is written as; a segment has no Context object to read."""
         source = emit(emitter)
         if "c" in emitter.used:
             raise NotOptimized
@@ -225,7 +225,7 @@ class SegmentText:
         """A branch or an iteration begins, with `payload` or a part of it for its data."""
 
     def looped(self, point: Cursor, plus: int, items: str) -> None:
-        """So many bytes more may have come to the data for each item."""
+        """Note that so many bytes more may have come to the data for each item."""
         self.add(f"b += {plus} * len({items})")
         self.open_region(point)
 
@@ -236,7 +236,7 @@ class SegmentText:
         self.lines.append("")
 
     def note(self, point: Cursor) -> None:
-        """What the data may have become here."""
+        """Note what the data may have become here."""
         assert point.region is not None, "every segment begins with one"
         point.region.growths.append((point.times, point.plus))
 
@@ -262,7 +262,7 @@ class SegmentText:
             self.settle(point)
 
     def _reach(self, point: Cursor, growth: tuple[int, int], value: Value) -> tuple[int, int]:
-        """How large a value may be, relative to the bound: by its parts where they are known, else by `growth`."""
+        """Return how large a value may be, relative to the bound: by its parts if known, else by `growth`."""
         parts = self.bounds.parts(point, value)
         if parts is None:
             return point.times * growth[0], point.plus * growth[0] + growth[1]

@@ -157,14 +157,14 @@ class SegmentWriter:
         return part == "enter" or (row > start and row // CHAIN == start // CHAIN)
 
     def resume(self, row: int, point: Cursor) -> None:
-        """What follows the answer of a Task, or the end of a Wait."""
+        """Write what follows the answer of a Task, or the end of a Wait."""
         state = self.f.states[row]
         if isinstance(state, model.Task):
             self._answered(row, state, point)
         else:
             assert isinstance(state, model.Wait)
             self.code.open_region(point)
-            jsonpath.put(self.code, passed(state), point, "d", (1, 0), fresh=False, mode=state.jsonata)
+            jsonpath.put(self.code, passed(state), point, "d", (1, 0), fresh=False, is_jsonata=state.jsonata)
         self.leave(row, point, state.next, (row,))
 
     def _answered(self, row: int, state: model.Task, point: Cursor) -> None:
@@ -172,15 +172,15 @@ class SegmentWriter:
         code.answer(point)
         code.event(point, f"{plan.prefix}Succeeded", {**plan.labels, "output": Local("r")})
         if state.jsonata or isinstance(state.result_selector, UnsetType):
-            jsonpath.put(code, state, point, "r", (1, 0), fresh=False, mode=state.jsonata)
+            jsonpath.put(code, state, point, "r", (1, 0), fresh=False, is_jsonata=state.jsonata)
             return
         value, growth = jsonpath.shaped(code, state.result_selector, point, "r")
         if state.assign is not UNSET:
             raise NotOptimized
-        jsonpath.put(code, state, point, value, growth, fresh=True, mode=False)
+        jsonpath.put(code, state, point, value, growth, fresh=True, is_jsonata=False)
 
     def failed(self, row: int, point: Cursor) -> None:
-        """What Retry and Catch make of a task's failure."""
+        """Write what Retry and Catch make of a task's failure."""
         retry_catch.write(self, row, point)
 
     def inner(self, machine: model.Machine, scope: Scope, child: Cursor, end: Leaf) -> None:

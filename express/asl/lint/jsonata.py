@@ -38,7 +38,7 @@ def expression(view: View, value: str, location: str, members: frozenset[str] = 
 
 
 def _stopped(source: str, error: ExpressionError) -> str | None:
-    """Where the parser stopped, shown by what it had read just before."""
+    """Return where the parser stopped, shown by what it had read just before."""
     position = error.position if isinstance(error, JsonataSyntaxError) else -1
     if not 0 < position < len(source):
         return None
@@ -143,7 +143,7 @@ def assign_value(members: frozenset[str]) -> Check:
 
 
 def or_expression(literal: Check, wanted: str) -> Check:
-    """What `literal` accepts, or in a JSONata state an expression that gives it."""
+    """Return what `literal` accepts, or in a JSONata state an expression that gives it."""
 
     def check(view: View, value: JSON, location: str) -> None:
         if not view.jsonata or type(value) is not str:

@@ -90,7 +90,7 @@ class Walk:
             check_state(view)
 
     def _language(self, view: View, state: dict[str, JSON]) -> bool:
-        """Whether a state is JSONata: its own word, else the machine's."""
+        """Return whether a state is JSONata: its own word, else the machine's."""
         own = state.get("QueryLanguage")
         if own is None and "QueryLanguage" not in state:
             return self.jsonata

@@ -119,7 +119,7 @@ def label(view: View, value: JSON, location: str) -> None:
 
 
 def label_problem(value: str) -> str | None:
-    """Why `value` is no Map label, None where it is one (api.md §3)."""
+    """Return why `value` is no Map label, None where it is one."""
     if not value:
         return "Label cannot be empty"
     if len(value) > LONGEST_LABEL:

@@ -1,4 +1,4 @@
-"""What lint asks about the parameters of a Task: which names its resource does not take.
+"""Checks of a Task's parameters: which names its resource does not take.
 
 That is known to the integrations, which stand above; `lint` gets it handed in.
 """

@@ -1,4 +1,4 @@
-"""Where findings are collected, and what a check knows about the state it looks at."""
+"""Collects findings, and tells checks about the state they look at."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ class Report:
         return self._comparisons <= _MOST_COMPARISONS and len(name) <= _LONGEST_NAME
 
     def may_parse(self, characters: int) -> bool:
-        """Whether one more expression of this length is within the bounds of a run."""
+        """Return whether one more expression of this length is within the bounds of a run."""
         self._jsonata += characters
         return self._jsonata <= MOST_JSONATA
 
     def is_placeholder(self, value: JSON) -> bool:
-        """Whether `value` is a text that a deployment tool replaces, and this run lets such texts stand."""
+        """Return whether `value` is a text that a deployment tool replaces, and this run lets such texts stand."""
         return self.placeholders and type(value) is str and _PLACEHOLDER.search(value) is not None
 
 

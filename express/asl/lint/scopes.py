@@ -1,4 +1,4 @@
-"""What each `States` map assigns and reads, noted while states are walked and judged at the end."""
+"""Assignments and reads of each `States` map, noted while states are walked and judged at the end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class Scope:
-    """What one `States` map assigns and reads.
+    """Assignments and reads of one `States` map.
 
     `state` is the state of the parent scope that holds this map. A distributed Map's child has no parent: it
     does not see the variables around it.
@@ -31,7 +31,7 @@ class Scope:
 
     @property
     def transitions(self) -> int:
-        """How many there are, and states: what a walk over them costs."""
+        """Return how many there are, and states: what a walk over them costs."""
         return len(self.edges) + sum(map(len, self.edges.values()))
 
     def ancestors(self) -> Iterable[tuple[Scope, str]]:

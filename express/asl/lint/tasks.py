@@ -155,7 +155,7 @@ def members(view: View) -> None:
 
 
 def _is_for_aws(view: View) -> bool:
-    """Whether AWS's form of Credentials is due; what another engine's resource wants is its own matter."""
+    """Return whether AWS's form of Credentials is due; what another engine's resource wants is its own matter."""
     arn = view.data.get("Resource")
     return type(arn) is str and parse_resource(arn).kind != "other"
 

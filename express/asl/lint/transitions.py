@@ -1,4 +1,4 @@
-"""Where states lead: targets that exist, an end, and states that can be reached.
+"""Transitions: targets that exist, an end, and states that can be reached.
 
 Order and texts are AWS's: dangling targets first; then a missing end, which hides the search for unreachable
 states; the word is always `Next`, whatever the field.
@@ -73,7 +73,7 @@ def _target(report: Report, states: dict[str, JSON], location: str, target: str)
 
 
 def _may_end(state: JSON) -> bool:
-    """Whether a state ends its map, or is so broken that nothing can be said."""
+    """Return whether a state ends its map, or is so broken that nothing can be said."""
     if type(state) is not dict:
         return True
     if state.get("End") is True or state.get("Type") in _TERMINAL:

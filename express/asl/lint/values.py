@@ -130,7 +130,7 @@ def one_of(*names: str) -> Check:
 
 
 def filled_array(view: View, value: JSON, location: str) -> bool:
-    """Whether `value` is an array with something in it; notes what it is otherwise."""
+    """Check that `value` is an array with something in it; notes what it is otherwise."""
     if type(value) is not list:
         expect(view, value, location, "Array")
         return False

@@ -39,7 +39,7 @@ def _name_problem(name: str) -> str | None:
 
 
 def is_identifier(name: str) -> bool:
-    """Whether `name` is an identifier by Unicode's rules (ID_Start, ID_Continue, underscore).
+    """Return whether `name` is an identifier by Unicode's rules (ID_Start, ID_Continue, underscore).
 
     >>> is_identifier("zähler_1"), is_identifier("1x"), is_identifier("a.b")
     (True, False, False)
@@ -60,7 +60,7 @@ def check_variables(report: Report, scopes: list[Scope]) -> None:
 
 
 def _check_shadowing(report: Report, scope: Scope) -> None:
-    """What the enclosing state assigns itself, when the branches are over, is no outer variable to them."""
+    """Check shadowing. What the enclosing state assigns, when the branches are over, is no outer variable to them."""
     for name, places in scope.assigned.items():
         outer = next((w for here, at in scope.ancestors() for s, w in here.assigned.get(name, ()) if s != at), None)
         if outer is None:

@@ -1,4 +1,4 @@
-"""What intrinsic functions take: each check gives the argument back or raises Refused."""
+"""Arguments of intrinsic functions: each check gives the argument back or raises Refused."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from express.expr.weight import LARGE_ITEMS, weight
 from express.values import JSON
 
 _PLAIN = re.compile(r"[\w .,:;/()=+*-]*", re.ASCII)
-"""What may stand in an f-string as it is."""
+"""Text that may stand in an f-string as it is."""
 
 _UNFIT = re.compile(r'[\\#"\n]')
-"""What the expressions of an f-string must not hold (before Python 3.12)."""
+"""Characters that the expressions of an f-string must not hold (before Python 3.12)."""
 
 _INT = 2**31
 

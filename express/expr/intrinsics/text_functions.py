@@ -79,7 +79,7 @@ def string_to_json(data: JSON) -> JSON:
 
 
 def _depth(source: str) -> int:
-    """How deep a valid JSON text nests, strings left out."""
+    """Return how deep a valid JSON text nests, strings left out."""
     bare = _STRINGS.sub("", source)
     deepest = depth = 0
     for bracket in _BRACKETS.findall(bare):

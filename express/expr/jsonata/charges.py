@@ -1,4 +1,4 @@
-"""What each function of JSONata costs, and how the complete evaluator is made to pay for it.
+"""The cost of each function of JSONata, and how the complete evaluator is made to pay for it.
 
 The evaluator counts its own steps, but not what a function of its library does below one: `$keys` of 15,000 keys is
 one step and takes 0.3 s. So an expression that may meet large values is given a *prelude*: definitions under the
@@ -24,7 +24,7 @@ HOSTED: Final = f"{MARK}{MARK}"
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """How a function is paid for.
+    """The charge for a function.
 
     `free`: it takes the same little time for any arguments. `steps`: it calls a function for each item, which the
     evaluator counts. `own`: it is ours, and pays by itself. Otherwise `parameters` and `signature` are its own, `size`

@@ -194,7 +194,7 @@ def _exact(expression: Expression, field: str, expect: str | None) -> Function:
 
 
 def _refusal(source: str, field: str) -> Refusal:
-    """What becomes of an error of the expression."""
+    """Return what becomes of an error of the expression."""
 
     def refused(error: JsonataError) -> NoReturn:
         shown = f": {error.message}" if error.code is None else f". {error.code}: {error.message}"
@@ -227,7 +227,7 @@ def _walker(node: n.Node) -> Function | None:
 
 
 def _meets_array(value: JSON, names: tuple[str, ...]) -> bool:
-    """Whether an array is on the way, so that a path may look at many values."""
+    """Return whether an array is on the way, so that a path may look at many values."""
     for name in names:
         if type(value) is not dict:
             return type(value) is list

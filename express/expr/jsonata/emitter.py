@@ -1,4 +1,4 @@
-"""What the rules of the code generator share: fresh names, helpers, and values in the forms operators want.
+"""Shared by the rules of the code generator: fresh names, helpers, and values in the forms operators want.
 
 Names and literals of an expression enter the text by `repr` of JSON scalars or as bound objects, nothing
 else of it does. The text reads `si`, `sr`, `se` (the members of `$states`), `c` (the Context object), `v` (the
@@ -50,7 +50,7 @@ class Code:
 
 
 Known: TypeAlias = Mapping[tuple[str, str], Code]
-"""What surrounding text has in local names already: members of the input under `("si", name)`, variables under
+"""Local names of the surrounding text: members of the input under `("si", name)`, variables under
 `("v", name)`."""
 
 NOTHING_KNOWN: Known = {}
@@ -231,10 +231,10 @@ class Emitter:
 
 
 def is_name(source: str) -> bool:
-    """Whether a text is the name of something."""
+    """Return whether a text is the name of something."""
     return source.isidentifier() and not iskeyword(source)
 
 
 def plain(node: n.Node) -> bool:
-    """Whether a node has nothing hanging on it but perhaps predicates."""
+    """Return whether a node has nothing hanging on it but perhaps predicates."""
     return not (node.keep_array or node.group is not None or node.focus or node.index)

@@ -39,7 +39,7 @@ TIMEOUT: Final = 0.010
 """Seconds of wall time for one expression (AWS: about one); what reaches it may be tried once more, see `_run`."""
 
 TRIES: Final = 5
-"""How often an expression is tried that reaches the wall time and has hardly used the processor."""
+"""Tries of an expression that reaches the wall time and has hardly used the processor."""
 
 SMALL: Final = 2_000
 """Data of less weight is small: no function of the library takes long over it."""
@@ -125,21 +125,21 @@ class Exact:
         )
 
     def _large(self, document: dict[str, JSON]) -> bool:
-        """Whether values may be so large that functions must be paid for."""
+        """Return whether values may be so large that functions must be paid for."""
         if self._growing is Growing.NEVER:
             return False
         return self._growing is Growing.ALWAYS or weight(document, SMALL) >= SMALL
 
     def is_function(self, states: Mapping[str, JSON], scope: Scope) -> bool:
-        """Whether an expression that gave nothing gave a function (AWS tells the two apart)."""
+        """Return whether an expression that gave nothing gave a function (AWS tells the two apart)."""
         return bool(self._probe("type", states, scope) == "function")
 
     def is_nan(self, states: Mapping[str, JSON], scope: Scope) -> bool:
-        """Whether an expression that gave null gave what is no number (AWS tells the two apart)."""
+        """Return whether an expression that gave null gave what is no number (AWS tells the two apart)."""
         return bool(self._probe("string", states, scope) == "D3001")
 
     def _probe(self, function: str, states: Mapping[str, JSON], scope: Scope) -> JSON:
-        """What a function says about the value, or the code of its error."""
+        """Return what a function says about the value, or the code of its error."""
         probe = copy(self)
         probe._expressions = {}
         probe._plain, probe._text, probe._paid = (
@@ -201,7 +201,7 @@ class Exact:
 
 
 class Meter:
-    """What the functions of one expression pay with."""
+    """The meter that the functions of one expression pay."""
 
     __slots__ = ("budget",)
 

@@ -27,7 +27,7 @@ class Expression(msgspec.Struct, frozen=True):
 
 
 def is_expression(value: object) -> bool:
-    """Whether `value` is an expression: a string that begins with `{%` and ends with `%}`, no blanks outside."""
+    """Return whether `value` is an expression: a string that begins with `{%` and ends with `%}`, no blanks outside."""
     return type(value) is str and len(value) >= 4 and value.startswith("{%") and value.endswith("%}")
 
 

@@ -18,7 +18,7 @@ from express.expr.jsonata.functions import Hosted
 SMALL: Final = "small"
 PARTS: Final = "parts"
 TEXT: Final = "text"
-"""How large a result can be: a number or a word; no larger than the arguments together; their text."""
+"""Bounds of a result: a number or a word; no larger than the arguments together; their text."""
 
 MUCH: Final = "much"
 MUCH_EACH: Final = "much each"

@@ -278,7 +278,7 @@ def padding(text: JSON, width: JSON = None, fill: JSON = None) -> int:
 
 
 def replacing(text: JSON, pattern: JSON, replacement: JSON, limit: JSON = None) -> int:
-    """What `$replace` of plain text costs: looking through it, and writing the outcome."""
+    """Return what `$replace` of plain text costs: looking through it, and writing the outcome."""
     if type(text) is not str or type(pattern) is not str or not pattern:
         return 0
     new = len(replacement) if type(replacement) is str else 0

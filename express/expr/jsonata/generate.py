@@ -17,10 +17,10 @@ from express.expr.jsonata.generate_paths import emit_path, emit_tolerant, emit_v
 from express.expr.jsonata.numbers import EXACT
 
 _PLAIN = re.compile(r"[\w .,:;/()=+*-]*", re.ASCII)
-"""What may stand in an f-string as it is."""
+"""Text that may stand in an f-string as it is."""
 
 _UNFIT = re.compile(r'[\\#"\n]')
-"""What the expressions of an f-string must not hold (before Python 3.12)."""
+"""Characters that the expressions of an f-string must not hold (before Python 3.12)."""
 
 EMPTY = ", ''"
 
@@ -233,23 +233,23 @@ def _membership(emitter: Emitter, node: n.Binary) -> Code:
 
 
 def _small_literal(node: n.Node) -> bool:
-    """Whether a literal is a number far below those that are not exact."""
+    """Return whether a literal is a number far below those that are not exact."""
     return type(node) is n.Number and node.bare() and -(2**31) <= node.value <= 2**31
 
 
 def _scalar_literal(node: n.Node) -> bool:
-    """Whether a literal is a string, a number or a boolean."""
+    """Return whether a literal is a string, a number or a boolean."""
     literal = isinstance(node, n.Text | n.Number) or (type(node) is n.Constant and node.value is not None)
     return literal and node.bare()
 
 
 def _other_literal(node: n.Node) -> bool:
-    """Whether a literal is a number that Python takes for no boolean."""
+    """Return whether a literal is a number that Python takes for no boolean."""
     return type(node) is n.Number and node.bare() and node.value not in (0, 1)
 
 
 def _word_literal(node: n.Node) -> bool:
-    """Whether a literal is one of Python's singletons."""
+    """Return whether a literal is one of Python's singletons."""
     return type(node) is n.Constant and node.bare()
 
 

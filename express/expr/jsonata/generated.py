@@ -50,7 +50,7 @@ class Fast:
 
 
 def fast_emitter(prefix: str = "", known: Known = NOTHING_KNOWN) -> Emitter:
-    """What turns one tree into text; its local names begin with `prefix`, what is `known` is not read again."""
+    """Return the emitter of one tree; its local names begin with `prefix`, what is `known` is not read again."""
     return Emitter(RULES, EMITTED, FUNCTIONS, prefix, known)
 
 
@@ -68,7 +68,7 @@ def fast_form(node: Node, prefix: str = "", known: Known = NOTHING_KNOWN) -> Fas
 
 
 class Form(NamedTuple):
-    """What a generated function is made of.
+    """The parts of a generated function.
 
     `otherwise` is called with the same arguments where `fast`, if there is such a form, raises, and where its value is
     of no `wanted` type. `refused` is told of errors of the expression itself.

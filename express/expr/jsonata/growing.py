@@ -1,4 +1,4 @@
-"""Whether an expression can make large values of small ones, or meets functions that must be paid for at all."""
+"""Expressions that can make large values of small ones, or meet functions that must be paid for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_JOINED = 8
 
 
 class Growing(Enum):
-    """When an expression needs a prelude."""
+    """The reasons why an expression needs a prelude."""
 
     NEVER = 0
     WITH_DATA = 1
@@ -25,7 +25,7 @@ class Growing(Enum):
 
 
 def growing(node: n.Node, refs: References) -> Growing:
-    """What an expression needs; see `Growing`."""
+    """Return what an expression needs; see `Growing`."""
     parts = list(n.walk(node))
     joined = sum(type(part) is n.Binary and part.op == "&" for part in parts)
     if not paid(refs.free) and not joined:
@@ -40,6 +40,6 @@ def growing(node: n.Node, refs: References) -> Growing:
 
 
 def nesting(node: n.Node) -> bool:
-    """Whether an expression may put a value into another over and over: as text it is long before it is large."""
+    """Return whether an expression may nest a value over and over: as text it is long before it is large."""
     lambdas = [part for part in n.walk(node) if type(part) is n.Lambda]
     return any(isinstance(part, n.Array | n.Object) for body in lambdas for part in n.walk(body))

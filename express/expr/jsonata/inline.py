@@ -147,7 +147,7 @@ class _Inliner:
 
 
 def _place(node: n.Node) -> tuple[str, str] | None:
-    """What a bare `$x` or `$states.input.x` reads, as `Known` names it."""
+    """Return what a bare `$x` or `$states.input.x` reads, as `Known` names it."""
     path = bare_path(node)
     if path is None:
         return None

@@ -1,4 +1,4 @@
-"""What the evaluator would do too late is looked at before: large ranges, and `$replace` of plain text.
+"""Checks that the evaluator would make too late: large ranges, and `$replace` of plain text.
 
 It finds out how large a range is, or the outcome of a replacement, only after it has made it (80 MB for
 `[1..1e7]`, without end for a long text in another). So the text it is given has them go through functions of ours.
@@ -88,7 +88,7 @@ def bounded(text: str, node: n.Node, paid: bool = False) -> str:
 
 
 def _small(node: n.Binary) -> bool:
-    """Whether both ends are literals, next to one another."""
+    """Return whether both ends are literals, next to one another."""
     lhs, rhs = node.lhs, node.rhs
     return type(lhs) is n.Number and type(rhs) is n.Number and rhs.value - lhs.value < _SMALL
 

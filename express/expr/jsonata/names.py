@@ -8,4 +8,4 @@ FUNCTIONS = frozenset(_TABLE)
 """Every function that is there without being assigned: the standard library without `$eval`, and AWS's own."""
 
 AWS_FUNCTIONS = frozenset(name for name, function in _TABLE.items() if function.aws)
-"""What Step Functions adds; `random` replaces the standard one, which takes no seed."""
+"""Functions that Step Functions adds; `random` replaces the standard one, which takes no seed."""

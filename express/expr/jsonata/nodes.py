@@ -38,7 +38,7 @@ class Node:
 
     @property
     def token(self) -> object:
-        """What error messages call the node."""
+        """The name of the node in error messages."""
         return None
 
     def parts(self) -> tuple[Node | None, ...]:
@@ -46,7 +46,7 @@ class Node:
         return ()
 
     def bare(self) -> bool:
-        """Whether the node has none of the things a path step may have."""
+        """Return whether the node has none of the things a path step may have."""
         return not (self.stages or self.keep_array or self.group is not None or self.focus or self.index)
 
 

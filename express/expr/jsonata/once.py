@@ -1,4 +1,4 @@
-"""What an expression does once with each item of an array: all of it together takes no longer than the array is large.
+"""Work done once with each item of an array: all of it together takes no longer than the array is large.
 
 So `$map($states.input.words, $uppercase)` need not pay for each of a thousand words, which would cost more than to
 make it uppercase. In a loop inside a loop the same items come again and again.
@@ -38,7 +38,7 @@ class Once:
                 self._callees.add(id(argument))
 
     def cheap(self, node: n.Node) -> bool:
-        """Whether a part is a literal, a part of one item, or is made of such."""
+        """Return whether a part is a literal, a part of one item, or is made of such."""
         if isinstance(node, _SIMPLE):
             return True
         if type(node) is n.Binary:

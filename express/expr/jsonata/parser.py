@@ -26,7 +26,7 @@ BINDING = {
     "=": 40, "<": 40, ">": 40, "^": 40, ":=": 10, "!=": 40, "<=": 40, ">=": 40, "~>": 40, "and": 30, "or": 25,
     "in": 40, "&": 50, "?:": 40, "??": 40,
 }  # fmt: skip
-"""How tight each infix operator binds; what is not here ends an expression."""
+"""Binding power of each infix operator; what is not here ends an expression."""
 
 _KNOWN = frozenset(BINDING) | frozenset([":", ";", ",", ")", "]", "}", "..", "**", "|"])
 _UNARY_OPERAND = 70

@@ -21,7 +21,7 @@ _KEPT = ("type", "length", "count", "each", "merge")
 
 
 def paid(names: Iterable[str]) -> list[str]:
-    """Those of the named functions that a prelude defines.
+    """Return those of the named functions that a prelude defines.
 
     >>> paid(["abs", "trim", "map", "sum"])
     ['sum', 'trim']

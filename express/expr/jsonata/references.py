@@ -1,4 +1,4 @@
-"""What an expression refers to, found without evaluating it.
+"""References of an expression, found without evaluating it.
 
 `$states`, variables and functions are what the engine must provide; a name, `$` or `$$` at the top level
 is what AWS refuses when a machine is created, because its expressions have no context item.
@@ -14,7 +14,7 @@ from express.expr.jsonata.names import FUNCTIONS
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What one expression refers to.
+    """The references of one expression.
 
     `variables`: free variables, without `$states` and without standard functions; `functions`: the names
     that are called or applied; `free`: both, and functions used as values. `states`: the members of
@@ -31,7 +31,7 @@ class References:
 
     @property
     def context(self) -> bool:
-        """Whether the Context object is needed."""
+        """Return whether the Context object is needed."""
         return self.whole_states or "context" in self.states
 
 
@@ -166,7 +166,7 @@ class _Walk:
         return visits + [_Visit(step, names, inside=True) for step in rest]
 
     def _extras(self, step: n.Node, names: _Names) -> list[_Visit]:
-        """What hangs on a step that needs no visit itself."""
+        """Visit what hangs on a step that needs no visit itself."""
         below = [*(step.stages or ()), *(part for pair in step.group or () for part in pair)]
         return [_Visit(part, names, inside=True) for part in below]
 

@@ -15,7 +15,7 @@ from express.expr.weight import LARGE_ITEMS
 from express.values import JSON
 
 UNDEFINED: Final[JSON] = type("Undefined", (), {"__repr__": lambda _: "UNDEFINED"})()
-"""What an expression gives that gives nothing, which is not null."""
+"""The value of an expression that gives nothing, which is not null."""
 
 
 class Sequence(list[JSON]):
@@ -23,7 +23,7 @@ class Sequence(list[JSON]):
 
 
 def follow(value: JSON, names: tuple[str, ...], spend: Callable[[int], None] | None = None) -> JSON:
-    """What `names` lead to from `value`, or UNDEFINED. `spend` is told of the items that are looked at, two units each.
+    """Return what `names` lead to from `value`, or UNDEFINED. `spend` gets two units for each item looked at.
 
     >>> follow({"a": [{"b": 1}, {"b": [2, 3]}]}, ("a", "b")), follow({"a": [{"b": 1}]}, ("a", "b"))
     ([1, 2, 3], 1)
@@ -78,7 +78,7 @@ def _flat(found: list[JSON]) -> list[JSON]:
 
 
 def present(value: JSON, names: tuple[str, ...]) -> bool:
-    """Whether `names` lead to something; raises Miss where arrays are on the way."""
+    """Return whether `names` lead to something; raises Miss where arrays are on the way."""
     for name in names:
         if type(value) is not dict:
             if type(value) is list:
@@ -91,7 +91,7 @@ def present(value: JSON, names: tuple[str, ...]) -> bool:
 
 
 def reach(value: JSON, names: tuple[str, ...]) -> JSON:
-    """What `names` lead to from `value`; raises Miss where that is nothing, or many are on the way."""
+    """Return what `names` lead to from `value`; raises Miss where that is nothing, or many are on the way."""
     top = value
     for name in names:
         if type(top) is not dict:

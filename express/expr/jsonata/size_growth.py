@@ -1,4 +1,4 @@
-"""How much larger than its data the value of a JSONata template can be: a bound known at compile time.
+"""Growth of a JSONata template over its data: a bound known at compile time.
 
 `(times, plus)` means: at most `times` times the size of the data and the variables together, plus `plus` bytes, as
 compact JSON. None: not known, measure. See `expr.size_growth`.
@@ -64,7 +64,7 @@ def _binary(node: n.Binary) -> Growth:
 
 
 def _text(node: n.Node) -> Growth:
-    """What a value becomes in a text: its quotes are escaped, and `1e20` has 21 digits."""
+    """Return what a value becomes in a text: its quotes are escaped, and `1e20` has 21 digits."""
     if isinstance(node, n.Text) or (isinstance(node, n.Binary) and node.op == "&"):
         return node_growth(node)
     return scaled(node_growth(node), 6, 24)

@@ -1,4 +1,4 @@
-"""How large the values of an evaluation may become."""
+"""Bounds for the values of an evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What generated code calls: guards and the operators whose rules do not fit into a Python expression.
+"""Helpers of generated code: guards and the operators whose rules do not fit into a Python expression.
 
 Everything here gives exactly what the complete evaluator gives, or raises Miss so that it decides.
 """

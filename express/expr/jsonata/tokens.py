@@ -141,7 +141,7 @@ class Tokens:
         raise syntax_error("S0101", size)
 
     def _escape(self, at: int) -> tuple[str, int]:
-        """What the escape sequence with its letter at `at` stands for, and where it ends."""
+        """Return what the escape sequence with its letter at `at` stands for, and where it ends."""
         letter = self.text[at : at + 1]
         if letter in _ESCAPES and letter:
             return _ESCAPES[letter], at + 1
@@ -176,7 +176,7 @@ class Tokens:
 
 
 def _escaped(text: str, at: int) -> bool:
-    """Whether the character at `at` has an odd number of backslashes before it."""
+    """Return whether the character at `at` has an odd number of backslashes before it."""
     count = 0
     while at - count > 0 and text[at - count - 1] == "\\":
         count += 1

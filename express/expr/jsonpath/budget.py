@@ -25,7 +25,7 @@ _CHUNK = 16
 
 
 class Fuel:
-    """What is left to spend."""
+    """The fuel that is left."""
 
     __slots__ = ("left",)
 

@@ -59,7 +59,7 @@ def compile_input_path(path: Path | None, field: str) -> Reader | None:
 
 
 def path_growth(path: Path) -> Growth:
-    """How much larger than the data the selected value can be; None where it is not part of the data."""
+    """Return how much larger than the data the selected value can be; None where it is not part of the data."""
     if path.root != "$" or any(type(step) is Descend for step in path.steps):
         return None
     indexes = [len(step.indexes) for step in path.steps if type(step) is Index]

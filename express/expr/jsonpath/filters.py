@@ -41,11 +41,11 @@ Lower: TypeAlias = Callable[[Path], Value]
 _SHORT = {int, float, bool, type(None)}
 _FEW = 8
 _NUMERIC = re.compile(r"\s*[-+]?[0-9.iInN]")
-"""How a text begins that may spell a number."""
+"""The beginning of a text that may spell a number."""
 
 
 class _Undefined:
-    """What a path finds that finds nothing."""
+    """The value of a path that finds nothing."""
 
 
 UNDEFINED = _Undefined()
@@ -65,7 +65,7 @@ def compile_condition(condition: Condition, lower: Lower) -> Check:
 
 
 def comparisons(condition: Condition) -> int:
-    """What the comparisons of a condition cost, those of paths inside and of large values not counted."""
+    """Return what the comparisons of a condition cost, those of paths inside and of large values not counted."""
     if type(condition) is Comparison:
         return 2 if type(condition.right) is Literal and _near(condition.left) else 4
     if type(condition) is Not:
@@ -74,7 +74,7 @@ def comparisons(condition: Condition) -> int:
 
 
 def _near(operand: Operand) -> bool:
-    """Whether an operand is `@` or `@.name`."""
+    """Return whether an operand is `@` or `@.name`."""
     return type(operand) is Path and operand.root == CURRENT and (not operand.steps or _own_member(operand) is not None)
 
 
@@ -180,7 +180,7 @@ def _in(left: Any, right: Any, fuel: Fuel) -> bool:
 
 
 def _alike(left: Any, items: list[Any]) -> bool:
-    """Whether a value equals none of the items that Python says it does not: no number and text that spells it."""
+    """Return whether a value equals none of the items, no number and text that spells it either."""
     if len(items) < _FEW:
         return False
     if type(left) is str:

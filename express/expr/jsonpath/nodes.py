@@ -1,4 +1,4 @@
-"""What a JSONPath is once it is parsed: steps, and the conditions of filters."""
+"""Nodes of a parsed JSONPath: steps, and the conditions of filters."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Path(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """Whether it is `$`, all of the data."""
+        """Return whether it is `$`, all of the data."""
         return self.root == "$" and not self.steps
 
     @property

@@ -56,7 +56,7 @@ class Matcher:
         self._start = self._states(self._closure({0}, first=True))
 
     def matches(self, text: str, spend: Spend) -> bool:
-        """Whether the whole of `text` matches, paid for by the character and by the state met first."""
+        """Return whether the whole of `text` matches, paid for by the character and by the state met first."""
         spend(4 + len(text))
         states = self._start
         for char in text:

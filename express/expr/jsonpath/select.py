@@ -70,7 +70,7 @@ def compile_nodes(path: Path) -> Value:
 
 
 def walk(steps: tuple[Step, ...], document: JSON) -> JSON:
-    """What a definite path's steps find in `document`; raises Miss in the words of the library AWS runs."""
+    """Return what a definite path's steps find in `document`; raises Miss in the words of the library AWS runs."""
     node = document
     place = "$"
     absent = False

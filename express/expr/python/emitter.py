@@ -129,7 +129,7 @@ class Symbols:
 
 
 class Emitter:
-    """What one expression is written with: where its data is, and what of that is in locals.
+    """Writes one expression: knows where its data is, and what of that is in locals.
 
     `data` is the name that stands for the data (`$`). `fields` are members of the data that are in locals of their own
     instead, and `made` says that it has no others. `reads`, if not None: the locals that have what was read before.
@@ -174,7 +174,7 @@ class Emitter:
         return self.symbols.twice(source)
 
     def held(self, chain: tuple[str | int, ...]) -> tuple[Value, tuple[str | int, ...]] | None:
-        """What a path leads to among the fields, and what is left of it; None where it begins elsewhere."""
+        """Return what a path leads to among the fields, and what is left of it; None where it begins elsewhere."""
         value: Value | None = self.fields.get(cast("str", chain[0])) if chain else None
         if value is None:
             return None
@@ -223,7 +223,7 @@ def path_source(path: Path, emitter: Emitter) -> str | None:
 
 
 def _held(text: str, chain: tuple[str | int, ...], emitter: Emitter) -> tuple[str, tuple[str | int, ...]]:
-    """Where a path begins, and what is left of it, when some members of the data are locals."""
+    """Return where a path begins, and what is left of it, when some members of the data are locals."""
     found = emitter.held(chain)
     if found is None:
         emitter.whole = emitter.whole or emitter.made or not chain or type(chain[0]) is not str
@@ -236,17 +236,17 @@ def _held(text: str, chain: tuple[str | int, ...], emitter: Emitter) -> tuple[st
 
 
 def is_local(value: Value) -> bool:
-    """Whether a value is in a local, so that Python may look into it."""
+    """Return whether a value is in a local, so that Python may look into it."""
     return isinstance(value, str) and value.isidentifier() and not iskeyword(value)
 
 
 def _no_list() -> None:
-    """What an index finds in something that is no array: the closure's business."""
+    """Refuse an index into something that is no array: the closure says why."""
     raise TypeError("not a list")
 
 
 def is_scalar(source: str) -> bool:
-    """Whether a text is a constant without a name.
+    """Return whether a text is a constant without a name.
 
     >>> is_scalar("-1.5"), is_scalar("'a'"), is_scalar("[]"), is_scalar("x1")
     (True, True, False, False)

@@ -26,7 +26,7 @@ class InFlight(msgspec.Struct, eq=False):
     machine: Machine
     naming: Naming
     carried: Carried
-    """What goes on of the record's headers."""
+    """The headers that are carried over from the record."""
     order: bytes | None
     """The order key that this record holds back others of; None: none."""
     heap: int = 0
