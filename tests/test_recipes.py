@@ -265,3 +265,33 @@ def tiers(copy: Copy, given: str) -> list[str]:
         "print(x.finished.output)\n"
     )
     return printed.splitlines()
+
+
+def test_a_field_of_a_task(copy: Copy) -> None:
+    """Three files: the model checks it by its type, the row hands it to the effect, and segments leave it to the row."""
+    copy.change(
+        "asl/model.py",
+        "    heartbeat_seconds: Number = UNSET\n",
+        "    heartbeat_seconds: Number = UNSET\n    urgency: Number = UNSET\n",
+    )
+    copy.change(
+        "engine/effects.py", "    credentials: JSON = None\n", "    credentials: JSON = None\n    urgency: float = 0\n"
+    )
+    row = "states/task.py"
+    copy.change(row, '        "timeout",\n    )', '        "timeout",\n        "urgency",\n    )')
+    copy.change(row, "    return Row(\n        name=low.name,\n        kind=\"Task\"", '    plan.urgency = _seconds("Urgency", state.urgency, UNSET)\n    return Row(\n        name=low.name,\n        kind="Task"')  # fmt: skip # noqa: E501
+    copy.change(row, "        frame.token,\n        credentials,\n    )", "        frame.token,\n        credentials,\n        urgency=plan.urgency(frame) if plan.urgency is not None else 0,\n    )")  # fmt: skip # noqa: E501
+    task = '{"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "Urgency": 7, "End": true}'
+    definition(copy, task)
+
+    shown = copy.python(
+        "from express.compiler import compile_definition\n"
+        "from express.engine import start\n"
+        "program = compile_definition(open('m.asl.json').read())\n"
+        "_, effects = start(program, {}, 0.0)\n"
+        "print(effects[0].urgency, program.segments and program.segments.enter[program.scope.start])"
+    )
+    assert shown.split() == ["7", "None"]
+    definition(copy, task.replace("7", '"high"'))
+    assert "Urgency" in copy.fails("-m", "express", "validate", "m.asl.json")
+    assert len(copy.touched) <= 3
