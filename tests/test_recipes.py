@@ -268,7 +268,7 @@ def tiers(copy: Copy, given: str) -> list[str]:
 
 
 def test_a_field_of_a_task(copy: Copy) -> None:
-    """Three files: the model checks it by its type, the row hands it to the effect, and segments leave it to the row."""
+    """The model checks it by its type, the row hands it to the effect, and segments leave it to the row."""
     copy.change(
         "asl/model.py",
         "    heartbeat_seconds: Number = UNSET\n",
