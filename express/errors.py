@@ -106,7 +106,9 @@ class ConfigError(ExpressError):
 
 
 class SourceError(ExpressError):
-    """An event source that failed beyond what its client repairs by itself."""
+    """An event source that failed beyond what its client repairs by itself. `refusal`: as that of a SinkError."""
+
+    refusal = ""
 
 
 class CommitRefused(SourceError):

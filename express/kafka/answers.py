@@ -7,11 +7,14 @@ a sentence. What nobody foresaw is tried a few times, and then stops it too.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
 from aiokafka.errors import BrokerResponseError, ProducerFenced
+
+from express.errors import PipelineStopped, SinkError, SourceError
 
 
 class Course(Enum):
@@ -152,3 +155,25 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+@contextlib.contextmanager
+def judged() -> Iterator[None]:
+    """Raise PipelineStopped for what a broker has answered and will answer again, and note the error's name else."""
+    try:
+        yield
+    except (SinkError, SourceError) as error:
+        code = code_in(error)
+        if code is None or error.refusal:
+            raise
+        answer = answer_of(code)
+        if answer.course is Course.STOP:
+            raise PipelineStopped(_sentence(error, answer)) from error
+        if answer.course is not Course.RETRY and code not in FENCED:
+            error.refusal = _sentence(error, answer)
+        raise
+
+
+def _sentence(error: Exception, answer: Answer) -> str:
+    text = str(error).partition(": [Error")[0]
+    return f"{text}: {answer.name}" + (f", {answer.advice}" if answer.advice else "")

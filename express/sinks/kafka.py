@@ -9,12 +9,13 @@ from aiokafka import AIOKafkaProducer
 
 from express.errors import SinkError
 from express.kafka import mapped
+from express.kafka.answers import judged
 from express.kafka.limits import Limits, topic_limits
 from express.kafka.patches.producer import kill
 from express.kafka.patches.record_batch import batch_maker
 from express.ports import Block, Headers, Outgoing, Partition, Position, Refused
 from express.sinks.batches import Batches, Routes
-from express.sinks.mending import Mender, judged, waiting
+from express.sinks.mending import Mender, waiting
 from express.sinks.producer import close, new_producer, partition_count
 
 

@@ -8,10 +8,9 @@ else goes on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -20,7 +19,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from express.errors import PipelineStopped, SinkError
 from express.kafka import mapped
-from express.kafka.answers import FENCED, Answer, Course, answer_of, code_in
+from express.kafka.answers import Answer, Course, answer_of, code_in, judged
 from express.kafka.limits import Limits
 from express.kafka.patches.producer import answers, retrieve
 from express.kafka.patches.record_batch import WireBatch
@@ -217,28 +216,6 @@ SOURCES = (
     ("express.source-topic", "express.source-partition", "express.source-offset"),
 )
 """Headers with the place of the input: of dead letters, and of results."""
-
-
-@contextlib.contextmanager
-def judged() -> Iterator[None]:
-    """Raise PipelineStopped for what a broker has answered and will answer again, and note the error's name else."""
-    try:
-        yield
-    except SinkError as error:
-        code = code_in(error)
-        if code is None or error.refusal:
-            raise
-        answer = answer_of(code)
-        if answer.course is Course.STOP:
-            raise PipelineStopped(_sentence(error, answer)) from error
-        if answer.course is not Course.RETRY and code not in FENCED:
-            error.refusal = _sentence(error, answer)
-        raise
-
-
-def _sentence(error: SinkError, answer: Answer) -> str:
-    text = str(error).partition(": [Error")[0]
-    return f"{text}: {answer.name}" + (f", {answer.advice}" if answer.advice else "")
 
 
 def waiting(producer: AIOKafkaProducer | None) -> str:

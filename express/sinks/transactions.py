@@ -24,10 +24,11 @@ from aiokafka.structs import OffsetAndMetadata
 
 from express.errors import SinkError
 from express.kafka import mapped
+from express.kafka.answers import judged
 from express.kafka.limits import Limits, topic_limits
 from express.ports import Block, Headers, Outgoing, Partition, Position, Refused
 from express.sinks.batches import Routes
-from express.sinks.mending import Mender, judged
+from express.sinks.mending import Mender
 from express.sinks.producer import check_fits, new_producer
 from express.sinks.takeover import Claim, gather, take_over
 from express.sinks.writer import OPEN_SECONDS, TRANSACTION_SECONDS, Writer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -24,6 +24,7 @@ from aiokafka.structs import OffsetAndMetadata
 from express.config.cluster import GROUP_MS
 from express.errors import CommitRefused, ConfigError, SourceError
 from express.kafka import CLOSE_SECONDS, mapped, repair_connections, within
+from express.kafka.answers import judged
 from express.kafka.patches.consumer import REFUSALS, commit_as_member, committed_offsets, kill, state_of
 from express.kafka.patches.fetcher import ChecksumDoubts, consumer_class
 from express.kafka.patches.membership import is_fenced, repair_membership
@@ -188,7 +189,10 @@ class KafkaSource:
                     "the brokers allow less offset.metadata.max.bytes than Kafka's default of 4096: "
                     "after a restart, finished records above the lowest unfinished one will run again"
                 )
-            await self._commit({tp: OffsetAndMetadata(at.offset, "") for tp, at in offsets.items()})
+            try:
+                await self._commit({tp: OffsetAndMetadata(at.offset, "") for tp, at in offsets.items()})
+            except OffsetMetadataTooLargeError as error:
+                _raise_judged(error)
 
     def lag(self) -> Mapping[Partition, int]:
         """High-water mark of the last fetch minus position."""
@@ -222,12 +226,19 @@ class KafkaSource:
         except OffsetMetadataTooLargeError:
             raise
         except KafkaError as error:
-            raise SourceError(f"committing: {type(error).__name__}: {error}") from error
+            _raise_judged(error)
 
     def _running(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             raise SourceError("the source is not started")
         return self._consumer
+
+
+def _raise_judged(error: KafkaError) -> NoReturn:
+    """Raise what a commit has failed with: PipelineStopped where it would fail again."""
+    with judged():
+        raise SourceError(f"committing: {type(error).__name__}: {error}") from error
+    raise AssertionError("raised above")
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
