@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from typing import Any
@@ -26,13 +25,6 @@ def block(event: dict[str, Any], context: Any) -> dict[str, Any]:
 async def block_loop(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The same from a coroutine that forgets to give way."""
     return block(event, context)
-
-
-def backtrack(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Twice the number; where there are seconds to be lost, by a match that lets no other thread run either."""
-    if event.get("seconds"):
-        re.match(r"(a+)+$", "a" * 60 + "b")
-    return {"twice": event["n"] * 2}
 
 
 def leave_a_thread(event: dict[str, Any], context: Any) -> dict[str, Any]:
