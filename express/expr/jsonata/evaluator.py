@@ -30,6 +30,7 @@ from express.expr.jsonata.preludes import prelude
 from express.expr.jsonata.references import References
 from express.expr.jsonata.replace import replace
 from express.expr.jsonata.sequences import UNDEFINED
+from express.expr.jsonata.sharing import HELD
 from express.expr.jsonata.sizes import MAX_ITEMS, MAX_STRING
 from express.expr.scope import Scope
 from express.expr.weight import weight
@@ -76,11 +77,13 @@ class Exact:
     """
 
     __slots__ = (
+        "_asked",
         "_descends",
         "_expressions",
         "_growing",
         "_longest",
         "_meter",
+        "_node",
         "_paid",
         "_plain",
         "_ranges",
@@ -91,6 +94,8 @@ class Exact:
 
     def __init__(self, text: str, node: Node, refs: References) -> None:
         self._plain = text
+        self._node = node
+        self._asked = ""
         self._text = bounded(text, node)
         self._paid = bounded(text, node, paid=True)
         self._growing = growing(node, refs)
@@ -110,7 +115,7 @@ class Exact:
             states = {**states, "context": scope.context()}
         document: dict[str, JSON] = {"states": states}
         shadowing = self._shadowing(document, scope)
-        large = not shadowing and self._large(document)
+        large = self._large(document)
         expression = self._expression(shadowing, large)
         self._meter.budget = scope.budget()
         if self._descends:
@@ -142,9 +147,7 @@ class Exact:
         """Return what a function says about the value, or the code of its error."""
         probe = copy(self)
         probe._expressions = {}
-        probe._plain, probe._text, probe._paid = (
-            f"${function}({text})" for text in (self._plain, self._text, self._paid)
-        )
+        probe._asked = function
         try:
             return probe.evaluate(states, scope)
         except JsonataError as error:
@@ -174,9 +177,10 @@ class Exact:
         bound = [f"${name}:=$$.{key};" for key, name, standard in self._variables if not standard or name in shadowing]
         text = self._plain if "replace" in shadowing else self._text
         if large:
-            text = self._paid
-            bound.insert(0, prelude(refs.free - shadowing))
-        expression = compile_text(wrapped(text, "".join(bound)))
+            text = bounded(self._plain, self._node, paid=True, hidden=shadowing) if shadowing else self._paid
+            bound.insert(0, prelude(refs.free - shadowing, text))
+        asked = f"${self._asked}({text})" if self._asked else text
+        expression = compile_text(wrapped(asked, "".join(bound)))
         for name, hosted in _HOSTED.items():
             if name in refs.free:
                 expression.register_function(name, self._meter.paying(hosted), hosted.signature)
@@ -186,6 +190,7 @@ class Exact:
                 expression.register_function(f"{name}{HOSTED}", self._meter.paying(hosted), hosted.signature)
         if large:
             expression.register_function(SPEND, self._meter.spend)
+            expression.register_function(f"{HELD}{MARK}", self._meter.paying(functions.HOLDING))
         if "replace" in refs.free:
             expression.register_function(REPLACE, self._meter.paying(replacing), replacing.signature)
         if self._ranges is not None:

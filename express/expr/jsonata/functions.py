@@ -254,6 +254,10 @@ def values(*arguments: JSON) -> int:
     return 4 * weight(list(arguments), _ANY)
 
 
+HOLDING = Hosted(lambda *_: UNDEFINED, lambda value: 16 * weight(value, _ANY))
+"""To put a value into another: it will be looked at, compared or shown as a part of that."""
+
+
 def characters(per: float) -> Callable[..., int]:
     """Return what goes through texts costs, a unit for so many characters."""
     return lambda *arguments: int(sum(len(a) for a in arguments if type(a) is str) / per)

@@ -19,6 +19,7 @@ from express.expr.jsonata.generate import RULES
 from express.expr.jsonata.names import FUNCTIONS
 from express.expr.jsonata.nodes import Node
 from express.expr.jsonata.numbers import MAX_SAFE
+from express.expr.jsonata.sharing import Sharing
 from express.values import JSON
 
 _PRELUDE = {
@@ -56,6 +57,8 @@ def fast_emitter(prefix: str = "", known: Known = NOTHING_KNOWN) -> Emitter:
 
 def fast_form(node: Node, prefix: str = "", known: Known = NOTHING_KNOWN) -> Fast | None:
     """The fast form of a tree, None where it has none. `prefix` keeps the local names of several apart."""
+    if Sharing(node).places:
+        return None
     emitter = fast_emitter(prefix, known)
     try:
         code = emitter.emit(node)

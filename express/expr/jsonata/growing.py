@@ -8,6 +8,7 @@ from express.expr.jsonata import nodes as n
 from express.expr.jsonata.function_table import FUNCTIONS
 from express.expr.jsonata.preludes import paid
 from express.expr.jsonata.references import References
+from express.expr.jsonata.sharing import Sharing
 
 _MAKERS = frozenset(name for name, function in FUNCTIONS.items() if function.makes)
 """Functions that make much of little, or are called over and over with what they made."""
@@ -27,8 +28,11 @@ class Growing(Enum):
 def growing(node: n.Node, refs: References) -> Growing:
     """Return what an expression needs; see `Growing`."""
     parts = list(n.walk(node))
+    if Sharing(node).places:
+        return Growing.ALWAYS
+    copies = any(type(part) is n.Transform for part in parts)
     joined = sum(type(part) is n.Binary and part.op == "&" for part in parts)
-    if not paid(refs.free) and not joined:
+    if not paid(refs.free) and not joined and not copies:
         return Growing.NEVER
     names = sum(type(part) is n.Bind for part in parts)
     looping = any(type(part) is n.Bind and type(part.value) is n.Lambda for part in parts)

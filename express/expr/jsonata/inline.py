@@ -20,6 +20,7 @@ from express.expr.jsonata.expression import Expression
 from express.expr.jsonata.generate_paths import MEMBERS, bare_path
 from express.expr.jsonata.generated import Fast, fast_emitter
 from express.expr.jsonata.numbers import EXACT
+from express.expr.jsonata.sharing import Sharing
 from express.expr.tree import Literal, Node, members_of
 
 _LASTING = frozenset({"integer", "string", "boolean"})
@@ -113,6 +114,8 @@ class _Inliner:
 
     def _leaf(self, node: n.Node, text: str | None) -> Code:
         """An expression: a name that has its value already, or a new one."""
+        if Sharing(node).places:
+            raise Unsupported
         self._parts += 1
         name = f"{self._prefix}_{self._parts}"
         emitter = fast_emitter(f"{name}_", self._known)

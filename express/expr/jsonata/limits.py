@@ -6,7 +6,10 @@ It finds out how large a range is, or the outcome of a replacement, only after i
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from express.expr.jsonata import nodes as n
+from express.expr.jsonata import sharing
 from express.expr.jsonata.errors import OUT_OF_MEMORY, JsonataError
 from express.expr.jsonata.once import Once
 from express.expr.jsonata.sizes import MAX_ITEMS
@@ -57,11 +60,12 @@ class Ranges:
         return value
 
 
-def bounded(text: str, node: n.Node, paid: bool = False) -> str:
+def bounded(text: str, node: n.Node, paid: bool = False, hidden: Collection[str] = ()) -> str:
     """`text` with its ranges and replacements guarded; the same text where none needs it.
 
-    `paid`: it gets a prelude (`charges`), which has its own `$replace`; operands of `&` are guarded, too, and what
-    looks at each item of an array once need not pay.
+    `paid`: it gets a prelude (`charges`), which has its own `$replace`; operands of `&` are guarded, too, and
+    what is put into other values over and over; what looks at each item of an array once need not pay.
+    `hidden`: functions whose names are those of variables that are set.
 
     >>> from express.expr.jsonata.parser import parse
     >>> bounded("[0..$n]", parse("[0..$n]"))
@@ -80,8 +84,10 @@ def bounded(text: str, node: n.Node, paid: bool = False) -> str:
             names = RANGE_START, RANGE_END
         for name, start, end in zip(names, part.span[::2], part.span[1::2], strict=True):
             edits += [] if name is None else [(start, order, f"${name}("), (end, 0, ")")]
+    if paid:
+        edits += sharing.edits(node, text)
     marked = _replacements(parts) if once is None else once.unpaid(parts)
-    edits += [(variable.position, 0, MARK) for variable in marked]
+    edits += [(variable.position, 0, MARK) for variable in marked if variable.name not in hidden]
     for at, _, insertion in sorted(edits, reverse=True):
         text = text[:at] + insertion + text[at:]
     return text

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from express.expr.jsonata.charges import MARK, UNPAID
 from express.expr.jsonata.function_table import FUNCTIONS
+from express.expr.jsonata.sharing import CLONED, HELD
 
 _MATCHER = (
     "$metered§:=function($m, $u) {$m ? ($spend§($u); $merge§([$m, "
@@ -14,8 +15,9 @@ _MATCHER = (
     '"function" ? function($t, $i) {$metered§($p($t, $i), $length§($s) / 50)} : $p};'
 )
 _TEXT = (
+    "$written§:=$string;"
     '$text§:=function($x) {$type§($x) = "string" ? ($length§($x) > 5000 ? $spend§($length§($x) / 500); $x) : '
-    '$type§($x) = "array" or $type§($x) = "object" ? $string($x) : $x};'
+    '$type§($x) = "array" or $type§($x) = "object" ? $written§($x) : $x};'
 )
 _KEPT = ("type", "length", "count", "each", "merge")
 
@@ -29,11 +31,25 @@ def paid(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if name in FUNCTIONS and FUNCTIONS[name].charge.parameters)
 
 
-def prelude(names: Iterable[str]) -> str:
-    """The definitions that make the named functions pay, and `$text§`, which does for operands of `&`."""
+_CLONING = (
+    f'${CLONED}:=function($v) {{$type§($v) = "array" or $type§($v) = "object" ? '
+    "($z := $length§($string§($v)); $z > 500 ? $spend§($z / 6); $v) : $v};"
+)
+"""The definition of what pays for the copy that a transform makes."""
+
+_HOLDING = f'${HELD}:=function($v) {{$type§($v) = "array" or $type§($v) = "object" ? (${HELD}§($v); $v) : $v}};'
+"""The definition of what weighs a value that is put into another (`sharing`)."""
+
+
+def prelude(names: Iterable[str], text: str = "") -> str:
+    """The definitions that make the named functions pay, and `$text§`, which does for operands of `&`.
+
+    `text`: the expression, `bounded`; what was put into it is defined, too.
+    """
     wanted = sorted({*paid(names), "string"})
+    added = (_HOLDING if HELD in text else "") + (_CLONING if CLONED in text else "")
     kept = "".join(f"${name}{MARK}:=${name};" for name in sorted({*_KEPT, *wanted}))
-    return kept + _MATCHER + "".join(map(_definition, wanted)) + _TEXT
+    return kept + _MATCHER + "".join(map(_definition, wanted)) + _TEXT + added
 
 
 def _definition(name: str) -> str:

@@ -19,6 +19,7 @@ from express.expr.jsonata.parser import parse
 from express.expr.jsonata.preludes import paid, prelude
 from express.expr.jsonata.references import references
 from express.expr.jsonata.replace import replace
+from express.expr.jsonata.sharing import HELD
 from tests.conformance.jsonata import load
 
 from .support import SHARED
@@ -50,7 +51,9 @@ def outcome(expression: jlens.Expression, data: Any, bindings: Any) -> Any:
 def with_prelude(text: str) -> jlens.Expression:
     """An expression as the evaluator compiles it for large data."""
     node = parse(text, later=True)
-    expression = jlens.Expression(f"({prelude(references(node).free)}\n{bounded(text, node, paid=True)}\n)")
+    paying = bounded(text, node, paid=True)
+    expression = jlens.Expression(f"({prelude(references(node).free, paying)}\n{paying}\n)")
+    expression.register_function(f"{HELD}§", lambda *_: None)
     meter, ranges = Meter(), Ranges()
     meter.budget = Budget(10**9)
     behind = {**BEHIND, "replace": Hosted(replace, replacing, "<s-(sf)(sf)n?:s>")}
