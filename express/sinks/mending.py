@@ -81,7 +81,7 @@ class Mender:
                     answer.add_done_callback(retrieve)  # nobody waits for it where a later one can't be sent
                     sent.append((TopicPartition(topic, partition), batch, answer))
                 try:
-                    await asyncio.gather(*(answer for _, _, answer in sent))
+                    await _answered([answer for _, _, answer in sent])
                 except BrokerResponseError:
                     _raise_unless_mendable(sent)
                     chains = await self._mend(sent, chains, tries, joining)
@@ -222,3 +222,15 @@ def waiting(producer: AIOKafkaProducer | None) -> str:
     """Return what the batches that are under way wait for, as far as brokers have said."""
     found = {} if producer is None else answers(producer)
     return "; ".join(f"{topic} {number}: {name}" for (topic, number), name in sorted(found.items())[:8])
+
+
+async def _answered(batches: list[asyncio.Future[Any]]) -> None:
+    """Wait for the answers of all batches, or for the first failure, which is raised.
+
+    Unlike `gather` it cancels none of them when it is cancelled: aiokafka shields the future of a batch by the one that
+    it gives away, and once that is cancelled nobody takes note of how the batch has failed.
+    """
+    await asyncio.wait(batches, return_when=asyncio.FIRST_EXCEPTION)
+    for answer in batches:
+        if answer.done():
+            answer.result()

@@ -7,10 +7,11 @@ import gc
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 
-from express.kafka.patches.producer import begin_sending
+from express.kafka.patches.producer import begin_sending, retrieve
+from express.sinks.mending import _answered
 
 
 @pytest.mark.parametrize("fail", ["fatal_error", "error_transaction"])
@@ -35,3 +36,27 @@ async def test_a_transaction_that_fails_while_nobody_waits_for_its_end_is_not_lo
     del manager, producer
     gc.collect()
     assert not loose
+
+
+@pytest.mark.parametrize(("wait", "logged"), [(_answered, 0), (lambda answers: asyncio.gather(*answers), 1)])
+async def test_a_flush_that_is_cancelled_while_a_batch_is_under_way_is_not_logged(wait: Any, logged: int) -> None:
+    """The batch fails when nobody waits for it any more; `gather` would have cancelled what takes note of that."""
+    loose: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: loose.append(context))
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+    target = TopicPartition("out", 0)
+    answer = await producer._message_accumulator.add_batch(producer.create_batch(), target, 1)
+    answer.add_done_callback(retrieve)
+    (batch,) = producer._message_accumulator._batches[target]
+    waiting = asyncio.ensure_future(wait([answer]))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    batch.failure(MessageSizeTooLargeError())
+    batch._drain_waiter.exception()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    producer._closed = True
+    del answer, batch, producer
+    gc.collect()
+    assert len(loose) == logged, loose
