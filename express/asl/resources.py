@@ -17,6 +17,9 @@ import msgspec
 Kind = Literal["lambda", "activity", "optimized", "sdk", "http", "express", "other"]
 Pattern = Literal["", "sync", "sync:2", "waitForTaskToken"]
 
+KINDS_WITH_MEMBERS = ("optimized", "http", "sdk", "express")
+"""Kinds of resources whose parameters are members: a function's own ARN takes any JSON."""
+
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed `Resource`.

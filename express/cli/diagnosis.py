@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 
 from express.asl.lint import MachineType, duplicate_fields, lint
+from express.asl.lint.members import UnknownMember
 from express.asl.positions import Place, Position, Scanned
+from express.asl.resources import KINDS_WITH_MEMBERS, Resource
 from express.asl.scan import not_utf8, scan
 from express.asl.scan_yaml import scan_yaml
 from express.cli.templated import Spot, broken, spots
@@ -18,7 +20,6 @@ from express.config.files import read_bytes
 from express.deploy.nodes import Source, TemplateError
 from express.deploy.templates import Read, read_machines
 from express.errors import ConfigError, DefinitionError, Diagnostic
-from express.integrations.parameters import unknown_members
 from express.values import JSON
 
 ASL_ENDINGS = (".asl.json", ".asl.yaml", ".asl.yml")
@@ -153,10 +154,18 @@ def _judge(data: JSON, kind: MachineType | None, options: Options) -> list[Diagn
     return lint(
         data,
         type=options.type or kind or "STANDARD",
-        members=unknown_members,
+        members=_unknown_members,
         placeholders=options.placeholders,
         strict=options.strict,
     )
+
+
+def _unknown_members(resource: Resource, parameters: JSON) -> Iterator[UnknownMember]:
+    """Yield each name that the resource has no member for; integrations are imported for the first that has members."""
+    if resource.kind in KINDS_WITH_MEMBERS:
+        from express.integrations.parameters import unknown_members
+
+        yield from unknown_members(resource, parameters)
 
 
 def _in_template(file: str, text: str, options: Options) -> list[Finding] | None:

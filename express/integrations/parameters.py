@@ -10,41 +10,44 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from express.asl.lint.members import UnknownMember, plain
-from express.asl.resources import Resource
+from express.asl.resources import KINDS_WITH_MEMBERS, Resource
 from express.integrations import apigateway, kafka_produce, start_execution
 from express.integrations.aws.calls import available
 from express.integrations.aws.clients import service_model
 from express.integrations.aws.names import Spelling, folder, optimized_member, sdk_member
 from express.integrations.aws.optimized import FORMS
 from express.integrations.aws.shapes import members
-from express.integrations.http import requests
 from express.values import JSON
 
 DOCUMENTED: dict[str, Collection[str]] = {
-    "http:invoke": requests.MEMBERS,
     "apigateway:invoke": apigateway.MEMBERS,
     "states:startExecution": start_execution.MEMBERS,
     "kafka:produce": kafka_produce.MEMBERS,
 }
-"""Integrations whose members no model of a service has."""
-
-KINDS = ("optimized", "http", "sdk", "express")
-"""Kinds of resources whose parameters are members: a function's own ARN takes any JSON."""
+"""Integrations whose members no model of a service has; `http:invoke`, which needs an HTTP client, is apart."""
 
 _STRUCTURES = ("structure", "list", "map")
 
 
 def unknown_members(resource: Resource, parameters: JSON) -> Iterator[UnknownMember]:
     """Yield each name in a template of parameters that the resource has no member for."""
-    if type(parameters) is not dict or resource.kind not in KINDS:
+    if type(parameters) is not dict or resource.kind not in KINDS_WITH_MEMBERS:
         return
-    valid = DOCUMENTED.get(f"{resource.service}:{resource.action}") if resource.kind != "sdk" else None
+    valid = _documented(f"{resource.service}:{resource.action}") if resource.kind != "sdk" else None
     if valid is not None:
         yield from (("", key, valid) for key in parameters if plain(key) not in valid)
         return
     found = _input(resource) if available() else None
     if found is not None:
         yield from _walk(*found, parameters, "")
+
+
+def _documented(integration: str) -> Collection[str] | None:
+    if integration == "http:invoke":
+        from express.integrations.http.requests import MEMBERS
+
+        return MEMBERS
+    return DOCUMENTED.get(integration)
 
 
 def _input(resource: Resource) -> tuple[Any, Spelling, Collection[str]] | None:

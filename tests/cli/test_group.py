@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -78,6 +80,32 @@ def test_help_imports_no_command() -> None:
     )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "['express.errors', 'express.standard_streams', 'express.cli']"
+
+
+HEAVY = {"aiohttp", "aiokafka", "asyncio", "botocore", "express.integrations", "express.runtime", "prometheus_client"}
+
+
+@pytest.mark.parametrize(
+    ("words", "resource", "heavy"),
+    [
+        ("validate FILE", "arn:aws:lambda:us-east-1:123456789012:function:f", set()),
+        ("validate FILE", "arn:aws:states:::lambda:invoke", {"asyncio", "botocore", "express.integrations"}),
+        ("compile FILE", "arn:aws:lambda:us-east-1:123456789012:function:f", {"asyncio", "express.integrations"}),
+        ("exec FILE", "", {"asyncio", "express.integrations", "express.runtime"}),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(words: str, resource: str, heavy: set[str], tmp_path: Path) -> None:
+    """A command imports no client of something that it does not call."""
+    state = {"Type": "Task", "Resource": resource, "End": True} if resource else {"Type": "Succeed"}
+    (tmp_path / "a.asl.json").write_text(json.dumps({"StartAt": "A", "States": {"A": state}}))
+    script = (
+        "import sys; from express.cli import main; main(sys.argv[1:], standalone_mode=False); "
+        f"print(*sorted(set(sys.modules) & {HEAVY!r}))"
+    )
+    arguments = [str(tmp_path / "a.asl.json") if word == "FILE" else word for word in words.split()]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.splitlines()[-1].split()) <= heavy
 
 
 def test_it_runs_as_a_module() -> None:
