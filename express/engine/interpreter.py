@@ -264,7 +264,10 @@ def _step(x: Execution, frame: Frame, step: Step, event: Event | None) -> Step:
         x.budget = budget = x.budget - 1
         if not budget & _LOOK:
             x.look()
-        following = _entered(x, frame, row)
+        GENERATED.units = UNITS  # a full budget for generated code, as in `_entered`
+        following = row.enter(x, frame, row)
+        if GENERATED.units != UNITS or x.allowance is not None:
+            _charge(x, frame)
     else:
         row = frame.rows[frame.at]
         if step == RESUME:
@@ -284,12 +287,17 @@ def _entered(x: Execution, frame: Frame, row: Row) -> Step:
     """Enter a row with a full budget for generated code; what that spends counts as steps of the turn."""
     GENERATED.units = UNITS
     following = row.enter(x, frame, row)
+    _charge(x, frame)
+    return following
+
+
+def _charge(x: Execution, frame: Frame) -> None:
+    """Count what entering a state has spent as steps of the turn."""
     spent = UNITS - GENERATED.units
     if spent >= UNITS_PER_STEP:
         x.budget -= spent // UNITS_PER_STEP
     if x.allowed[0] is frame and x.allowed[1] == frame.steps:  # it evaluated something that was large
         x.look()
-    return following
 
 
 def _ended(x: Execution, frame: Frame) -> None:

@@ -102,18 +102,12 @@ def provided(what: str, value: JSON) -> int:
     return bytes_
 
 
-def limit(frame: Frame, value: JSON, what: str) -> None:
-    """Raise States.DataLimitExceeded where `value` is over the payload limit.
+def measure(value: JSON, what: str) -> int:
+    """The size of `value` in bytes; raises StatesError where it is over the payload limit.
 
     `frame.bound` is an upper bound of the data's size that grows with what each state may add, so a value is
     measured only once the bound says that it might be too large.
     """
-    if frame.bound > PAYLOAD_LIMIT:
-        frame.bound = measure(value, what)
-
-
-def measure(value: JSON, what: str) -> int:
-    """The size of `value` in bytes; raises StatesError where it is over the payload limit."""
     try:
         bytes_ = size(value)
     except (TypeError, RecursionError) as error:
@@ -238,7 +232,8 @@ def _jsonpath_leave(low: Lowering, state: Any) -> Leave:
         assigned = None if assign is None else assign(frame, result)
         if select is not None or out is not None:
             frame.bound = UNKNOWN
-        limit(frame, output, name)
+        if frame.bound > PAYLOAD_LIMIT:
+            frame.bound = measure(output, name)
         frame.data = output
         if assigned is not None:
             set_variables(frame, assigned)
@@ -251,14 +246,16 @@ def _written(write: Callable[[JSON, JSON], JSON] | None, name: str) -> Leave:
     if write is None:
 
         def replace(frame: Frame, result: JSON) -> None:
-            limit(frame, result, name)
+            if frame.bound > PAYLOAD_LIMIT:
+                frame.bound = measure(result, name)
             frame.data = result
 
         return replace
 
     def merge(frame: Frame, result: JSON) -> None:
         merged = write(frame.data, result)
-        limit(frame, merged, name)
+        if frame.bound > PAYLOAD_LIMIT:
+            frame.bound = measure(merged, name)
         frame.data = merged
 
     return merge
@@ -304,7 +301,8 @@ def jsonata_leave(low: Lowering, output: Given, assign: Given, prefix: str, phas
             states = {"input": frame.data} if phase is None else {"input": frame.data, phase: result}
             result = evaluate(states, frame)
             frame.bound = UNKNOWN
-        limit(frame, result, name)
+        if frame.bound > PAYLOAD_LIMIT:
+            frame.bound = measure(result, name)
         frame.data = result
         if assigned is not None:
             set_variables(frame, assigned)
@@ -395,7 +393,8 @@ def _caught(write: Callable[[JSON, JSON], JSON] | None, assign: Assign | None, n
         assigned = None if assign is None else assign(frame, output)
         merged = output if write is None else write(frame.data, output)
         frame.bound = UNKNOWN
-        limit(frame, merged, name)
+        if frame.bound > PAYLOAD_LIMIT:
+            frame.bound = measure(merged, name)
         frame.data = merged
         if assigned is not None:
             set_variables(frame, assigned)

@@ -28,6 +28,11 @@ FAILURE = INTRINSIC_FAILURE
 UNPAID = 50
 """Units that a call may cost without being counted."""
 
+SHORT_TEXT = 63
+"""Characters up to which a text costs a prepared function nothing."""
+
+_LARGE = frozenset({dict, list})
+
 _NO_SCOPE = Constants()
 
 _Part: TypeAlias = tuple[Read, bool]
@@ -183,7 +188,14 @@ def _paying(
 
     def read(data: JSON, scope: Scope) -> JSON:
         values = [argument(data, scope) for argument in arguments]
-        cost = units("", *values) if prepared else units(*values)
+        cost = 0
+        if prepared:
+            for value in values:  # as nearly always nothing is large, and to see that is cheaper than to count
+                if value.__class__ in _LARGE or (value.__class__ is str and len(value) > SHORT_TEXT):
+                    cost = units("", *values)
+                    break
+        else:
+            cost = units(*values)
         if cost > UNPAID:
             try:
                 scope.budget().spend(cost)
