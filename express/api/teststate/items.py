@@ -152,8 +152,15 @@ class _Inspection:
             value = _members(value)
         if type(value) is not list:
             raise StatesError(ITEM_READER_FAILED, "Attempting to map over non-iterable node.")
-        most = config.max_items
-        return value[:most] if isinstance(most, int) and most > 0 else value
+        return self._first(value, config)
+
+    def _first(self, items: list[JSON], config: model.ReaderConfig) -> list[JSON]:
+        """The items that MaxItems lets through; 0 lets all through (recorded)."""
+        field = "ItemReader/ReaderConfig/MaxItems"
+        most = self._number(field, config.max_items, config.max_items_path, compile_integer_path, "integer")
+        if most is not None and most < 0:
+            raise StatesError(ITEM_READER_FAILED, "field MaxItems must be positive")
+        return items[: int(most)] if most else items
 
     def _select(self) -> None:
         """ItemSelector: the input of each iteration."""
