@@ -159,6 +159,12 @@ HISTORIES: list[tuple[str, dict[str, Any], Any, str]] = [
 DETAILS: list[tuple[dict[str, Any], Any, str, dict[str, Any]]] = [
     (SLOW, {}, "TaskTimedOut", {"resourceType": "lambda", "resource": "invoke", "error": "States.Timeout"}),
     (one(**TASK_OF_WAIT, TimeoutSeconds=1), {}, "LambdaFunctionTimedOut", {"error": "States.Timeout"}),
+    (
+        {**one(Type="Wait", Seconds=60, End=True), "TimeoutSeconds": 1},
+        {},
+        "ExecutionTimedOut",
+        {"error": "States.Timeout"},
+    ),
     (one(Type="Fail"), {}, "ExecutionFailed", {}),
     (
         jsonata(Output={"a": NOTHING}),

@@ -183,6 +183,20 @@ def test_what_is_left_out_needs_standard_executions(sfn: Any) -> None:
     assert not [sequence for sequence in SEQUENCES_LEFT_OUT if any(sequence in events for events in told)]
 
 
+def test_an_execution_that_timed_out_is_described_without_error_and_cause(sfn: Any) -> None:
+    """Its status and its last event tell it; a failed one is described with both."""
+    limited = {**one(Type="Wait", Seconds=60, End=True), "TimeoutSeconds": 1}
+    failed = one(Type="Fail", Error="E", Cause="c")
+    described = []
+    for name, definition in (("limited", limited), ("failed", failed)):
+        made = sfn.create_state_machine(name=name, roleArn=ROLE, definition=text(definition), type="EXPRESS")
+        arn = sfn.start_execution(stateMachineArn=made["stateMachineArn"])["executionArn"]
+        while (told := sfn.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            pass
+        described.append((told["status"], told.get("error"), told.get("cause")))
+    assert described == [("TIMED_OUT", None, None), ("FAILED", "E", "c")]
+
+
 def test_a_stopped_execution_ends_with_execution_aborted(sfn: Any) -> None:
     """It follows no event, has no details where none were given, and the Wait is not told to be aborted."""
     definition = text(one(Type="Wait", Seconds=60, End=True))

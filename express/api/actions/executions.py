@@ -82,7 +82,9 @@ async def describe_execution(api: Api, request: Members) -> Members:
     include = request.get("includedData") != "METADATA_ONLY"
     members = _item(found)
     if isinstance(found, Ended):
-        members |= _present({"error": found.error, "cause": found.cause, "traceHeader": found.trace_header})
+        if members["status"] != "TIMED_OUT":  # AWS tells neither for one
+            members |= _present({"error": found.error, "cause": found.cause})
+        members |= _present({"traceHeader": found.trace_header})
         input_, output = found.input, found.output
     else:
         members |= _present({"traceHeader": found.request.trace_header})
