@@ -15,6 +15,30 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+RECIPES = (
+    (ROOT / ".github" / "CONTRIBUTING.md")
+    .read_text("utf-8")
+    .partition("<!-- recipes -->")[2]
+    .partition("<!-- end -->")[0]
+)
+"""The table of recipes."""
+
+DRAIN = """
+import asyncio
+from tests.runtime.rig import Rig, until
+from tests.runtime.virtual import run_virtual as run
+
+async def drain(values, **settings):
+    rig = Rig(**settings)
+    for value in values:
+        rig.put(value)
+    worker = rig.worker()
+    await until(lambda: rig.written + len(rig.dead) == len(values))
+    await rig.stop()
+    return rig, worker.counters
+"""
+"""A pipeline of the copy over a log in memory: `drain(values, settings)`."""
+
 
 class Copy:
     """A copy of the package, and the files that were touched in it."""
@@ -38,8 +62,8 @@ class Copy:
         self.touched.add(path)
 
     def run(self, *arguments: str) -> str:
-        """What Python prints with the copy in the place of the package."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        """What Python prints with the copy in the place of the package, and the tests behind it."""
+        environment = {**os.environ, "PYTHONPATH": f"{self.folder}{os.pathsep}{ROOT}"}
         done = subprocess.run(
             [sys.executable, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120
         )
@@ -54,6 +78,15 @@ class Copy:
         )
         assert done.returncode == 1, done.stderr
         return done.stdout + done.stderr
+
+    def follows(self, what: str, most: int) -> None:
+        """Hold the files that were touched to those of a recipe, and to the number that is promised."""
+        row = re.search(rf"^\| {what} \| (.+?) \|", RECIPES, re.MULTILINE)
+        assert row is not None, what
+        named = re.findall(r"`express/([^`]+)`", row[1])
+        elsewhere = [path for path in self.touched if not any(path.startswith(place) for place in named)]
+        assert len(elsewhere) <= ("and where" in row[1]), elsewhere
+        assert len(self.touched) <= most, self.touched
 
     def python(self, code: str) -> str:
         """What a piece of code prints."""
@@ -81,14 +114,21 @@ def test_a_metric(copy: Copy) -> None:
     )
 
     shown = copy.python(
-        "from express.telemetry.metrics import COUNTERS\n"
-        "from express.runtime.counters import Counters\n"
+        f"{DRAIN}\n"
         "import msgspec\n"
-        "data = msgspec.to_builtins(Counters(tombstones=7))\n"
-        "print([(f.name, f.by, f.read(data)) for f in COUNTERS if 'tombstones' in f.name])"
+        "from express.runtime.counters import BATCH_BOUNDS, LATENCY_BOUNDS_MS\n"
+        "from express.telemetry.metrics import ExpressCollector\n"
+        "from express.telemetry.worker_report import PipelineReport, Report, Totals\n"
+        "_, counters = run(drain([{'n': 1}, None, None]))\n"
+        "totals = Totals()\n"
+        "part = PipelineReport(pipeline='p', state_machine='m', counters=msgspec.to_builtins(counters))\n"
+        "totals.update(Report(worker=0, pid=1, pipelines=[part]))\n"
+        "for family in ExpressCollector(totals, LATENCY_BOUNDS_MS, batch_bounds=BATCH_BOUNDS).collect():\n"
+        "    if 'tombstones' in family.name:\n"
+        "        print(family.documentation, [(s.labels, s.value) for s in family.samples])"
     )
-    assert shown.strip() == "[('express_kafka_tombstones', 'pipeline', 7.0)]"
-    assert len(copy.touched) <= 2
+    assert shown.strip() == "Records without a value. [({'pipeline': 'p'}, 2.0)]"
+    copy.follows("a metric", 2)
 
 
 def test_an_api_action(copy: Copy) -> None:
@@ -118,7 +158,7 @@ def test_an_api_action(copy: Copy) -> None:
         "    print(asyncio.run(answer(None, ANYONE, 'Echo', body)).status)"
     )
     assert shown.split() == ["200", "400"]
-    assert len(copy.touched) <= 2
+    copy.follows("an API action", 2)
 
 
 def test_a_command(copy: Copy) -> None:
@@ -142,7 +182,7 @@ def test_a_command(copy: Copy) -> None:
 
     assert copy.run("-m", "express", "hello", "you") == "hello you\n"
     assert "Greet somebody." in copy.run("-m", "express", "--help")
-    assert len(copy.touched) <= 2
+    copy.follows("a command", 2)
 
 
 def test_a_key_of_a_pipeline(copy: Copy) -> None:
@@ -150,24 +190,28 @@ def test_a_key_of_a_pipeline(copy: Copy) -> None:
     copy.change(
         "config/model.py",
         "    input: Input = field(default_factory=Input)\n",
-        "    input: Input = field(default_factory=Input)\n    waiting_per_turn: Positive = 16\n",
+        "    input: Input = field(default_factory=Input)\n    longest_value: Positive = 1_000\n",
     )
     copy.change(
         "runtime/records/dispatcher.py",
-        "range(WAITING_PER_TURN)",
-        "range(self._pipeline.settings.waiting_per_turn)",
+        "int(pipeline.settings.payload_limit)",
+        "min(int(pipeline.settings.payload_limit), pipeline.settings.longest_value)",
     )
     shutil.copy(ROOT / "config" / "prices.toml", copy.folder)
     (copy.folder / "w.asl.json").write_text('{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}', encoding="utf-8")
     (copy.folder / "express.toml").write_text(
         '[[pipelines]]\nname = "p"\ntopics = ["in"]\nworkflow = "w.asl.json"\noutput = "out"\ndead_letter = "dead"\n'
-        'waiting_per_turn = 7\n[metering]\nprices = "prices.toml"\n',
+        'longest_value = 7\n[metering]\nprices = "prices.toml"\n',
         encoding="utf-8",
     )
 
     shown = copy.run("-m", "express", "config", "show", "--config", "express.toml")
-    assert re.search(r"waiting_per_turn\W+7", shown), shown
-    assert len(copy.touched) <= 2
+    assert re.search(r"longest_value\W+7", shown), shown
+    drained = copy.python(
+        f"{DRAIN}\nrig, _ = run(drain([1, 12345678], longest_value=7))\nprint(rig.written, len(rig.dead))"
+    )
+    assert drained.split() == ["1", "1"]
+    copy.follows("a key of a pipeline", 2)
 
 
 def test_an_integration(copy: Copy) -> None:
@@ -199,7 +243,7 @@ def test_an_integration(copy: Copy) -> None:
     )
 
     assert copy.run("-m", "express", "exec", "echo.asl.json", "-i", '{"n": 1}').replace(" ", "").replace("\n", "") == '{"said":{"n":1}}'  # noqa: E501 # fmt: skip
-    assert len(copy.touched) <= 2
+    copy.follows("an integration", 2)
 
 
 def definition(copy: Copy, state: str, **others: str) -> None:
@@ -226,7 +270,7 @@ def test_an_intrinsic_function(copy: Copy) -> None:
     definition(copy, shout.replace("Shout($.word)", "Shout()"))
     refused = copy.fails("-m", "express", "validate", "m.asl.json")
     assert "States.Shout" in refused
-    assert len(copy.touched) <= 1
+    copy.follows("an intrinsic function", 1)
 
 
 def test_a_choice_operator(copy: Copy) -> None:
@@ -245,7 +289,7 @@ def test_a_choice_operator(copy: Copy) -> None:
     assert [tiers(copy, f'{{"word": "{word}"}}') for word in ("HI", "hi")] == [["Yes"] * 2, ["No"] * 2]
     definition(copy, choice.replace("true", '"true"'), **ends)
     assert "StringIsUpper" in copy.fails("-m", "express", "validate", "m.asl.json")
-    assert len(copy.touched) <= 1
+    copy.follows("a Choice operator", 1)
 
 
 def tiers(copy: Copy, given: str) -> list[str]:
@@ -294,4 +338,4 @@ def test_a_field_of_a_task(copy: Copy) -> None:
     assert shown.split() == ["7", "None"]
     definition(copy, task.replace("7", '"high"'))
     assert "Urgency" in copy.fails("-m", "express", "validate", "m.asl.json")
-    assert len(copy.touched) <= 3
+    copy.follows("a field of a Task", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 import tomllib
@@ -15,6 +16,7 @@ import pytest
 
 from express.compiler import compile_definition
 from express.devbroker import Broker
+from express.errors import StatesError
 from tests.runtime.test_delivery import flow
 
 ROOT = Path(__file__).parents[1]
@@ -43,11 +45,16 @@ def walk() -> Iterator[dict[str, None]]:
         sys.setprofile(None)
 
 
-async def passed(address: str, promise: str, handler: Callable[[Any], Any] | None, value: bytes) -> dict[str, None]:
-    """The modules that one record passes, from the poll that finds it to its commit; another went before it."""
+async def passed(
+    address: str,
+    promise: str = "at_least_once",
+    handler: Callable[[Any], Any] | None = None,
+    value: bytes = b'{"n": 1}',
+) -> dict[str, None]:
+    """The modules that one record passes, from the poll that finds it to its commit; one like it went before it."""
     async with flow(address, promise, handler) as running:
         running.worker()
-        await running.put({"n": 1})
+        await running.put(value)
         await running.until_terminal(1)
         await running.until_committed(lambda found: sum(at.offset for at in found.values()) >= 1)
         with walk() as seen:
@@ -57,15 +64,51 @@ async def passed(address: str, promise: str, handler: Callable[[Any], Any] | Non
     return seen
 
 
-@pytest.mark.parametrize(("value", "most"), [(b'{"n": 2}', 36), (b"{", 31)], ids=["fast path", "surprise"])
-async def test_a_record_passes_few_modules(value: bytes, most: int) -> None:
-    """From fetch to commit, those of the client's patches included; the page names the ones of the fast path."""
-    async with Broker() as broker:
-        seen = await passed(broker.address, "at_least_once", None, value)
+def fail(data: Any) -> Any:
+    """A task that fails, and nothing catches it."""
+    raise StatesError("Refused", "It was refused")
 
-    assert len(seen) <= most, "\n".join(seen)
-    if value != b"{":
-        assert named_in_the_walk() <= seen.keys()
+
+async def await_(data: Any) -> Any:
+    """A task that answers in a later turn of the loop."""
+    await asyncio.sleep(0.01)
+    return data
+
+
+async def test_a_record_on_the_fast_path_passes_few_modules() -> None:
+    """From fetch to commit, those of the client's patches included; the page names those that do the work."""
+    async with Broker() as broker:
+        seen = await passed(broker.address)
+
+    assert len(seen) <= figure(r"passes (\d+)\nmodules from fetch to commit"), "\n".join(seen)
+    assert named_in_the_walk() <= seen.keys()
+
+
+@pytest.mark.parametrize(
+    ("surprise", "told", "through"),
+    [
+        ({"handler": fail}, r"without a\nCatch passes (\d+)", "express/engine/interpreter.py"),
+        ({"handler": await_}, r"whose task is awaited (\d+)", "express/runtime/executor/suspended.py"),
+        ({"value": b"{"}, r"that is no JSON (\d+)", "express/runtime/records/terminal_writer.py"),
+    ],
+    ids=["a task fails", "a task is awaited", "no JSON"],
+)
+async def test_a_record_with_a_surprise_passes_no_more_modules_than_the_page_says(
+    surprise: dict[str, Any], told: str, through: str
+) -> None:
+    """From fetch to commit, through the interpreter, through the executor, or to the dead letters."""
+    async with Broker() as broker:
+        seen = await passed(broker.address, **surprise)
+
+    assert through in seen
+    assert len(seen) <= figure(told), "\n".join(seen)
+
+
+def figure(told: str) -> int:
+    """A number that the page tells."""
+    found = re.search(told, PAGE.read_text(encoding="utf-8"))
+    assert found is not None, told
+    return int(found[1])
 
 
 def named_in_the_walk() -> set[str]:
@@ -75,13 +118,13 @@ def named_in_the_walk() -> set[str]:
     return set(re.findall(r"`(express/[a-z_/]+\.py)`", table))
 
 
-def test_a_definition_passes_no_more_modules_than_it_did() -> None:
+def test_a_definition_passes_no_more_modules_than_the_page_says() -> None:
     """From text to program, both tiers."""
     text = (ROOT / "config" / "workflows" / "iot-routing.asl.json").read_text(encoding="utf-8")
     with walk() as seen:
         compile_definition(text)
 
-    assert len(seen) <= 58, "\n".join(seen)
+    assert len(seen) <= figure(r"a definition passes (\d+)"), "\n".join(seen)
 
 
 @pytest.mark.parametrize("page", [PAGE, ROOT / ".github" / "CONTRIBUTING.md"], ids=lambda page: page.name)
@@ -107,3 +150,11 @@ def test_the_floors_are_the_contracts() -> None:
     drawn = PAGE.read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0].splitlines()
     names = [re.split(r"  +| \{", line)[0] for line in drawn if line.strip()]
     assert [name for name in names if name != "devbroker"] == layers
+
+
+def test_the_page_names_every_patch_of_the_client() -> None:
+    """A module that replaces a part of aiokafka, or reads its private state, has its place in the section about it."""
+    section = PAGE.read_text(encoding="utf-8").partition("\n## aiokafka\n")[2].partition("\n## ")[0]
+    there = {file.name for file in (ROOT / "express" / "kafka" / "patches").glob("*.py")} - {"__init__.py"}
+
+    assert set(re.findall(r"`([a-z_]+\.py)`", section)) == there
