@@ -1,4 +1,4 @@
-"""Where an expression puts a value into another, so that what it makes may grow without using memory.
+"""Expressions that put a value into another, so that what it makes may grow without using memory.
 
 `{"a": $v, "b": $v}` holds `$v` twice for nothing, and forty times one within the other that is more than can be looked
 at in a lifetime: each comparison, each path, each error text goes through all of it, in one step of the evaluator. So
@@ -23,7 +23,7 @@ CLONED: Final = "cloned§"
 """The function that pays for the copy a transform makes of its value, and gives that value."""
 
 MOST: Final = 256
-"""How often an expression in which nothing repeats may hold a value: as many times as each step and binding do."""
+"""Times that an expression in which nothing repeats may hold a value: as many times as each step and binding do."""
 
 _MAPPING = frozenset({"map", "each"})
 _CALLING = frozenset({"filter", "sift", "single", "sort", "reduce", "replace"}) | _MAPPING
@@ -74,7 +74,7 @@ class Sharing:
         self.places = self._harmful()
 
     def _harmful(self) -> list[n.Node]:
-        """Those that can be reached so often that what is made has no bound."""
+        """Return those that can be reached so often that what is made has no bound."""
         looped = any(place.looped for place in self._found)
         times = prod(Counter(place.level for place in self._found).values())
         if (self._repeats and looped) or times > MOST:
@@ -129,7 +129,7 @@ class Sharing:
 
 
 def _maps(call: n.Call) -> bool:
-    """Whether a call may put what a function gives that is defined elsewhere into an array."""
+    """Return whether a call may put what a function gives that is defined elsewhere into an array."""
     named = type(call.procedure) is n.Variable and call.procedure.name in _MAPPING
     return named and not any(type(argument) is n.Lambda for argument in call.arguments)
 
