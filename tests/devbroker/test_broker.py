@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 
 from express.devbroker import Broker, Settings
 from express.devbroker.apis import APIS
+from express.devbroker.call import Answer, Call
+from express.devbroker.member import Client
 from express.devbroker.messages.admin import ApiVersionsRequest, MetadataRequest
-from express.devbroker.messages.records import FetchRequest
-from express.devbroker.wire import encode
+from express.devbroker.messages.records import FetchRequest, FetchResponse
+from express.devbroker.node import Node
+from express.devbroker.wire import Message, encode
 from tests.kafka.clients import consumer, end_offset, new_topic, producer, read_all
 from tests.kafka.requests import (
     created,
@@ -210,6 +213,25 @@ async def test_a_client_that_hangs_up_while_it_waits(devbroker: str) -> None:
             await wire.send(fetch(topic, 0, wait_ms=60_000), 11)
         async with Wire(devbroker) as wire:
             assert (await produced(wire, topic, record_batch(b"x"))).base_offset == 0
+
+
+async def test_records_that_come_before_a_fetch_waits() -> None:
+    """Records of a request that is handled between a fetch's first look and its wait end that wait at once."""
+    node = Node(asyncio.get_running_loop(), Settings())
+    call = Call(11, Client("test", "/127.0.0.1"))
+
+    def handled(request: Message) -> Answer:
+        return API_OF[type(request)].handle(node, request, call)
+
+    handled(creating("events"))
+    waiting = handled(fetch("events", 0, wait_ms=2_000 * int(PATIENCE)))
+    handled(produce("events", record_batch(b"x")))
+    assert isinstance(waiting, Awaitable)
+    async with asyncio.timeout(PATIENCE):
+        response = await waiting
+    assert isinstance(response, FetchResponse)
+    assert response.topics[0].partitions[0].high_watermark == 1
+    node.close()
 
 
 async def test_retention_bounds_a_partition() -> None:

@@ -43,12 +43,12 @@ async def _wait(node: Node, request: FetchRequest) -> FetchResponse:
         partition.watchers.add(changed.set)
     try:
         async with asyncio.timeout(request.max_wait_ms / 1000):
-            while True:
-                await changed.wait()
-                changed.clear()
+            while True:  # looks before it waits: records may have come since `fetch` looked
                 found = _collect(node, request)
                 if found.failed or found.size >= request.min_bytes:
                     return found.response
+                await changed.wait()
+                changed.clear()
     except TimeoutError:
         return _collect(node, request).response
     finally:
