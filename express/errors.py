@@ -129,6 +129,10 @@ class StoreError(ExpressError):
     """A store that could not be read or written."""
 
 
+class SnapshotError(ExpressError):
+    """The stored state of an execution that can't be taken up: it is held for a person to look at."""
+
+
 class ApiError(ExpressError):
     """An answer of the HTTP API that is an error: `code` is the AWS error name.
 

@@ -54,6 +54,10 @@ class MapPlan(msgspec.Struct, frozen=True):
     leave: Leave
     grown: bool
 
+    def child_scope(self, index: int) -> Scope:
+        """The scope that iteration `index` runs in: the item processor."""
+        return self.scope
+
     def start_child(self, x: Execution, join: Join) -> None:
         """Queue the next iteration."""
         index = join.started

@@ -28,11 +28,15 @@ class ParallelPlan(msgspec.Struct, frozen=True):
     payload: Payload
     leave: Leave
 
+    def child_scope(self, index: int) -> Scope:
+        """The scope that branch `index` runs in."""
+        return self.branches[index]
+
     def start_child(self, x: Execution, join: Join) -> None:
         """Queue the next branch."""
         index = join.started
         join.started += 1
-        scope = self.branches[index]
+        scope = self.child_scope(index)
         child = Frame(x, scope.rows, join.items[index], join.frame)
         child.join = join
         child.index = index

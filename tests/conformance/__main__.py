@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    linkings = LINKINGS if options.linking == "both" else (options.linking,)
+    linkings = LINKINGS if options.linking == "all" else (options.linking,)
     codes = [_put(cases, linking, options, last=linking == linkings[-1]) for linking in linkings]
     return max(codes)
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders or files with cases")
     parser.add_argument("--level", choices=LEVELS, default="cause", help="how finely to compare (default: cause)")
-    linkings = (*LINKINGS, "both")
+    linkings = (*LINKINGS, "all")
     parser.add_argument("--linking", choices=linkings, default="segments", help="how to run (default: segments)")
     parser.add_argument("--area", action="append", metavar="A", help="only this area; may be repeated")
     parser.add_argument("--kind", action="append", metavar="K", help="only this kind of case; may be repeated")

@@ -20,6 +20,7 @@ from express.engine.execution import Execution, Prepare
 from express.engine.handover import inflate, start_recorded
 from express.engine.program import END, cap
 from express.engine.segments import PENDING, Call, begin, transitions
+from express.engine.snapshot import decode, encode
 from express.errors import Unsendable
 from express.values import dumps
 
@@ -105,6 +106,7 @@ class Host:
         self._started: set[int] = set()
         self._answered: set[int] = set()
         self._cancelled: set[int] = set()
+        self._timers: dict[int, float] = {}
 
     def run(
         self,
@@ -121,7 +123,8 @@ class Host:
         """Start and drive until Finish. Raises RuntimeError if the execution can't end any more.
 
         `linking` `segments`: run the generated segments as far as they go, where the machine has any, as the runtime
-        does; `table`: the transition table alone.
+        does; `table`: the transition table alone; `durable`: the table, with the state put into bytes and taken out of
+        them again before every event.
         """
         self._now = now
         entropy = entropy or Entropy()
@@ -138,6 +141,8 @@ class Host:
         while finish is None:
             if not self._queue:
                 raise RuntimeError("nothing is under way, and the execution has not ended")
+            if linking == "durable":
+                x = self._stored(x)
             finish = self._perform(x, self._next(x))
         return Run(
             status=finish.status,
@@ -153,6 +158,14 @@ class Host:
             cancelled=self._cancelled,
             yielded=self._yields > 0,
         )
+
+    def _stored(self, x: Any) -> Any:
+        """The same execution, made of its snapshot. Only what belongs to its host is handed over."""
+        timers = {seq: at for seq, at in self._timers.items() if seq in x.pending}
+        snapshot = encode(x, timers)
+        again, due = decode(snapshot, x.program, x.input, x.about, x.entropy, x.history, self._prepare)
+        assert (due, encode(again, due)) == (timers, snapshot)
+        return again
 
     def _start_fast(
         self, program: Any, data: JSON, about: About, entropy: Entropy, limit: float | None
@@ -265,6 +278,7 @@ class Host:
             self._answer(effect)
         elif isinstance(effect, StartTimer):
             self._started.add(effect.seq)
+            self._timers[effect.seq] = effect.at
             self._push(effect.at, TimerFired(effect.seq))
         elif isinstance(effect, Cancel):
             self._cancelled.add(effect.seq)

@@ -23,8 +23,9 @@ _NOT_COMPARED = ("id", "time", "timestamp", "inputDetails", "outputDetails", "as
 _OPTIONAL = ("roleArn", "workerName")  # recordings may leave these away; `workerName` is the world's, not in `tasks`
 
 
-LINKINGS = ("segments", "table")
-"""The two ways a machine runs (`express/docs/performance.md`): as generated segments, or as a table of rows alone."""
+LINKINGS = ("segments", "table", "durable")
+"""The ways a machine runs: as generated segments (`express/docs/performance.md`), as a table of rows alone, and as that
+table with its state put through bytes between all events, as a Standard workflow that is taken up again."""
 
 
 def ask(case: Case, linking: str = "segments") -> Outcome:

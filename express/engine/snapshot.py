@@ -1,0 +1,223 @@
+"""The state of an execution that waits, as bytes, and back.
+
+A snapshot names states, never rows, since a later compiler may number rows otherwise. It holds no input, no identity
+and no history: whoever keeps it has those. Values are written once: what two frames share is a reference, and so is
+a member of a value that was written already. The first byte that differs from `VERSION` is refused, as is a state
+that the program does not have: such an execution is for a person to look at, never to be guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias, cast
+
+import msgspec
+
+from express.engine.execution import About, Entropy, Execution, Frame, Join
+from express.engine.history import History
+from express.engine.program import Program, Row, Rows
+from express.errors import SnapshotError
+from express.values import JSON
+
+VERSION = 1
+"""The coding that is written. Every release reads the last two."""
+
+Timers: TypeAlias = dict[int, float]
+"""The engine time at which each pending timer is due, by `seq`."""
+
+Reference: TypeAlias = JSON
+"""A scalar itself, else `[number of a value, key of a member, key of its member, …]`."""
+
+_LONG = 40
+"""Characters from which a text is worth a reference."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def encode(x: Execution, timers: Timers) -> bytes:
+    """Return the state of an execution that waits for something and has not ended."""
+    frames = _frames(x)
+    numbers = {id(frame): number for number, frame in enumerate(frames)}
+    written = _Written(x.input)
+    rows = [_frame(frame, numbers, written) for frame in frames]
+    pending = [
+        (seq, -1 if frame is None else numbers[id(frame)], role, timers.get(seq))
+        for seq, (frame, role) in x.pending.items()
+    ]
+    ready = [(numbers[id(frame)], frame.rows[step].name if step >= 0 else step) for frame, step in x.ready]
+    return _encode(
+        (VERSION, x.now, x.started, x.deadline, x.seq, x.events, x.transitions, pending, ready, rows, written.values)
+    )
+
+
+def decode(
+    snapshot: bytes,
+    program: Program,
+    data: JSON,
+    about: About,
+    entropy: Entropy,
+    history: History | None,
+    prepare: Any = None,
+) -> tuple[Execution, Timers]:
+    """Return the execution of a snapshot, and its timers. `data` is its input. Raises SnapshotError."""
+    try:
+        version, *state = msgspec.msgpack.decode(snapshot)
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        raise SnapshotError(f"the snapshot can't be read: {error}") from error
+    if version != VERSION:
+        raise SnapshotError(f"the snapshot has version {version}; this release reads {VERSION}")
+    now, started, deadline, seq, events, transitions, pending, ready, rows, values = state
+    x = Execution(program, data, started, about, entropy, history, deadline, prepare)
+    x.now, x.seq, x.events, x.transitions = now, seq, events, transitions
+    values[0] = data
+    frames: list[Frame] = []
+    for row in rows:
+        frames.append(_framed(x, row, frames, values))
+    timers: Timers = {}
+    for number, at, role, due in pending:
+        frame = None if at < 0 else frames[at]
+        x.pending[number] = frame, role
+        if frame is not None:
+            frame.waits.append(number)
+        if due is not None:
+            timers[number] = due
+    x.ready.extend((frames[at], _place(frames[at].rows, step) if type(step) is str else step) for at, step in ready)
+    return x, timers
+
+
+class _Written:
+    """Values in the order in which they were first met, and where each can be found again."""
+
+    def __init__(self, data: JSON) -> None:
+        self.values: list[JSON] = []
+        self._places: dict[int, list[Any]] = {}
+        self._opened: set[int] = set()
+        if type(data) in (dict, list):
+            self.put(data)
+            self.values[0] = None
+        else:
+            self.values.append(None)
+
+    def put(self, value: JSON) -> Reference:
+        """Return a reference to a value, which is written if nobody has it."""
+        kind = type(value)
+        if kind is not dict and kind is not list and (kind is not str or len(value) < _LONG):
+            return value
+        place = self._places.get(id(value))
+        if place is None:
+            place = self._places[id(value)] = [len(self.values)]
+            self.values.append(value)
+        if id(value) not in self._opened:
+            self._opened.add(id(value))
+            for key, member in _members(value):
+                self._places.setdefault(id(member), [*place, key])
+        return place
+
+
+def _members(value: JSON) -> Iterator[tuple[Any, JSON]]:
+    """The members of a value that may be referred to."""
+    if type(value) is str:
+        return
+    for key, member in value.items() if type(value) is dict else enumerate(value):
+        if type(member) in (dict, list):
+            yield key, member
+
+
+def _read(reference: Reference, values: list[JSON]) -> JSON:
+    if type(reference) is not list:
+        return reference
+    value = values
+    for key in reference:
+        value = value[key]
+    return value
+
+
+def _frames(x: Execution) -> list[Frame]:
+    """Every frame, parents before their children, which come in the order in which they were started."""
+    some = next(
+        (frame for frame in [*(frame for frame, _ in x.pending.values()), *(frame for frame, _ in x.ready)] if frame),
+        None,
+    )
+    assert some is not None, "an execution that has not ended waits in some frame"
+    while some.join is not None:
+        some = some.join.frame
+    frames = [some]
+    for frame in frames:
+        if frame.children is not None:
+            frames.extend(frame.children.running.values())
+    return frames
+
+
+def _frame(frame: Frame, numbers: Mapping[int, int], written: _Written) -> tuple[Any, ...]:
+    join = frame.join
+    return (
+        -1 if join is None else numbers[id(join.frame)],
+        frame.index,
+        frame.rows[frame.at].name if frame.steps else None,
+        written.put(frame.data),
+        frame.prev,
+        frame.entered_id,
+        frame.entered_prev,
+        frame.entered_at,
+        frame.steps,
+        frame.retries,
+        frame.retry_count,
+        frame.token,
+        written.put(frame.vars) if frame.vars else None,
+        written.put(frame.assigned) if frame.assigned else None,
+        None if frame.item is None else (frame.item["Index"], written.put(frame.item["Value"])),
+        frame.bound,
+        None if frame.children is None else _join(frame.children, written),
+    )
+
+
+def _join(join: Join, written: _Written) -> tuple[Any, ...]:
+    same = join.row.kind == "Parallel"  # its branches have one input
+    return (
+        written.put(join.payload),
+        written.put(join.items[0]) if same else written.put(join.items),
+        len(join.items),
+        join.limit,
+        [written.put(result) for result in join.results],
+        join.started,
+        join.todo,
+    )
+
+
+def _framed(x: Execution, row: list[Any], frames: list[Frame], values: list[JSON]) -> Frame:
+    """The frame of a row, below its parent."""
+    parent, index, name, data, prev, entered_id, entered_prev, entered_at, steps, retries, retry_count, *rest = row
+    token, variables, assigned, item, bound, children = rest
+    join = None if parent < 0 else frames[parent].children
+    rows = x.program.scope.rows if join is None else join.plan.child_scope(index).rows
+    frame = Frame(x, rows, _read(data, values))
+    frame.at = 0 if name is None else _place(rows, name)
+    frame.join, frame.index = join, index
+    if join is not None:
+        join.running[index] = frame
+    frame.prev, frame.entered_id, frame.entered_prev, frame.entered_at = prev, entered_id, entered_prev, entered_at
+    frame.steps, frame.retries, frame.retry_count, frame.token = steps, retries, retry_count, token
+    frame.vars = {} if variables is None else cast("dict[str, JSON]", _read(variables, values))
+    frame.assigned = _read(assigned, values)
+    frame.item = None if item is None else {"Index": item[0], "Value": _read(item[1], values)}
+    frame.bound = bound
+    if children is not None:
+        frame.children = _joined(frame, frame.rows[frame.at], children, values)
+    return frame
+
+
+def _joined(frame: Frame, row: Row, coded: list[Any], values: list[JSON]) -> Join:
+    payload, items, count, limit, results, started, todo = coded
+    same = _read(items, values)
+    join = Join(frame, row, row.plan, [same] * count if row.kind == "Parallel" else same, limit)
+    join.payload = _read(payload, values)
+    join.results = [_read(result, values) for result in results]
+    join.started, join.todo = started, todo
+    return join
+
+
+def _place(rows: Rows, name: str) -> int:
+    for place, row in enumerate(rows):
+        if row.name == name:
+            return place
+    raise SnapshotError(f"the definition has no state {name!r} where the execution stands")
