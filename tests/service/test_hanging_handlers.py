@@ -80,8 +80,7 @@ async def test_a_handler_that_blocks_the_loop_runs_elsewhere_from_then_on(
     async with it.service(1, f"pipelines.0.delivery={delivery}") as service:
         assert await service.ready(PATIENCE), it.logs
         await it.produce(records(20, seconds=8))
-        await it.complete()
-        await until(lambda: counted(service, "succeeded") >= 20)
+        await it.complete()  # what the first worker has counted since its last report is lost with it
     found = await it.count()
     assert said(it.logs, "handler work (state 'Work' of machine) has blocked the event loop", "in block")(), it.logs
     assert (found.found, set(found.statuses)) == (20, {"SUCCEEDED"})
