@@ -37,9 +37,11 @@ async def feeding_producer(properties: Mapping[str, Any]) -> AIOKafkaProducer:
     producer = AIOKafkaProducer(**{**properties, **fixed})
     try:
         await producer.start()
-    except KafkaError as error:
+    except BaseException as error:
         await producer.stop()
-        raise SinkError(f"connecting to {properties['bootstrap_servers']}: {error}") from error
+        if isinstance(error, KafkaError):
+            raise SinkError(f"connecting to {properties['bootstrap_servers']}: {error}") from error
+        raise
     return producer
 
 
@@ -74,8 +76,12 @@ class BatchProducer:
     async def open(cls, properties: Mapping[str, Any], topic: str, on_acknowledged: Acknowledged) -> BatchProducer:
         """A feed with a producer of its own. Raises SinkError."""
         producer = await feeding_producer(properties)
-        await fit_batches(producer, [topic])
-        return cls(producer, topic, len(await producer.partitions_for(topic)), on_acknowledged)
+        try:
+            await fit_batches(producer, [topic])
+            return cls(producer, topic, len(await producer.partitions_for(topic)), on_acknowledged)
+        except BaseException:
+            await producer.stop()
+            raise
 
     async def close(self) -> None:
         """Stop the producer."""

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from express.errors import SinkError
 from express.kafka import mapped
 from express.kafka.limits import Limits, topic_limits
-from express.kafka.patches.producer import cap_batches
+from express.kafka.patches.producer import cap_batches, kill
 from express.ports import Headers, Outgoing, Partition, Placed
 from express.sinks.producer import check_fits, close, count_now, new_producer
 
@@ -34,9 +34,14 @@ class KafkaQueue:
 
     async def start(self) -> None:
         """Connect. Raises SinkError where the cluster can't be reached."""
-        self._producer = new_producer(self._properties)
-        with mapped(SinkError, "connecting"):
-            await self._producer.start()
+        producer = new_producer(self._properties)
+        try:
+            with mapped(SinkError, "connecting"):
+                await producer.start()
+        except BaseException:
+            await kill(producer)
+            raise
+        self._producer = producer
 
     async def stop(self) -> None:
         """Close."""

@@ -6,7 +6,7 @@
 | `record_batch` | the builder of record batches | a third of the CPU; codec levels | `create_batch` |
 | `produce` | how produce requests are written | no copy of the batches | aiokafka's own |
 | `checksum` | CRC-32C of batches | nine times as fast | aiokafka's own |
-| `connection` | `send` and `connect` of a connection | errors of uvloop (issue 1038); why it failed | stays |
+| `connection` | how connections are made, and written to | issue 1038 (uvloop); reasons; cancelled starts | stays |
 | `answers` | which errors a producer repeats | codes it does not know; sequence numbers | stays |
 | `producer` | identity, transaction and sender of a producer | takeover of a transactional id | stays |
 | `consumer` | positions, commits and tasks of a consumer | metadata of commits; fencing by generation | stays |

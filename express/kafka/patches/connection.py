@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextvars import ContextVar
 
+import aiokafka.client
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -17,13 +20,15 @@ def repair_connections() -> None:
 
     Writing to a closed transport becomes an error that aiokafka knows: uvloop raises RuntimeError there where
     asyncio does not, and aiokafka catches only OSError, so that its background tasks die of it (aiokafka issue 1038).
-    Why a connection could not be made is remembered for `mapped`.
+    Why a connection could not be made is remembered for `mapped`. A client that is cancelled while it asks its first
+    broker for the cluster closes that connection, which aiokafka leaves open.
     """
     repair_answers()
     if getattr(AIOKafkaConnection.send, "repaired", False):
         return
     _repair_send()
     _repair_connect()
+    _repair_bootstrap()
 
 
 def _repair_send() -> None:
@@ -60,3 +65,32 @@ def _repair_connect() -> None:
         return streams
 
     AIOKafkaConnection.connect = repaired_connect
+
+
+_MADE: ContextVar[list[AIOKafkaConnection]] = ContextVar("connections that a bootstrap has made")
+
+
+def _repair_bootstrap() -> None:
+    create, bootstrap = aiokafka.client.create_conn, AIOKafkaClient.bootstrap
+
+    async def noted_create(*args: object, **options: object) -> AIOKafkaConnection:
+        connection = await create(*args, **options)
+        made = _MADE.get(None)
+        if made is not None:
+            made.append(connection)
+        return connection
+
+    async def repaired_bootstrap(self: AIOKafkaClient) -> None:
+        made: list[AIOKafkaConnection] = []
+        noting = _MADE.set(made)
+        try:
+            await bootstrap(self)
+        except BaseException:
+            for connection in made:
+                connection.close()
+            raise
+        finally:
+            _MADE.reset(noting)
+
+    aiokafka.client.create_conn = noted_create
+    AIOKafkaClient.bootstrap = repaired_bootstrap
