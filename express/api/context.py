@@ -10,9 +10,9 @@ import msgspec
 
 from express.api.executions import Executions
 from express.api.registry import Registry
+from express.api.standard import StandardExecutions
 from express.api.tokens import Pages
 from express.ports import Clock, Integration
-from express.runtime.executor.callbacks import Callbacks
 
 Members: TypeAlias = dict[str, Any]
 """The members of a request or response."""
@@ -29,7 +29,7 @@ BIG_DEFINITION = 32_768
 class Api(msgspec.Struct, frozen=True, kw_only=True):
     """One server. `strict`: Express executions can't be looked at, as on AWS.
 
-    `activity_wait` is how many seconds GetActivityTask holds its caller; `callbacks` are the tasks that wait for one.
+    `activity_wait` is how many seconds GetActivityTask holds its caller.
     """
 
     registry: Registry
@@ -37,7 +37,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     integration: Integration
     clock: Clock
     pages: Pages
-    callbacks: Callbacks
+    standard: StandardExecutions
     strict: bool = False
     activity_wait: float = 60.0
 

@@ -53,6 +53,11 @@ def does_not_exist(kind: str, arn: str) -> ApiError:
     return ApiError(f"{kind}DoesNotExist", f"{words} Does Not Exist: '{arn}'")
 
 
+def deleting(arn: str) -> ApiError:
+    """A state machine that is gone as soon as its last execution is over."""
+    return ApiError("StateMachineDeleting", f"State Machine Deleting: '{arn}'")
+
+
 def already_exists(kind: str, arn: str) -> ApiError:
     """`kind` is `StateMachine`, `Execution` or `Activity`."""
     words = {"StateMachine": "State Machine"}.get(kind, kind)

@@ -12,7 +12,7 @@ from express.api.constraints import check
 from express.api.context import Api
 from express.api.errors import invalid_definition
 from express.api.principals import ANYONE, Principal, denied, filtered, is_list, resources
-from express.errors import ApiError, DefinitionError
+from express.errors import ApiError, DefinitionError, StoreError
 from express.values import JSON
 
 _NAMESPACE = "com.amazonaws.swf.service.v2.model#"
@@ -36,6 +36,8 @@ async def answer(api: Api, principal: Principal, action: str, body: bytes) -> An
         return failure(error)
     except DefinitionError as error:
         return failure(invalid_definition(error.diagnostics))
+    except StoreError as error:
+        return failure(ApiError("ServiceUnavailable", str(error), 503))
     except Exception:
         log.exception("internal error in %s", action)
         return failure(ApiError("InternalFailure", "The request could not be served because of an internal error", 500))

@@ -71,6 +71,15 @@ class Pages:
             return chosen, {}
         return chosen, {"nextToken": self._write(key(chosen[-1]), action, request)}
 
+    def position(self, action: str, request: dict[str, JSON]) -> JSON:
+        """The position behind which the page begins; None: the first page. Raises InvalidToken."""
+        given = request.get("nextToken")
+        return None if given is None else self._read(given, action, request)
+
+    def token(self, position: JSON, action: str, request: dict[str, JSON]) -> str:
+        """The `nextToken` of a page that ends at a position."""
+        return self._write(position, action, request)
+
     def _write(self, position: JSON, action: str, request: dict[str, JSON]) -> str:
         body = msgspec.json.encode(_Payload(position, self._wall() + DAY))
         return base64.urlsafe_b64encode(self._sign(body, action, request) + body).decode()

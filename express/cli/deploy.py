@@ -86,8 +86,6 @@ def command(
 
 def _tell(client: Client, template: Template, arn: str, version: str | None, done: str, alias: str | None) -> None:
     click.echo(f"express: {done} {arn}", err=True)
-    if done == CREATED and template.type == "STANDARD":
-        click.echo(f"express: {template.name} is STANDARD and will not be run; --type EXPRESS makes it run", err=True)
     if alias is not None and version is not None:
         arn = _point(client, arn, alias, version)
     click.echo(version if alias is None and version is not None else arn)

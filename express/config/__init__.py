@@ -20,6 +20,7 @@ from express.config.model import (
     Nested,
     Pipeline,
     Results,
+    Standard,
     Traces,
     Workers,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Results",
     "Secret",
     "Size",
+    "Standard",
     "Traces",
     "Workers",
     "choose",

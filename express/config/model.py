@@ -227,6 +227,21 @@ class Api(Section, frozen=True, kw_only=True):
     kept: Kept = field(default_factory=Kept)
 
 
+class Standard(Section, frozen=True, kw_only=True):
+    """`[standard]`: how the server of the API runs Standard workflows, which are kept in the file of `api.store`.
+
+    `durability` `full` keeps every commit when the power fails, `normal` when the process does. `lost_task` says what
+    becomes of a call that was under way when a server died: `redo` makes it again with the same key, `fail` fails the
+    task with Express.TaskLost. Executions are kept for `retention_days` after their end; `cache` bounds the memory of
+    those that moved lately.
+    """
+
+    durability: Literal["full", "normal"] = "full"
+    lost_task: Literal["redo", "fail"] = "redo"
+    retention_days: Annotated[int, Meta(ge=1, le=366)] = 90
+    cache: Size = size("256MiB")
+
+
 class Aws(Section, frozen=True, kw_only=True):
     """`[aws]`: which AWS calls Task states may make, where they go, and as whom. Credentials: the standard chain.
 
@@ -360,6 +375,7 @@ class Config(Section, frozen=True, kw_only=True):
     metering: Metering = field(default_factory=Metering)
     log: Log = field(default_factory=Log)
     api: Api = field(default_factory=Api)
+    standard: Standard = field(default_factory=Standard)
     execution_log: ExecutionLog = field(default_factory=ExecutionLog)
     traces: Traces = field(default_factory=Traces)
     aws: Aws = field(default_factory=Aws)

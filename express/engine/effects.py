@@ -14,7 +14,8 @@ class StartTask(msgspec.Struct, frozen=True, gc=False):
 
     `key` is stable over replays of the same record (execution, state, visit, iteration): the idempotency key.
     `timeout` and `heartbeat` are seconds for information; their timers are effects of their own. `prepared` is what
-    the host has made of the parameters, if it was asked to.
+    the host has made of the parameters, if it was asked to. `submitted` is the response of a `.sync` task's first
+    request where a host that is gone has sent it: its job is waited for, and not submitted again.
     """
 
     seq: int
@@ -28,6 +29,7 @@ class StartTask(msgspec.Struct, frozen=True, gc=False):
     token: str | None = None
     credentials: JSON = None
     prepared: Any = None  # the host's; the engine never looks inside
+    submitted: JSON = None
 
 
 class StartTimer(msgspec.Struct, frozen=True):

@@ -202,6 +202,20 @@ class History:
         return True
 
 
+class HistoryFull(Exception):
+    """An execution has come to the event that must be its last."""
+
+
+class CappedHistory(History):
+    """The events of one turn of a Standard execution: the last one that it may have is its failure."""
+
+    def add(self, event: HistoryEvent) -> None:
+        """Take one event. Raises HistoryFull for one that would be the last and does not end the execution."""
+        if event[0] >= MOST_EVENTS and not event[2].startswith("Execution"):
+            raise HistoryFull
+        self.added.append(event)
+
+
 class _Meter:
     """Bytes of a history's events, as far as they were measured; `told` is what is known of it elsewhere."""
 

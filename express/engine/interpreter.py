@@ -34,7 +34,7 @@ from express.engine.execution import (
     Join,
     Prepare,
 )
-from express.engine.history import History
+from express.engine.history import MOST_EVENTS, History, HistoryFull
 from express.engine.program import AGAIN, END, EXECUTION_SECONDS, RESUME, WAIT, Program, Row, Step, cap
 from express.engine.recovery import Failed, fail, finish, leave_state, recover
 from express.errors import RUNTIME, StatesError
@@ -98,9 +98,12 @@ def start(
 
 def finish_turn(x: Execution, event: Event | None = None) -> list[Effect]:
     """The first turn of an execution, after an answer that it may have got already. It asks for its deadline."""
-    if event is not None:
-        _dispatch(x, event, *x.pending[event.seq])  # type: ignore[union-attr]  # an answer, never Stopped
-    _turn(x)
+    try:
+        if event is not None:
+            _dispatch(x, event, *x.pending[event.seq])  # type: ignore[union-attr]  # an answer, never Stopped
+        _turn(x)
+    except HistoryFull:
+        _overflow(x)
     if x.finished is None and x.deadline is not None:
         x.timer(None, DEADLINE, x.deadline)
     return _take(x)
@@ -111,7 +114,10 @@ def advance(x: Execution, now: float) -> list[Effect]:
     if x.finished is not None:
         return []
     x.now = now
-    _turn(x)
+    try:
+        _turn(x)
+    except HistoryFull:
+        _overflow(x)
     return _take(x)
 
 
@@ -126,8 +132,11 @@ def deliver(x: Execution, event: Event, now: float) -> list[Effect]:
     entry = x.pending.get(event.seq)  # type: ignore[union-attr]  # Stopped was answered above
     if entry is None:
         return []
-    _dispatch(x, event, *entry)
-    _turn(x)
+    try:
+        _dispatch(x, event, *entry)
+        _turn(x)
+    except HistoryFull:
+        _overflow(x)
     return _take(x)
 
 
@@ -210,6 +219,15 @@ def _time_out(x: Execution) -> None:
     finish(x, _root(x), Finish("TIMED_OUT", error=STATES_TIMEOUT))
 
 
+def _overflow(x: Execution) -> None:
+    """End an execution whose next event must be its last (Step Functions Developer Guide, "Service quotas")."""
+    x.events = MOST_EVENTS - 1
+    root = _root(x)
+    root.prev = x.events
+    cause = f"The execution reached the maximum number of history events ({MOST_EVENTS})."
+    finish(x, root, Finish("FAILED", error=RUNTIME, cause=cause))
+
+
 def _turn(x: Execution) -> None:
     """Work off the ready frames within one budget."""
     if x.deadline is not None and x.now >= x.deadline and x.finished is None:
@@ -241,6 +259,8 @@ def _run(x: Execution, frame: Frame, step: Step, event: Event | None) -> None:
             except StatesError as failure:
                 step = recover(x, frame, frame.rows[frame.at], failure)
             event = None
+    except HistoryFull:
+        raise
     except Exception as bug:  # a fault of ours may end the execution, never the process
         x.bug = bug
         failed = Failed(RUNTIME, f"Internal error: {type(bug).__name__}: {bug}")

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from express.engine.execution import About, Entropy, Execution, Frame, Join
+from express.engine.execution import TASK, About, Entropy, Execution, Frame, Join
 from express.engine.history import History
 from express.engine.program import Program, Row, Rows
 from express.errors import SnapshotError
@@ -25,6 +25,9 @@ VERSION = 1
 Timers: TypeAlias = dict[int, float]
 """The engine time at which each pending timer is due, by `seq`."""
 
+Stages: TypeAlias = dict[int, int]
+"""Numbers of the host that say where it is with each pending task, by `seq`."""
+
 Reference: TypeAlias = JSON
 """A scalar itself, else `[number of a value, key of a member, key of its member, …]`."""
 
@@ -34,14 +37,14 @@ _LONG = 40
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def encode(x: Execution, timers: Timers) -> bytes:
+def encode(x: Execution, timers: Timers, stages: Stages) -> bytes:
     """Return the state of an execution that waits for something and has not ended."""
     frames = _frames(x)
     numbers = {id(frame): number for number, frame in enumerate(frames)}
-    written = _Written(x.input)
+    written = WrittenValues(x.input)
     rows = [_frame(frame, numbers, written) for frame in frames]
     pending = [
-        (seq, -1 if frame is None else numbers[id(frame)], role, timers.get(seq))
+        (seq, -1 if frame is None else numbers[id(frame)], role, stages.get(seq) if role == TASK else timers.get(seq))
         for seq, (frame, role) in x.pending.items()
     ]
     ready = [(numbers[id(frame)], frame.rows[step].name if step >= 0 else step) for frame, step in x.ready]
@@ -58,8 +61,8 @@ def decode(
     entropy: Entropy,
     history: History | None,
     prepare: Any = None,
-) -> tuple[Execution, Timers]:
-    """Return the execution of a snapshot, and its timers. `data` is its input. Raises SnapshotError."""
+) -> tuple[Execution, Timers, Stages]:
+    """Return the execution of a snapshot, its timers and its tasks. `data` is its input. Raises SnapshotError."""
     try:
         version, *state = msgspec.msgpack.decode(snapshot)
     except (msgspec.DecodeError, ValueError, TypeError) as error:
@@ -74,18 +77,19 @@ def decode(
     for row in rows:
         frames.append(_framed(x, row, frames, values))
     timers: Timers = {}
-    for number, at, role, due in pending:
+    stages: Stages = {}
+    for number, at, role, rest in pending:
         frame = None if at < 0 else frames[at]
         x.pending[number] = frame, role
         if frame is not None:
             frame.waits.append(number)
-        if due is not None:
-            timers[number] = due
+        if rest is not None:
+            (stages if role == TASK else timers)[number] = rest
     x.ready.extend((frames[at], _place(frames[at].rows, step) if type(step) is str else step) for at, step in ready)
-    return x, timers
+    return x, timers, stages
 
 
-class _Written:
+class WrittenValues:
     """Values in the order in which they were first met, and where each can be found again."""
 
     def __init__(self, data: JSON) -> None:
@@ -123,7 +127,8 @@ def _members(value: JSON) -> Iterator[tuple[Any, JSON]]:
             yield key, member
 
 
-def _read(reference: Reference, values: list[JSON]) -> JSON:
+def read_value(reference: Reference, values: list[JSON]) -> JSON:
+    """Return what a reference means. `values` are those that were written, with the input in the first place."""
     if type(reference) is not list:
         return reference
     value = values
@@ -148,7 +153,7 @@ def _frames(x: Execution) -> list[Frame]:
     return frames
 
 
-def _frame(frame: Frame, numbers: Mapping[int, int], written: _Written) -> tuple[Any, ...]:
+def _frame(frame: Frame, numbers: Mapping[int, int], written: WrittenValues) -> tuple[Any, ...]:
     join = frame.join
     return (
         -1 if join is None else numbers[id(join.frame)],
@@ -171,7 +176,7 @@ def _frame(frame: Frame, numbers: Mapping[int, int], written: _Written) -> tuple
     )
 
 
-def _join(join: Join, written: _Written) -> tuple[Any, ...]:
+def _join(join: Join, written: WrittenValues) -> tuple[Any, ...]:
     same = join.row.kind == "Parallel"  # its branches have one input
     return (
         written.put(join.payload),
@@ -190,16 +195,16 @@ def _framed(x: Execution, row: list[Any], frames: list[Frame], values: list[JSON
     token, variables, assigned, item, bound, children = rest
     join = None if parent < 0 else frames[parent].children
     rows = x.program.scope.rows if join is None else join.plan.child_scope(index).rows
-    frame = Frame(x, rows, _read(data, values))
+    frame = Frame(x, rows, read_value(data, values))
     frame.at = 0 if name is None else _place(rows, name)
     frame.join, frame.index = join, index
     if join is not None:
         join.running[index] = frame
     frame.prev, frame.entered_id, frame.entered_prev, frame.entered_at = prev, entered_id, entered_prev, entered_at
     frame.steps, frame.retries, frame.retry_count, frame.token = steps, retries, retry_count, token
-    frame.vars = {} if variables is None else cast("dict[str, JSON]", _read(variables, values))
-    frame.assigned = _read(assigned, values)
-    frame.item = None if item is None else {"Index": item[0], "Value": _read(item[1], values)}
+    frame.vars = {} if variables is None else cast("dict[str, JSON]", read_value(variables, values))
+    frame.assigned = read_value(assigned, values)
+    frame.item = None if item is None else {"Index": item[0], "Value": read_value(item[1], values)}
     frame.bound = bound
     if children is not None:
         frame.children = _joined(frame, frame.rows[frame.at], children, values)
@@ -208,10 +213,10 @@ def _framed(x: Execution, row: list[Any], frames: list[Frame], values: list[JSON
 
 def _joined(frame: Frame, row: Row, coded: list[Any], values: list[JSON]) -> Join:
     payload, items, count, limit, results, started, todo = coded
-    same = _read(items, values)
+    same = read_value(items, values)
     join = Join(frame, row, row.plan, [same] * count if row.kind == "Parallel" else same, limit)
-    join.payload = _read(payload, values)
-    join.results = [_read(result, values) for result in results]
+    join.payload = read_value(payload, values)
+    join.results = [read_value(result, values) for result in results]
     join.started, join.todo = started, todo
     return join
 

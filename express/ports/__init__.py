@@ -9,11 +9,22 @@ from express.ports.produced import Outbox, Outgoing, Placed, Topics
 from express.ports.records import ConsumedRecord, Headers, Partition, Position, Record, Unreadable
 from express.ports.sinks import Block, Refused, Sink
 from express.ports.sources import Assignments, Source
-from express.ports.tasks import QUICK_SECONDS, Describe, Direct, Identity, Integration, Submitted, Tally, TaskContext
+from express.ports.tasks import (
+    LEAVE,
+    QUICK_SECONDS,
+    Describe,
+    Direct,
+    Identity,
+    Integration,
+    Submitted,
+    Tally,
+    TaskContext,
+)
 from express.ports.telemetry import GOLDEN, MASK, LogSink, Tracing
 
 __all__ = [
     "GOLDEN",
+    "LEAVE",
     "MASK",
     "QUICK_SECONDS",
     "Assignments",

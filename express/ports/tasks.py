@@ -50,10 +50,15 @@ Direct: TypeAlias = Callable[[JSON, Any], JSON | Awaitable[JSON]]
 """(payload, site) → what `Integration.start` would answer or raise. `site` is only there for `Describe`."""
 
 
+LEAVE = "leave it running"
+"""The message of a cancellation by a host that ends while its executions go on: the next one takes their jobs up."""
+
+
 class Submitted(msgspec.Struct, frozen=True):
     """Answer of an integration for a task that goes on after its first request, whose response is `output`.
 
-    `then` waits for the outcome (`.sync`); None: it will come by the task's token (`.waitForTaskToken`).
+    `then` waits for the outcome (`.sync`); None: it will come by the task's token (`.waitForTaskToken`). Cancelled, it
+    tries to stop what was submitted, unless the cancellation's message is `LEAVE`.
     """
 
     output: JSON

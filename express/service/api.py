@@ -18,20 +18,26 @@ from express.api.principals import Principal, Principals, Rule
 from express.api.registry import Registry
 from express.api.request_counts import RequestCounts
 from express.api.sigv4 import Verifier
+from express.api.standard import StandardExecutions
 from express.api.tokens import Pages
 from express.config import Api as Settings
-from express.config import Config, Function, reveal
+from express.config import Config, Function, Standard, reveal
 from express.config.model import Principal as PrincipalRow
 from express.errors import ConfigError
 from express.integrations import InProcess
 from express.integrations.mocks import MockedExecutions
+from express.ports import Clock, Integration
 from express.runtime.clock import SystemClock
-from express.runtime.executor.callbacks import Callbacks
 from express.runtime.executor.executor import Executor
+from express.runtime.executor.task_calls import ResourceCalls
+from express.runtime.standard.host import DAY, StandardHost
+from express.runtime.standard.tokens import StandardTokens
 from express.service.child_executions.api import ApiMachines
 from express.service.logging import SeveralLogs
 from express.service.tracing import make_tracer
 from express.service.workflow_reload import SwappableIntegration
+from express.stores.database import MEMORY, Database
+from express.stores.journal import SqliteJournal
 from express.stores.memory import MemoryStore
 from express.stores.records import Store
 from express.stores.ring import Limits, Ring
@@ -73,10 +79,11 @@ class ApiServer:
         self.integration = SwappableIntegration(
             functions, threads, config, InProcess(machines=machines, topics=self._topics)
         )
-        callbacks = Callbacks.of(clock)
         mocks = None if mock is None else MockedExecutions(self.integration, mock)
-        self._executor = Executor(clock, mocks or self.integration, callbacks=callbacks)
-        store: Store = SqliteStore(settings.store) if settings.store else MemoryStore()
+        self._executor = Executor(clock, mocks or self.integration)
+        standard = (config or Config()).standard
+        database = Database(settings.store or MEMORY, standard.durability)
+        store: Store = SqliteStore(database) if settings.store else MemoryStore()
         self._registry = Registry(store, f"arn:aws:states:{settings.region}:{settings.account}")
         self._log_file = _log_file(settings)
         self._log_topic = _log_topic(settings, kafka)
@@ -96,6 +103,7 @@ class ApiServer:
             topics=topics,
             mocks=mocks,
         )
+        self.standard = standard_executions(self._registry, self.integration, clock, database, standard)
         machines.bind(self._registry, self.executions)
         self.api = Api(
             registry=self._registry,
@@ -103,7 +111,7 @@ class ApiServer:
             integration=self.integration,
             clock=clock,
             pages=Pages(),
-            callbacks=callbacks,
+            standard=self.standard,
             strict=settings.strict,
         )
         guard = Guard(principals, Verifier(principals, settings.region, clock.wall), settings.hosts, settings.origins)
@@ -115,6 +123,7 @@ class ApiServer:
         """Open the store and listen; the URL. Raises ConfigError and StoreError."""
         await self._registry.open()
         try:
+            await self.standard.open()
             if self._log_topic is not None:
                 await self._log_topic.start()
             if self._queue is not None:
@@ -131,6 +140,7 @@ class ApiServer:
         await self._close()
 
     async def _close(self) -> None:
+        await self.standard.close()
         await self._executor.close()
         self.executions.close()
         await self.integration.close()
@@ -149,6 +159,26 @@ class ApiServer:
         """Return what the server has counted, for `telemetry.worker_report.Totals.api`."""
         traces = {} if self._tracer is None else msgspec.to_builtins(self._tracer.counts)
         return {**self.counts.data(), "traces": traces, "log_dropped": sum(log.dropped for log in self._logs)}
+
+
+def standard_executions(
+    registry: Registry, integration: Integration, clock: Clock, database: Database, settings: Standard
+) -> StandardExecutions:
+    """The Standard executions of a server, kept in a database; still to be opened."""
+    tokens = StandardTokens(clock)
+    host = StandardHost(
+        SqliteJournal(database),
+        ResourceCalls(integration, clock),
+        clock,
+        tokens,
+        lambda begun: made.revision(begun),
+        cache=int(settings.cache),
+        fail_lost=settings.lost_task == "fail",
+        retention=settings.retention_days * DAY,
+        ended=lambda machine: made.ended(machine),
+    )
+    made = StandardExecutions(registry, host, tokens, clock)
+    return made
 
 
 def check_bind(settings: Settings, principals: Principals) -> None:

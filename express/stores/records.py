@@ -63,7 +63,7 @@ class Machine(Record, frozen=True, kw_only=True):
     """A state machine. `revision` is the current one's id; `last_version` the highest number ever given out.
 
     `published` tells how the machine was created, for idempotent creation: whether with `publish`, and the
-    description of that version.
+    description of that version. `deleting`: it is gone as soon as its last execution is over.
     """
 
     arn: str
@@ -77,6 +77,7 @@ class Machine(Record, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     last_version: int = 0
     published: tuple[bool, str | None] = (False, None)
+    deleting: bool = False
 
     def version(self, number: int) -> Version | None:
         """The version of that number, while it is there."""

@@ -1,19 +1,15 @@
-"""SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat by boto3, for a STANDARD machine on the server's executor."""
+"""SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat by boto3, for a STANDARD machine."""
 
 from __future__ import annotations
 
-import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from express.compiler import compile_definition
-from express.engine import About
-from express.engine.effects import Finish
-from tests.api.server import PREFIX, Running, serving
-from tests.patience import PATIENCE
+from tests.api.server import ROLE, Running, serving
 
 WAITS = {
     "Type": "Task",
@@ -28,33 +24,28 @@ class Approval:
     """An execution that waits for somebody's word."""
 
     def __init__(self, running: Running) -> None:
-        self._loop = running.loop
-        self._executor = running.server._executor
-        self._program = compile_definition({"StartAt": "S", "States": {"S": WAITS}}, type="STANDARD")
         self.client = running.client()
-        self.token, self.ended = self._do(self._begin())
+        definition = json.dumps({"StartAt": "S", "States": {"S": WAITS}})
+        machine = self.client.create_state_machine(name="m", roleArn=ROLE, definition=definition)["stateMachineArn"]
+        self.arn = self.client.start_execution(stateMachineArn=machine)["executionArn"]
+        self.token = self._token()
 
-    def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+    def _token(self) -> str:
+        """The token that was sent, once the first request has been answered."""
+        while True:
+            events = self.client.get_execution_history(executionArn=self.arn)["events"]
+            if any(event["type"] == "TaskSubmitted" for event in events):
+                (sent,) = (event for event in events if event["type"] == "TaskScheduled")
+                parameters = json.loads(sent["taskScheduledEventDetails"]["parameters"])
+                return str(parameters["Payload"]["token"])
 
-    async def _begin(self) -> tuple[str, asyncio.Future[Finish]]:
-        ended: asyncio.Future[Finish] = self._loop.create_future()
-        about = About(execution_arn=f"{PREFIX}:execution:m:e", state_machine_name="m")
-        _, run = self._executor.submit(
-            self._program, {}, about, lambda _r, finish: ended.set_result(finish), limit=None
-        )
-        assert run is not None
-        frame = next(frame for frame, _ in run.x.pending.values() if frame is not None)
-        return frame.token, ended
-
-    def end(self) -> Finish:
-        """How it ended."""
-
-        async def wait() -> Finish:
-            return await self.ended
-
-        found: Finish = self._do(wait())
-        return found
+    def end(self) -> tuple[str, Any, str | None, str | None]:
+        """Status, output, error and cause, once it has ended."""
+        while True:
+            found = self.client.describe_execution(executionArn=self.arn)
+            if found["status"] != "RUNNING":
+                output = json.loads(found["output"]) if "output" in found else None
+                return found["status"], output, found.get("error"), found.get("cause")
 
     def refusal(self, action: str, **request: Any) -> tuple[str, str]:
         """Code and message of an answer that is an error."""
@@ -78,7 +69,7 @@ def test_success(approval: Approval) -> None:
     approval.client.send_task_heartbeat(taskToken=approval.token)
     assert send(taskToken=approval.token, output='{"ok": true}')["ResponseMetadata"]["HTTPStatusCode"] == 200
 
-    assert approval.end() == Finish("SUCCEEDED", {"ok": True})
+    assert approval.end() == ("SUCCEEDED", {"ok": True}, None, None)
     assert approval.refusal("send_task_success", taskToken=approval.token, output="1") == (
         "TaskTimedOut",
         "Task Timed Out: 'Provided task does not exist anymore'",
@@ -90,7 +81,7 @@ def test_failure(approval: Approval) -> None:
     """Error and cause are the task's; neither has to be given."""
     approval.client.send_task_failure(taskToken=approval.token, error="Denied", cause="no")
 
-    assert approval.end() == Finish("FAILED", error="Denied", cause="no")
+    assert approval.end() == ("FAILED", None, "Denied", "no")
 
 
 def test_tokens_that_are_none(approval: Approval) -> None:
@@ -101,4 +92,4 @@ def test_tokens_that_are_none(approval: Approval) -> None:
             refused = approval.refusal(f"send_task_{action}", taskToken=token, **more)
             assert refused == ("InvalidToken", "Invalid Token: 'Invalid token'")
     approval.client.send_task_failure(taskToken=approval.token)
-    assert approval.end() == Finish("FAILED")
+    assert approval.end() == ("FAILED", None, None, None)

@@ -20,12 +20,14 @@ from express.api.protocol import answer
 from express.api.registry import Registry
 from express.api.teststate import STATE
 from express.api.tokens import Pages
+from express.config import Standard
 from express.engine.effects import StartTask
 from express.errors import StatesError
 from express.ports import Integration, TaskContext
 from express.runtime.clock import SystemClock
-from express.runtime.executor.callbacks import Callbacks
 from express.runtime.executor.executor import Executor
+from express.service.api import standard_executions
+from express.stores.database import MEMORY, Database
 from express.stores.memory import MemoryStore
 from express.stores.ring import Limits, Ring
 from tests.conformance.cases import Case, load
@@ -76,7 +78,7 @@ class Server:
             integration=self.world,
             clock=clock,
             pages=Pages(),
-            callbacks=Callbacks.of(clock),
+            standard=standard_executions(registry, self.world, clock, Database(MEMORY), Standard()),
         )
 
     async def call(self, action: str, **members: Any) -> tuple[int, dict[str, Any]]:

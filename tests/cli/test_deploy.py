@@ -263,7 +263,7 @@ def test_several_machines(run: Run, server: Running, tmp_path: Path) -> None:
     assert run("deploy", file, "-n", "x").exit_code == 2
     one = run("deploy", file, "-n", "x", "-r", "B", "--type", "EXPRESS")
     assert one.stdout.strip().endswith(":stateMachine:x")
-    assert "STANDARD and will not be run" in run("deploy", file, "-n", "y", "-r", "B").stderr
+    assert "created" in run("deploy", file, "-n", "y", "-r", "B").stderr
     assert "holds no state machine named D" in run("deploy", file, "-r", "D").stderr
 
 

@@ -162,9 +162,10 @@ class Host:
     def _stored(self, x: Any) -> Any:
         """The same execution, made of its snapshot. Only what belongs to its host is handed over."""
         timers = {seq: at for seq, at in self._timers.items() if seq in x.pending}
-        snapshot = encode(x, timers)
-        again, due = decode(snapshot, x.program, x.input, x.about, x.entropy, x.history, self._prepare)
-        assert (due, encode(again, due)) == (timers, snapshot)
+        stages = dict.fromkeys(self._started - self._timers.keys() & x.pending.keys(), 1)
+        snapshot = encode(x, timers, stages)
+        again, due, under_way = decode(snapshot, x.program, x.input, x.about, x.entropy, x.history, self._prepare)
+        assert (due, encode(again, due, under_way)) == (timers, snapshot)
         return again
 
     def _start_fast(

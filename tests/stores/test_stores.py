@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from express.errors import StoreError
+from express.stores.database import Database
 from express.stores.memory import MemoryStore
 from express.stores.records import Activity, Alias, Contents, Machine, Revision, Route, Store, Version
 from express.stores.sqlite import SqliteStore
@@ -37,7 +38,7 @@ ACTIVITY = Activity(arn="a", name="a", created=1.0)
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Each store, empty and open."""
-    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "deep" / "s.db")
+    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(Database(tmp_path / "deep" / "s.db"))
     assert await made.open() == Contents()
     yield made
     await made.close()
@@ -85,12 +86,12 @@ async def test_what_was_deleted_is_gone(store: Store) -> None:
 
 async def test_a_file_keeps_everything(tmp_path: Path) -> None:
     """Closed and opened again, all is there."""
-    first = SqliteStore(tmp_path / "s.db")
+    first = SqliteStore(Database(tmp_path / "s.db"))
     await first.open()
     await first.put_machine(MACHINE, REVISION)
     await first.close()
 
-    again = SqliteStore(tmp_path / "s.db")
+    again = SqliteStore(Database(tmp_path / "s.db"))
     assert (await again.open()).machines == (MACHINE,)
     assert await again.revision(ARN, "INITIAL") == REVISION
     await again.close()
@@ -99,10 +100,11 @@ async def test_a_file_keeps_everything(tmp_path: Path) -> None:
 _WRITER = """
 import asyncio, sys
 from express.stores.records import Machine
+from express.stores.database import Database
 from express.stores.sqlite import SqliteStore
 
 async def main():
-    store = SqliteStore(sys.argv[1])
+    store = SqliteStore(Database(sys.argv[1]))
     await store.open()
     for i in range(100_000):
         arn = f"m{i:06}"
@@ -123,7 +125,7 @@ async def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
     acknowledged += [line.decode().strip() async for line in writer.stdout if line.endswith(b"\n")]
     await writer.wait()
 
-    store = SqliteStore(path)
+    store = SqliteStore(Database(path))
     kept = {machine.arn for machine in (await store.open()).machines}
     await store.close()
 
@@ -132,7 +134,7 @@ async def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     """One file has one owner; the other is told so at once."""
-    first, second = SqliteStore(tmp_path / "s.db"), SqliteStore(tmp_path / "s.db")
+    first, second = SqliteStore(Database(tmp_path / "s.db")), SqliteStore(Database(tmp_path / "s.db"))
     await first.open()
 
     with pytest.raises(StoreError, match="in use by another process"):
@@ -149,12 +151,12 @@ async def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a database" * 100)
 
     with pytest.raises(StoreError, match=r"s\.db can't be used"):
-        await SqliteStore(path).open()
+        await SqliteStore(Database(path)).open()
 
 
 async def test_a_failed_write_changes_nothing(tmp_path: Path) -> None:
     """A record that can't be written leaves the old one, and the store works on."""
-    store = SqliteStore(tmp_path / "s.db")
+    store = SqliteStore(Database(tmp_path / "s.db"))
     await store.open()
     await store.put_machine(MACHINE, REVISION)
     broken = Revision(id="\ud800", definition="{}", role_arn="r", created=9.0)
@@ -169,17 +171,18 @@ async def test_a_failed_write_changes_nothing(tmp_path: Path) -> None:
 
 async def test_a_full_disk_is_named_and_can_be_cleared(tmp_path: Path) -> None:
     """The error is the disk's and not that of what was tried after it; with room again the store works on."""
-    store = SqliteStore(tmp_path / "s.db")
+    database = Database(tmp_path / "s.db")
+    store = SqliteStore(database)
     await store.open()
     await store.put_machine(MACHINE, REVISION)
-    pages = (await store._run(lambda: store._connection.execute("PRAGMA page_count").fetchone()))[0]
-    await store._run(lambda: store._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    pages = (await database.run(lambda: database.connection.execute("PRAGMA page_count").fetchone()))[0]
+    await database.run(lambda: database.connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
     large = msgspec.structs.replace(REVISION, id="r2", definition="x" * 100_000)
 
     with pytest.raises(StoreError, match="disk is full"):
         await store.put_machine(MACHINE, large)
 
-    await store._run(lambda: store._connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+    await database.run(lambda: database.connection.execute("PRAGMA max_page_count = 1000000").fetchone())
     await store.put_machine(MACHINE, large)
     assert await store.revision(ARN, "r2") == large
     await store.close()
@@ -187,7 +190,7 @@ async def test_a_full_disk_is_named_and_can_be_cleared(tmp_path: Path) -> None:
 
 async def test_a_closed_store_says_so(tmp_path: Path) -> None:
     """Nothing hangs on a thread that has ended."""
-    store = SqliteStore(tmp_path / "s.db")
+    store = SqliteStore(Database(tmp_path / "s.db"))
     await store.open()
     await store.close()
 

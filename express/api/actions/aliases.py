@@ -8,7 +8,7 @@ import msgspec
 
 from express.api.arns import Arn, parse_arn
 from express.api.context import Api, Members
-from express.api.errors import conflict, resource_not_found, validation
+from express.api.errors import conflict, deleting, resource_not_found, validation
 from express.errors import ApiError
 from express.stores.records import Alias, Machine, Route
 from express.values import JSON
@@ -26,6 +26,8 @@ async def create_state_machine_alias(api: Api, request: Members) -> Members:
         alias = Alias(
             name=request["name"], description=request.get("description"), routes=routes, created=now, updated=now
         )
+        if machine.deleting:
+            raise deleting(machine.arn)
         there = machine.aliases.get(alias.name)
         if there is None:
             if len(machine.aliases) >= MOST_ALIASES:
@@ -49,6 +51,8 @@ async def update_state_machine_alias(api: Api, request: Members) -> Members:
     now = round(api.clock.wall(), 3)
     async with api.registry.changing:
         machine, alias = _find(api, request)
+        if machine.deleting:
+            raise deleting(machine.arn)
         routes = alias.routes
         if given is not None:
             other, routes = _routes(api, given)

@@ -19,6 +19,7 @@ from express.api.executions import Request, Started
 from express.api.history import history_event, weight_of
 from express.api.registry import Target
 from express.api.responses import milliseconds, sync_response
+from express.errors import ApiError
 from express.stores.ring import Ended
 from express.values import JSON
 
@@ -30,12 +31,12 @@ async def start_execution(api: Api, request: Members) -> Members:
     lost with it.
     """
     target, case = await _target(api, request["stateMachineArn"])
-    if target.machine.type != "EXPRESS":
-        raise validation(
-            "STANDARD state machines are stored and validated here, but not run: create the state machine with type "
-            "EXPRESS"
-        )
     wanted = _request(target, request, case)
+    if target.machine.type != "EXPRESS":
+        if case:
+            raise validation("A test case of the mock file is for EXPRESS state machines; STANDARD ones have none yet")
+        arn, since = await api.standard.start(wanted)
+        return {"executionArn": arn, "startDate": milliseconds(since)}
     if not case and api.executions.is_queued(target):
         arn, since = await api.executions.enqueue(wanted)
         return {"executionArn": arn, "startDate": milliseconds(since)}
@@ -78,6 +79,9 @@ def _request(target: Target, request: Members, case: str, *, sync: bool = False)
 
 async def describe_execution(api: Api, request: Members) -> Members:
     """A running or kept execution."""
+    if _is_standard(request):
+        stored = await api.standard.find(request["executionArn"])
+        return api.standard.described(stored, include_data=request.get("includedData") != "METADATA_ONLY")
     found = _find(api, request["executionArn"])
     include = request.get("includedData") != "METADATA_ONLY"
     members = _item(found)
@@ -105,19 +109,25 @@ def _data(name: str, text: str | None) -> Members:
 
 async def describe_state_machine_for_execution(api: Api, request: Members) -> Members:
     """The revision that an execution runs, or ran, on."""
-    found = _find(api, request["executionArn"])
-    if isinstance(found, Started):
-        target = found.request.target
+    if _is_standard(request):
+        target = await api.standard.target(await api.standard.find(request["executionArn"]))
     else:
-        machine = api.registry.machines.get(found.machine_arn)
-        if machine is None:
-            raise does_not_exist("Execution", found.arn)
-        target = Target(machine, await api.registry.revision(machine, found.revision))
+        target = await _target_of(api, _find(api, request["executionArn"]))
     return {
         **shown_machine(target, metadata_only=request.get("includedData") == "METADATA_ONLY"),
         "stateMachineArn": target.machine.arn,
         "updateDate": target.revision.created,
     }
+
+
+async def _target_of(api: Api, found: Started | Ended) -> Target:
+    """The machine and the revision of an Express execution."""
+    if isinstance(found, Started):
+        return found.request.target
+    machine = api.registry.machines.get(found.machine_arn)
+    if machine is None:
+        raise does_not_exist("Execution", found.arn)
+    return Target(machine, await api.registry.revision(machine, found.revision))
 
 
 async def list_executions(api: Api, request: Members) -> Members:
@@ -132,6 +142,8 @@ async def list_executions(api: Api, request: Members) -> Members:
     machine = api.registry.machine(arn)
     if machine.type == "EXPRESS" and not _visible(api):
         raise type_not_supported()
+    if machine.type != "EXPRESS":
+        return await api.standard.listed(machine, arn, request, api.pages)
     found = [e for e in api.executions.of(machine.arn) if _wanted(e, arn, request)]
     found.sort(key=_newest)
     page, more = api.pages.page("ListExecutions", request, found, _newest)
@@ -148,7 +160,9 @@ def _wanted(execution: Started | Ended, arn: Arn, request: Members) -> bool:
 
 
 async def get_execution_history(api: Api, request: Members) -> Members:
-    """The events of a running or kept execution, as Standard executions have them."""
+    """The events of an execution: of a Standard one those that are committed, of an Express one while it is kept."""
+    if _is_standard(request):
+        return await api.standard.history(await api.standard.find(request["executionArn"]), request, api.pages)
     found = _find(api, request["executionArn"])
     logged = _events(found) if isinstance(found, Ended) else api.executions.events(found)
     backwards = bool(request.get("reverseOrder"))
@@ -171,6 +185,9 @@ def _events(ended: Ended) -> Sequence[dict[str, JSON]]:
 
 async def stop_execution(api: Api, request: Members) -> Members:
     """End a running execution; one that is over tells when it ended."""
+    if _is_standard(request):
+        stored = await api.standard.find(request["executionArn"])
+        return {"stopDate": milliseconds(await api.standard.stop(stored, request.get("error"), request.get("cause")))}
     found = _find(api, request["executionArn"])
     if isinstance(found, Ended):
         return {"stopDate": milliseconds(found.stopped)}
@@ -179,11 +196,17 @@ async def stop_execution(api: Api, request: Members) -> Members:
 
 
 async def redrive_execution(api: Api, request: Members) -> Members:
-    """Express executions can't be redriven, and there are no others."""
-    raise does_not_exist("Execution", parse_arn(request["executionArn"], "execution").text)
+    """Refuse: Express executions can't be redriven, and Standard ones not yet."""
+    await api.standard.find(request["executionArn"])
+    raise ApiError("ExecutionNotRedrivable", "RedriveExecution is not supported by this server yet")
 
 
 # Finding ----------------------------------------------------------------------------------------------
+
+
+def _is_standard(request: Members) -> bool:
+    """Return whether an ARN names a Standard execution. Raises ApiError for what is no execution's."""
+    return parse_arn(request["executionArn"], "execution", "express").kind == "execution"
 
 
 def _visible(api: Api) -> bool:

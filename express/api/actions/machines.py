@@ -12,7 +12,7 @@ from express.api.actions.versions import delete_version, publish
 from express.api.arns import check_name, parse_arn
 from express.api.context import Api, Members
 from express.api.definitions import check_definition, validation_result
-from express.api.errors import already_exists, does_not_exist, validation
+from express.api.errors import already_exists, deleting, does_not_exist, validation
 from express.api.machine_settings import check_settings, read_tags, shown_settings
 from express.api.registry import Target
 from express.api.variables import variable_references
@@ -36,6 +36,8 @@ async def create_state_machine(api: Api, request: Members) -> Members:
             if len(api.registry.machines) >= MOST_MACHINES:
                 raise ApiError("StateMachineLimitExceeded", f"There are {MOST_MACHINES} state machines already")
             machine = await _create(api, arn, request, tags)
+        elif machine.deleting:
+            raise deleting(arn)
         elif not await _is_same(api, machine, request):
             raise already_exists("StateMachine", arn)
     answer: Members = {"stateMachineArn": arn, "creationDate": machine.created}
@@ -110,6 +112,8 @@ async def update_state_machine(api: Api, request: Members) -> Members:
     now = round(api.clock.wall(), 3)
     async with api.registry.changing:
         machine = api.registry.machine(arn)
+        if machine.deleting:
+            raise deleting(machine.arn)
         before = await api.registry.revision(machine, machine.revision)
         revision = _revision(str(uuid.uuid4()), request, now, before)
         machine = msgspec.structs.replace(machine, revision=revision.id, updated=now)
@@ -128,7 +132,7 @@ async def describe_state_machine(api: Api, request: Members) -> Members:
     answer = {
         **shown_machine(target, metadata_only=request.get("includedData") == "METADATA_ONLY"),
         "stateMachineArn": machine.arn if version is None else f"{machine.arn}:{version.number}",
-        "status": "ACTIVE",
+        "status": "DELETING" if machine.deleting else "ACTIVE",
         "type": machine.type,
         "creationDate": machine.created if version is None else version.created,
     }
@@ -174,10 +178,9 @@ async def delete_state_machine(api: Api, request: Members) -> Members:
         raise validation("This operation does not support labelled ARNs", "API_DOES_NOT_SUPPORT_LABELED_ARNS")
     if arn.rest:
         return await delete_version(api, arn)
-    async with api.registry.changing:
-        machine = api.registry.machines.get(arn.text)
-        if machine is not None:
-            await api.registry.delete(machine)
+    machine = api.registry.machines.get(arn.text)
+    if machine is not None:
+        await api.standard.delete(machine)
     return {}
 
 

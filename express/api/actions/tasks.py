@@ -1,7 +1,7 @@
 """Activities and task callbacks (Step Functions API Reference, "Actions").
 
-Express workflows may neither have activities nor wait for tokens. The tasks of other machines that the server's
-executor runs are found by their tokens; no activity ever has a task, but they can be registered: definitions name them.
+Express workflows may neither have activities nor wait for tokens; Standard ones wait in the journal, and a token alone
+finds them. No activity has a task yet, but they can be registered: definitions name them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ async def send_task_success(api: Api, request: Members) -> Members:
         output = jsontext.parse(request["output"])
     except jsontext.NotJson as error:
         raise ApiError("InvalidOutput", f"Invalid Output: '{error}'") from error
-    api.callbacks.succeed(request["taskToken"], output)
+    await api.standard.tokens.succeed(api.standard.host, request["taskToken"], output)
     return {}
 
 
 async def send_task_failure(api: Api, request: Members) -> Members:
     """The task that waits for this token has failed."""
-    api.callbacks.fail(request["taskToken"], request.get("error"), request.get("cause"))
+    await api.standard.tokens.fail(api.standard.host, request["taskToken"], request.get("error"), request.get("cause"))
     return {}
 
 
 async def send_task_heartbeat(api: Api, request: Members) -> Members:
     """The task that waits for this token is still worked on."""
-    api.callbacks.beat(request["taskToken"])
+    await api.standard.tokens.beat(api.standard.host, request["taskToken"])
     return {}
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from express.api.arns import Arn, parse_arn
 from express.api.context import Api, Members
-from express.api.errors import conflict, does_not_exist, invalid_arn
+from express.api.errors import conflict, deleting, does_not_exist, invalid_arn
 from express.errors import ApiError
 from express.stores.records import Machine, Version
 
@@ -15,6 +15,8 @@ MOST_VERSIONS = 1_000
 
 def publish(machine: Machine, description: str | None, now: float) -> tuple[Machine, Version]:
     """The machine with its current revision published. A number is never given out twice. Raises ApiError."""
+    if machine.deleting:
+        raise deleting(machine.arn)
     if len(machine.versions) >= MOST_VERSIONS:
         raise ApiError("ServiceQuotaExceededException", f"'{machine.arn}' has {MOST_VERSIONS} versions already")
     number = machine.last_version + 1

@@ -17,7 +17,7 @@ from express.integrations.aws import shapes
 from express.integrations.aws.calls import Call, Unsupported, other
 from express.integrations.aws.jobs import JOBS, Job, Request, outcome
 from express.integrations.task_token import plain
-from express.ports import Integration, Submitted, TaskContext
+from express.ports import LEAVE, Integration, Submitted, TaskContext
 from express.values import JSON
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class Jobs(Integration):
         job = JOBS[f"{resource.service}:{resource.action}"]
         submit = msgspec.structs.replace(task, resource=plain(resource))
         call, role = self._calls.call(submit.resource), self._calls.role(task, context)
-        response: Any = await self._calls.perform(call, submit, context)
+        response: Any = task.submitted
+        if response is None:
+            response = await self._calls.perform(call, submit, context)
         watched = _Watched(self, job, call, role, task.input, response, resource.pattern)
         job.given(response)
         return Submitted(response, watched.wait)
@@ -116,8 +118,8 @@ class _Watched:
         """The task's result, once the job has ended. Cancelled, it tries to stop the job."""
         try:
             return await self._poll()
-        except asyncio.CancelledError:
-            if self._job.stop:
+        except asyncio.CancelledError as cancelled:
+            if self._job.stop and cancelled.args != (LEAVE,):
                 self._jobs.stop(self._stop, f"{self._call.service}:{self._call.operation}")
             raise
 

@@ -39,8 +39,10 @@ log = logging.getLogger(__name__)
 class ResourceCalls:
     """An integration, and what was found out about its resources."""
 
-    def __init__(self, integration: Integration, clock: Clock, told: Callable[[EagerTask], None]) -> None:
-        """`told` is called when a handler has ended that was awaited."""
+    def __init__(
+        self, integration: Integration, clock: Clock, told: Callable[[EagerTask], None] = lambda _: None
+    ) -> None:
+        """`told` is called when a handler has ended that was stepped and awaited, if any is."""
         self.clock = clock
         self._integration = integration
         self._told = told

@@ -1,9 +1,9 @@
 """Task tokens: what a callback names the task with that waits for it.
 
-A token is opaque: 32 random bytes, the task it was made for as a digest (execution, state entry, attempt), when it
-expires, and an HMAC over all of that. So one that was guessed, altered or made up is told from one of ours without
-looking anything up, and one of ours can't be used for another task. Keys are rotated: tokens are made with the first
-and accepted with any.
+A token is opaque: 32 random bytes, the task it was made for as a digest (execution, state entry, attempt), the number
+of its execution in the journal, when it expires, and an HMAC over all of that. So one that was guessed, altered or
+made up is told from one of ours without looking anything up, and one of ours can't be used for another task. Keys are
+rotated: tokens are made with the first and accepted with any.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import msgspec
 YEAR = 365 * 86_400.0
 """Seconds that a token is good for unless its task ends before: the longest that an execution may take."""
 
-_HEAD = struct.Struct(">B4sd32s32s")
-_VERSION = 1
+_HEAD = struct.Struct(">B4sdq32s32s")
+_VERSION = 2
 _MAC_BYTES = 32
 _KEY_BYTES = 32
 
@@ -35,9 +35,10 @@ class ExpiredToken(Exception):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """The content of a genuine token: the digest of its task."""
+    """The content of a genuine token: the digest of its task, and the number of its execution in the journal."""
 
     subject: bytes
+    execution: int = 0
 
 
 class TaskTokens:
@@ -55,23 +56,22 @@ class TaskTokens:
         self._lifetime = lifetime
         self._random = random or secrets.token_bytes
 
-    def issue(self, subject: str) -> str:
-        """A new token for the task that `subject` names."""
-        body = _HEAD.pack(
-            _VERSION, self._name, self._wall() + self._lifetime, subject_digest(subject), self._random(32)
-        )
+    def issue(self, subject: str, execution: int = 0) -> str:
+        """A new token for the task that `subject` names. `execution` is 0 for one that no journal has."""
+        until = self._wall() + self._lifetime
+        body = _HEAD.pack(_VERSION, self._name, until, execution, subject_digest(subject), self._random(32))
         return base64.urlsafe_b64encode(body + _sign(self._keys[self._name], body)).decode().rstrip("=")
 
     def read(self, token: str) -> Token:
         """A genuine token. Raises Forged and Expired."""
         body, mac = _parts(token)
-        version, name, until, subject, _ = _HEAD.unpack(body)
+        version, name, until, execution, subject, _ = _HEAD.unpack(body)
         key = self._keys.get(name, b"\0" * _KEY_BYTES)
         if not hmac.compare_digest(mac, _sign(key, body)) or name not in self._keys or version != _VERSION:
             raise ForgedToken
         if until < self._wall():
             raise ExpiredToken
-        return Token(subject)
+        return Token(subject, execution)
 
 
 Random = Callable[[int], bytes]

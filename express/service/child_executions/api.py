@@ -102,7 +102,11 @@ class ApiMachines:
         """Start an execution. Raises ApiError."""
         assert self._executions is not None, "bound before anything runs"
         if machine.machine.type != "EXPRESS":
-            raise type_not_supported() if request.sync else validation("STANDARD state machines are not run here")
+            raise (
+                type_not_supported()
+                if request.sync
+                else validation("Nested executions of STANDARD state machines are not supported yet")
+            )
         if self._running >= self._settings.concurrency:
             limit = self._settings.concurrency
             raise ApiError("ExecutionLimitExceeded", f"{limit} nested executions are running (nested.concurrency)")

@@ -37,8 +37,16 @@ def test_ours_are_read() -> None:
 
     assert tokens.read(first).subject == subject_digest("arn:e/S#1/0")
     assert first != second
-    assert len(first) == 146
+    assert len(first) == 156
     assert "arn" not in base64.urlsafe_b64decode(first + "==").decode("latin-1")
+
+
+def test_a_token_finds_its_execution() -> None:
+    """The number of an execution in the journal is in its tokens, and can't be changed."""
+    tokens = TaskTokens([KEY], Wall())
+
+    assert tokens.read(tokens.issue("s", 1 << 40)).execution == 1 << 40
+    assert tokens.read(tokens.issue("s")).execution == 0
 
 
 def test_every_altered_bit_is_noticed() -> None:

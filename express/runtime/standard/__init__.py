@@ -1,0 +1,1 @@
+"""Standard executions: every transition is in the journal before anything that it asks for is done."""

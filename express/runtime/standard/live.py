@@ -1,0 +1,149 @@
+"""A Standard execution in memory: what the journal has of it, and the turns that are being written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TypeAlias
+
+import msgspec
+
+from express.engine import Execution
+from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
+from express.engine.events import Event, TaskSubmitted
+from express.engine.history import CappedHistory
+from express.engine.snapshot import Stages, Timers, encode
+from express.engine.turns import encode_events
+from express.ports.journal import Begun, Ended, Status, Turn
+from express.values import text
+
+CALLED, SUBMITTED, WAITING = range(3)
+"""Stages of a pending task: its call is under way; it has a job that goes on (`.sync`); it waits for its token."""
+
+Reply: TypeAlias = "asyncio.Future[bool] | None"
+"""Told once the turn is committed: true if the event meant something to the execution, else false."""
+
+TERMINAL: dict[str, Status] = {
+    "SUCCEEDED": "SUCCEEDED",
+    "FAILED": "FAILED",
+    "TIMED_OUT": "TIMED_OUT",
+    "ABORTED": "ABORTED",
+}
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An event and who waits for what comes of it. `event` None: the start, or a turn that goes on."""
+
+    event: Event | None
+    reply: Reply = None
+
+
+class QueuedTurn(msgspec.Struct, frozen=True):
+    """A turn that the journal is to commit, and what is to be done then. `late` have asked too late because of it."""
+
+    asked: Asked
+    effects: list[StartTask | Cancel]
+    finish: Finish | None
+    late: list[Reply] = []
+
+
+class LiveExecution:
+    """One execution that its host holds. `version` is that of the last turn, committed or queued."""
+
+    __slots__ = (
+        "begun",
+        "bytes",
+        "calls",
+        "counted",
+        "dropped",
+        "id",
+        "stages",
+        "timers",
+        "turns",
+        "version",
+        "x",
+    )
+
+    def __init__(self, id_: int, begun: Begun, x: Execution, version: int, timers: Timers, stages: Stages) -> None:
+        self.id = id_
+        self.begun = begun
+        self.x = x
+        self.version = version
+        self.timers = timers
+        self.stages = stages
+        self.calls: dict[int, asyncio.Task[None]] = {}
+        self.turns: deque[QueuedTurn] = deque()
+        self.dropped = False
+        self.bytes = 0
+        self.counted = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether the journal has all of it, so that it may be forgotten."""
+        return not (self.turns or self.calls)
+
+    def due(self) -> float | None:
+        """The wall-clock time at which its first timer is due."""
+        return min(self.timers.values(), default=None)
+
+    def take(self, asked: Asked, effects: list[Effect]) -> tuple[QueuedTurn, Turn]:
+        """Close a turn: what it asks for once it is committed, and what the journal is to write."""
+        kept: list[StartTask | Cancel] = []
+        event = asked.event
+        if type(event) is TaskSubmitted:
+            self.stages[event.seq] = self._submitted(event.seq)
+        self._forget(getattr(event, "seq", 0))
+        for effect in effects:
+            if isinstance(effect, StartTask):
+                kept.append(effect)
+                self.stages[effect.seq] = CALLED
+            elif isinstance(effect, StartTimer):
+                self.timers[effect.seq] = effect.at
+            elif isinstance(effect, Cancel) and self._forget(effect.seq):
+                kept.append(effect)
+        queued = QueuedTurn(asked, kept, self.x.finished)
+        return queued, self._written()
+
+    def _submitted(self, seq: int) -> int:
+        """The stage of a task whose first request was accepted."""
+        frame = self.x.pending[seq][0] if seq in self.x.pending else None
+        waits = frame is not None and frame.rows[frame.at].plan.resource.pattern == "waitForTaskToken"
+        return WAITING if waits else SUBMITTED
+
+    def _forget(self, seq: int) -> bool:
+        """A task or a timer that is not pending any more; whether it was a task."""
+        if seq in self.x.pending:
+            return False  # a heartbeat, or a job that was submitted
+        self.timers.pop(seq, None)
+        return self.stages.pop(seq, None) is not None
+
+    def _written(self) -> Turn:
+        x = self.x
+        events = [] if x.history is None else x.history.log
+        x.history = CappedHistory()
+        self.version += 1
+        state = None if x.finished is not None else encode(x, self.timers, self.stages)
+        coded = encode_events(events, x.input) if events else b""
+        self.bytes = len(self.begun.input) + 4 * len(state or b"")
+        return Turn(
+            id=self.id,
+            version=self.version,
+            first=events[0][0] if events else 0,
+            events=coded,
+            state=state,
+            due=self.due() if state is not None else None,
+            busy=0 if state is None else sum(stage != WAITING for stage in self.stages.values()) + len(x.ready),
+            begun=self.begun if self.version == 1 else None,
+            ended=None if x.finished is None else ended(x.finished, x.wall()),
+        )
+
+
+def ended(finish: Finish, stopped: float) -> Ended:
+    """The end of an execution as the journal keeps it."""
+    return Ended(
+        status=TERMINAL[finish.status],
+        stopped=stopped,
+        output=text(finish.output) if finish.status == "SUCCEEDED" else None,
+        error=finish.error,
+        cause=finish.cause,
+    )

@@ -1,0 +1,1 @@
+"""Standard executions: the host, its journal and its timers."""
