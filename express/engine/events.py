@@ -39,6 +39,13 @@ class TaskSubmitted(msgspec.Struct, frozen=True, gc=False):
     output: JSON
 
 
+class TaskStarted(msgspec.Struct, frozen=True):
+    """A worker has taken the task of an activity: its TimeoutSeconds and HeartbeatSeconds count from now on."""
+
+    seq: int
+    worker: str | None = None
+
+
 class Heartbeat(msgspec.Struct, frozen=True):
     """SendTaskHeartbeat: the task lives; its heartbeat timer starts anew."""
 
@@ -58,4 +65,4 @@ class Stopped(msgspec.Struct, frozen=True):
     cause: str | None = None
 
 
-Event: TypeAlias = TaskSucceeded | TaskFailed | TaskSubmitted | Heartbeat | TimerFired | Stopped
+Event: TypeAlias = TaskSucceeded | TaskFailed | TaskSubmitted | TaskStarted | Heartbeat | TimerFired | Stopped

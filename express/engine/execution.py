@@ -18,8 +18,9 @@ from express.engine.history import History
 from express.engine.program import Program, Row, Rows, Step
 from express.values import JSON, format_timestamp
 
-TASK, TIMEOUT, HEARTBEAT, WAIT_OVER, RETRY, DEADLINE = range(6)
-"""Kinds of a pending `seq`: the task itself, one of its timers, a Wait, a retry's delay, the execution's cap."""
+TASK, TIMEOUT, HEARTBEAT, WAIT_OVER, RETRY, DEADLINE, SCHEDULED = range(7)
+"""Kinds of a pending `seq`: the task itself, one of its timers, a Wait, a retry's delay, the execution's cap, and the
+task of an activity that no worker has taken."""
 
 
 STARTED = 40

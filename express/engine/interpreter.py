@@ -16,6 +16,7 @@ from express.engine.events import (
     Heartbeat,
     Stopped,
     TaskFailed,
+    TaskStarted,
     TaskSubmitted,
     TaskSucceeded,
     TimerFired,
@@ -24,6 +25,7 @@ from express.engine.execution import (
     DEADLINE,
     HEARTBEAT,
     RETRY,
+    SCHEDULED,
     TASK,
     TIMEOUT,
     UNITS_PER_STEP,
@@ -151,6 +153,10 @@ def _root(x: Execution) -> Frame:
     return Frame(x, x.program.scope.rows, x.input)
 
 
+_GOES_ON = frozenset({Heartbeat, TaskSubmitted, TaskStarted})
+"""The events after which a task still runs."""
+
+
 def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> None:
     """Find what an event means for its frame, and queue the frame where it can go on."""
     if frame is None:
@@ -159,11 +165,14 @@ def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> Non
             _time_out(x)
         return
     if x.deadline is not None and x.now >= x.deadline:  # whoever holds up its host holds up its timers, too
-        if type(event) is not Heartbeat and type(event) is not TaskSubmitted:
+        if type(event) not in _GOES_ON:
             del x.pending[event.seq]  # type: ignore[union-attr]  # an answer or a timer
         _time_out(x)
         return
     row = frame.rows[frame.at]
+    if role == SCHEDULED:
+        row.plan.started(x, frame, event)
+        role = TASK
     if type(event) is TimerFired:
         if role != TASK:
             _fired(x, frame, row, event.seq, role)
@@ -183,6 +192,8 @@ def _fired(x: Execution, frame: Frame, row: Row, seq: int, role: int) -> None:
 
 
 def _answered(x: Execution, frame: Frame, row: Row, event: Event) -> None:
+    if type(event) is TaskStarted:
+        return
     if type(event) is Heartbeat or type(event) is TaskSubmitted:
         row.plan.still_running(x, frame, event)
         return

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from express.engine.execution import TASK, About, Entropy, Execution, Frame, Join
+from express.engine.execution import SCHEDULED, TASK, About, Entropy, Execution, Frame, Join
 from express.engine.history import History
 from express.engine.program import Program, Row, Rows
 from express.errors import SnapshotError
@@ -34,6 +34,8 @@ Reference: TypeAlias = JSON
 _LONG = 40
 """Characters from which a text is worth a reference."""
 
+_TASKS = (TASK, SCHEDULED)
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -44,7 +46,7 @@ def encode(x: Execution, timers: Timers, stages: Stages) -> bytes:
     written = WrittenValues(x.input)
     rows = [_frame(frame, numbers, written) for frame in frames]
     pending = [
-        (seq, -1 if frame is None else numbers[id(frame)], role, stages.get(seq) if role == TASK else timers.get(seq))
+        (seq, -1 if frame is None else numbers[id(frame)], role, stages.get(seq) if role in _TASKS else timers.get(seq))
         for seq, (frame, role) in x.pending.items()
     ]
     ready = [(numbers[id(frame)], frame.rows[step].name if step >= 0 else step) for frame, step in x.ready]
@@ -84,7 +86,7 @@ def decode(
         if frame is not None:
             frame.waits.append(number)
         if rest is not None:
-            (stages if role == TASK else timers)[number] = rest
+            (stages if role in _TASKS else timers)[number] = rest
     x.ready.extend((frames[at], _place(frames[at].rows, step) if type(step) is str else step) for at, step in ready)
     return x, timers, stages
 

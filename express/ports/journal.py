@@ -44,7 +44,9 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One transition of an execution: its first one has `begun`, its last one `ended` and no state.
 
     `first` is the id of its first event, `events` all of them (`engine.turns`); `state` is a snapshot
-    (`engine.snapshot`); `due` is the earliest of its timers, `busy` how many calls are under way after it.
+    (`engine.snapshot`); `due` is the earliest of its timers, `busy` how many calls are under way after it. `offered`
+    are tasks of activities that a worker may take from now on, as (seq, activity), `withdrawn` the seqs of those that
+    nobody may take any more.
     """
 
     id: int
@@ -56,6 +58,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     busy: int = 0
     begun: Begun | None = None
     ended: Ended | None = None
+    offered: tuple[tuple[int, str], ...] = ()
+    withdrawn: tuple[int, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +120,9 @@ class Journal(Protocol):
 
     async def busy(self, after: int, limit: int) -> list[int]:
         """The executions above the id `after` that have calls under way, in the order of their ids."""
+
+    async def offered(self, activity: str, limit: int) -> list[tuple[int, int]]:
+        """(execution, seq) of the tasks of an activity that no worker has taken, the oldest first."""
 
     async def history(self, id_: int, start: int, limit: int, *, backwards: bool = False) -> list[bytes]:
         """The events of up to `limit` turns: the turn that has the event `start`, then those after or before it."""

@@ -93,6 +93,8 @@ def _task(tree: SegmentWriter, row: int, state: model.Task, point: Cursor, path:
     paths = isinstance(state.timeout_seconds_path, Path) or isinstance(state.heartbeat_seconds_path, Path)
     if point.data != "d" or plan.resource.pattern or state.credentials is not UNSET or paths or not timed:
         raise NotOptimized
+    if plan.prefix == "Activity":  # it starts when a worker comes
+        raise NotOptimized
     if looks_back(state):
         raise NotOptimized
     value, growth = jsonpath.payload(tree.code, state, point, state.parameters, is_jsonata=state.jsonata)

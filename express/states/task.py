@@ -14,8 +14,8 @@ from msgspec import UNSET, UnsetType
 from express.asl import model
 from express.asl.resources import Resource
 from express.engine.effects import StartTask
-from express.engine.events import Event, Heartbeat, TaskFailed, TaskSubmitted, TaskSucceeded
-from express.engine.execution import HEARTBEAT, TASK, TIMEOUT, Execution, Frame
+from express.engine.events import Event, Heartbeat, TaskFailed, TaskStarted, TaskSubmitted, TaskSucceeded
+from express.engine.execution import HEARTBEAT, SCHEDULED, TASK, TIMEOUT, Execution, Frame
 from express.engine.program import WAIT, Row, Step
 from express.engine.recovery import Failed
 from express.errors import DATA_LIMIT_EXCEEDED, ExpressionError, StatesError
@@ -90,6 +90,22 @@ class TaskPlan:
         return timeout and timeout(_NO_FRAME), heartbeat and heartbeat(_NO_FRAME)
 
     # What the engine's loop calls ---------------------------------------------------------------------
+
+    def started(self, x: Execution, frame: Frame, event: Event) -> None:
+        """A worker has taken the task of an activity, or has answered it: the clocks run from now on."""
+        worker = event.worker if type(event) is TaskStarted else None
+        frame.record("ActivityStarted", {} if worker is None else {"workerName": worker})
+        seq = frame.waits[-1]
+        x.pending[seq] = (frame, TASK)
+        timeout, heartbeat = self.timeout, self.heartbeat
+        self.time(x, frame, timeout and timeout(frame), heartbeat and heartbeat(frame))
+
+    def time(self, x: Execution, frame: Frame, timeout: float | None, heartbeat: float | None) -> None:
+        """Start the clocks of a task that runs."""
+        if timeout is not None:
+            x.timer(frame, TIMEOUT, x.now + timeout)
+        if heartbeat is not None and not self.resource.pattern and (timeout is None or heartbeat < timeout):
+            x.timer(frame, HEARTBEAT, x.now + heartbeat)
 
     def timed_out(self, frame: Frame) -> None:
         """A timer of the task came due: AWS tells the error and no cause."""
@@ -187,7 +203,8 @@ def _credentials(low: Lowering, credentials: Given) -> Payload | None:
 def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     plan: TaskPlan = row.plan
     key = f"{frame.path()}{row.name}#{frame.steps}"
-    if plan.resource.pattern:
+    activity = plan.prefix == "Activity"
+    if plan.resource.pattern or activity:
         frame.token = x.entropy.token(f"{x.about.execution_arn}/{key}/{frame.retry_count}")
     payload = plan.payload(frame)
     timeout = plan.timeout(frame) if plan.timeout is not None else None
@@ -209,17 +226,15 @@ def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     if x.prepare is not None:
         task = x.prepare(task, x.about, x.deadline)
     if x.history is None:
-        x.events += 2
+        x.events += 1 if activity else 2
     else:
         _record(frame, plan, payload, timeout, heartbeat, credentials)
     x.seq = seq
-    x.pending[seq] = (frame, TASK)
+    x.pending[seq] = (frame, SCHEDULED if activity else TASK)
     frame.waits.append(seq)
     x.effects.append(task)
-    if timeout is not None:
-        x.timer(frame, TIMEOUT, x.now + timeout)
-    if heartbeat is not None and not plan.resource.pattern and (timeout is None or heartbeat < timeout):
-        x.timer(frame, HEARTBEAT, x.now + heartbeat)
+    if not activity:
+        plan.time(x, frame, timeout, heartbeat)
     return WAIT
 
 
@@ -231,12 +246,13 @@ def _record(
     heartbeat: float | None,
     credentials: JSON,
 ) -> None:
-    """TaskScheduled and TaskStarted, or their Lambda and activity forms."""
+    """TaskScheduled and TaskStarted, or their Lambda forms; of an activity the first alone."""
     details = plan.scheduled(payload, timeout, heartbeat)
     if credentials is not None:
         details["taskCredentials"] = {"roleArn": credentials.get("RoleArn")}
     frame.record(f"{plan.prefix}Scheduled", details)
-    frame.record(f"{plan.prefix}Started", dict(plan.labels))
+    if plan.prefix != "Activity":
+        frame.record(f"{plan.prefix}Started", dict(plan.labels))
 
 
 def _resume(x: Execution, frame: Frame, row: Row, event: Event | None) -> Step:

@@ -153,6 +153,11 @@ class SqliteJournal:
         query = "SELECT id FROM live WHERE busy > 0 AND id > ? ORDER BY id LIMIT ?"
         return [id_ for (id_,) in await self._all(query, (after, limit))]
 
+    async def offered(self, activity: str, limit: int) -> list[tuple[int, int]]:
+        """(execution, seq) of the tasks of an activity that no worker has taken, the oldest first."""
+        query = "SELECT execution, seq FROM activity_tasks WHERE activity = ? ORDER BY id LIMIT ?"
+        return await self._all(query, (activity, limit))
+
     async def history(self, id_: int, start: int, limit: int, *, backwards: bool = False) -> list[bytes]:
         """The events of up to `limit` turns: the turn that has the event `start`, then those after or before it."""
         if backwards:
@@ -230,6 +235,12 @@ def _put(connection: sqlite3.Connection, turn: Turn) -> bool:
             "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?",
             (STATUSES.index(end.status), end.stopped, end.output, end.error, end.cause, turn.id),
         )
+        connection.execute("DELETE FROM activity_tasks WHERE execution = ?", (turn.id,))
+    for seq in turn.withdrawn:
+        connection.execute("DELETE FROM activity_tasks WHERE execution = ? AND seq = ?", (turn.id, seq))
+    for seq, activity in turn.offered:
+        values = (activity, turn.id, seq)
+        connection.execute("INSERT INTO activity_tasks (activity, execution, seq) VALUES (?, ?, ?)", values)
     if turn.events:
         connection.execute(
             "INSERT INTO history (execution, first, events) VALUES (?, ?, ?)", (turn.id, turn.first, turn.events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from express.config import Api
 from tests.api.server import PREFIX, ROLE, Running, serving
+from tests.patience import PATIENCE
 
 ECHO = "arn:aws:lambda:us-east-1:123456789012:function:echo"
 PASS = {"StartAt": "S", "States": {"S": {"Type": "Pass", "End": True}}}
@@ -228,3 +230,68 @@ def test_executions_that_are_not_there(sfn: Any) -> None:
         for action in ("describe_execution", "stop_execution", "get_execution_history", "redrive_execution"):
             expected = ("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
             assert refusal(getattr(sfn, action), executionArn=arn) == expected
+
+
+ACTIVITY = {
+    "StartAt": "A",
+    "States": {
+        "A": {
+            "Type": "Task",
+            "Resource": f"{PREFIX}:activity:work",
+            "TimeoutSeconds": 60,
+            "HeartbeatSeconds": 30,
+            "End": True,
+        }
+    },
+}
+
+
+def test_an_activity_is_worked_on(sfn: Any) -> None:
+    """A worker gets the task with its token, beats and answers; the history names the worker."""
+    sfn.create_activity(name="work")
+    arn = sfn.start_execution(stateMachineArn=created(sfn, "worked", ACTIVITY), input='{"n": 1}')["executionArn"]
+    task = sfn.get_activity_task(activityArn=f"{PREFIX}:activity:work", workerName="w1")
+    sfn.send_task_heartbeat(taskToken=task["taskToken"])
+    sfn.send_task_success(taskToken=task["taskToken"], output='{"done": true}')
+    found = ended(sfn, arn)
+    events = sfn.get_execution_history(executionArn=arn)["events"]
+
+    assert json.loads(task["input"]) == {"n": 1}
+    assert (found["status"], json.loads(found["output"])) == ("SUCCEEDED", {"done": True})
+    assert [event["type"] for event in events[2:5]] == ["ActivityScheduled", "ActivityStarted", "ActivitySucceeded"]
+    assert events[2]["activityScheduledEventDetails"]["timeoutInSeconds"] == 60
+    assert events[3]["activityStartedEventDetails"] == {"workerName": "w1"}
+
+
+def test_a_worker_that_waits_is_given_the_next_task(running: Running) -> None:
+    """The oldest task goes to one worker alone; one that nobody has taken is still there after a restart."""
+    sfn = running.client()
+    sfn.create_activity(name="queue")
+    definition = json.loads(json.dumps(ACTIVITY).replace(":work", ":queue"))
+    machine = created(sfn, "queued", definition)
+    activity = f"{PREFIX}:activity:queue"
+    with ThreadPoolExecutor(4) as pool:
+        polls = [pool.submit(running.client().get_activity_task, activityArn=activity) for _ in range(4)]
+        for number in range(4):
+            sfn.start_execution(stateMachineArn=machine, name=f"e{number}", input=str(number))
+        inputs = sorted(poll.result(PATIENCE)["input"] for poll in polls)
+    assert inputs == ["0", "1", "2", "3"]
+
+
+def test_a_task_waits_for_its_worker_over_restarts(tmp_path: Path) -> None:
+    """It was scheduled at one server and is taken at the next; a task is given to nobody once its execution is over."""
+    settings = Api(port=0, store=str(tmp_path / "express.db"))
+    with serving(settings) as first:
+        sfn = first.client()
+        sfn.create_activity(name="work")
+        machine = created(sfn, "worked", ACTIVITY)
+        stopped = sfn.start_execution(stateMachineArn=machine)["executionArn"]
+        sfn.stop_execution(executionArn=stopped)
+        arn = sfn.start_execution(stateMachineArn=machine, input="7")["executionArn"]
+    with serving(settings) as second:
+        sfn = second.client()
+        task = sfn.get_activity_task(activityArn=f"{PREFIX}:activity:work")
+        sfn.send_task_failure(taskToken=task["taskToken"], error="E", cause="c")
+        found = ended(sfn, arn)
+
+    assert (task["input"], found["status"], found["error"], found["cause"]) == ("7", "FAILED", "E", "c")

@@ -15,7 +15,7 @@ import msgspec
 
 from express.engine import About, History, advance, deliver, start
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
-from express.engine.events import UNSENT, Event, TaskFailed, TaskSubmitted, TaskSucceeded, TimerFired
+from express.engine.events import UNSENT, Event, TaskFailed, TaskStarted, TaskSubmitted, TaskSucceeded, TimerFired
 from express.engine.execution import Execution, Prepare
 from express.engine.handover import inflate, start_recorded
 from express.engine.program import END, cap
@@ -243,7 +243,7 @@ class Host:
         seq = getattr(event, "seq", None)
         if seq in self._cancelled:
             return []
-        if seq is not None and not isinstance(event, TaskSubmitted):
+        if seq is not None and not isinstance(event, TaskSubmitted | TaskStarted):
             self._answered.add(seq)
         if self._meddle is not None:
             self._meddle(x, event, self._now)
@@ -276,6 +276,8 @@ class Host:
     def _take(self, effect: Effect) -> None:
         if isinstance(effect, StartTask):
             self._started.add(effect.seq)
+            if effect.resource.kind == "activity":
+                self._push(self._now, TaskStarted(effect.seq))
             self._answer(effect)
         elif isinstance(effect, StartTimer):
             self._started.add(effect.seq)

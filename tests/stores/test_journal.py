@@ -226,3 +226,20 @@ async def test_a_file_of_the_first_schema_is_brought_to_the_newest(tmp_path: Pat
     assert await journal.open() == 0
     assert await written(journal, FIRST) == [True]
     await journal.close()
+
+
+async def test_tasks_of_activities_wait_in_their_order(journal: SqliteJournal) -> None:
+    """Until they are withdrawn, or their execution is over."""
+    await written(journal, begun(1, "a"), begun(2, "b"))
+    offers = [
+        turn(1, 2, offered=((3, "x"), (4, "y"))),
+        turn(2, 2, offered=((3, "x"),)),
+        turn(1, 3, offered=((9, "x"),)),
+    ]
+    await written(journal, *offers)
+    assert await journal.offered("x", 10) == [(1, 3), (2, 3), (1, 9)]
+    assert await journal.offered("x", 1) == [(1, 3)]
+
+    await written(journal, turn(1, 4, withdrawn=(3,)), ending(2, 3))
+    assert await journal.offered("x", 10) == [(1, 9)]
+    assert await journal.offered("y", 10) == [(1, 4)]

@@ -1,12 +1,10 @@
 """Activities and task callbacks (Step Functions API Reference, "Actions").
 
 Express workflows may neither have activities nor wait for tokens; Standard ones wait in the journal, and a token alone
-finds them. No activity has a task yet, but they can be registered: definitions name them.
+finds them.
 """
 
 from __future__ import annotations
-
-import asyncio
 
 from express.api import jsontext
 from express.api.arns import check_name, parse_arn
@@ -15,6 +13,7 @@ from express.api.errors import already_exists, does_not_exist
 from express.api.machine_settings import check_settings, read_tags
 from express.errors import ApiError
 from express.stores.records import Activity
+from express.values import text
 
 MOST_ACTIVITIES = 100_000
 
@@ -86,10 +85,10 @@ async def list_activities(api: Api, request: Members) -> Members:
 
 
 async def get_activity_task(api: Api, request: Members) -> Members:
-    """Hold the worker as AWS does, then tell it that there is nothing to do."""
-    _find(api, request)
-    await asyncio.sleep(api.activity_wait)
-    return {}
+    """Hold the worker until there is a task, for a minute at most as AWS does."""
+    activity = _find(api, request)
+    task = await api.standard.host.activities.take(activity.arn, request.get("workerName"), api.activity_wait)
+    return {} if task is None else {"taskToken": task.token, "input": text(task.input)}
 
 
 def _newest(activity: Activity) -> list[object]:

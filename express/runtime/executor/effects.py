@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from express import engine
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer, Yield
-from express.engine.events import Event, TaskFailed, TaskSubmitted, TaskSucceeded
+from express.engine.events import Event, TaskFailed, TaskStarted, TaskSubmitted, TaskSucceeded
 from express.engine.execution import Execution
 from express.errors import RUNTIME, StatesError
 from express.ports import Submitted
@@ -100,6 +100,8 @@ class EffectPerformer:
         for effect in effects:
             kind = type(effect)
             if kind is StartTask:
+                if effect.resource.kind == "activity":  # type: ignore[union-attr]
+                    answers.append(TaskStarted(effect.seq))  # type: ignore[union-attr]  # whoever answers has taken it
                 answer = self._call(run, cast(StartTask, effect))
                 if answer is not None:
                     answers.append(answer)

@@ -16,7 +16,7 @@ from express.errors import StatesError
 from express.ports import LEAVE, Clock, Submitted
 from express.ports.journal import Journal
 from express.runtime.executor.task_calls import JSON_TYPES, ResourceCalls, failed
-from express.runtime.standard.live import CALLED, WAITING, LiveExecution
+from express.runtime.standard.live import CALLED, SUBMITTED, LiveExecution
 from express.values import JSON
 
 LOST = "Express.TaskLost"
@@ -117,17 +117,17 @@ class StandardCalls:
         """Make the calls of an execution again that are under way and nobody here has made. Raises StoreError."""
         queued = {effect.seq for turn in live.turns for effect in turn.effects}  # begun once they are committed
         for seq, stage in list(live.stages.items()):
-            if seq in live.calls or stage == WAITING or seq in queued:
+            if seq in live.calls or stage not in (CALLED, SUBMITTED) or seq in queued:
                 continue
             if self._fail_lost and stage == CALLED:
                 self._post(live.id, TaskFailed(seq, LOST, "The call was under way when the server ended"))
                 continue
-            task = await self._asked_again(live, seq)
+            task = self._calls.prepare(await self.asked(live, seq), live.x.about, None)
             if seq in live.stages and seq not in live.calls and not live.dropped:
                 self.begin(live, task)
 
-    async def _asked_again(self, live: LiveExecution, seq: int) -> StartTask:
-        """The call of a task, its parameters read from the history: the same key as before."""
+    async def asked(self, live: LiveExecution, seq: int) -> StartTask:
+        """The call of a task, its parameters read from the history: the same key as before. Raises StoreError."""
         x = live.x
         frame = x.pending[seq][0]
         assert frame is not None, "only the deadline has no frame"
@@ -141,7 +141,7 @@ class StandardCalls:
                 submitted = details["output"]
             id_ = prev
         credentials = details.get("taskCredentials")
-        task = StartTask(
+        return StartTask(
             seq,
             row.plan.resource,
             details.get("parameters", details.get("input")),
@@ -154,7 +154,6 @@ class StandardCalls:
             None if credentials is None else {"RoleArn": credentials["roleArn"]},
             submitted=submitted,
         )
-        return self._calls.prepare(task, x.about, None)
 
 
 def _event(turns: list[bytes], id_: int, data: JSON) -> HistoryEvent:

@@ -24,12 +24,13 @@ from express.errors import ExpressError, SnapshotError, StoreError
 from express.ports import Clock
 from express.ports.journal import Begun, Journal, Outcome, Stored
 from express.runtime.executor.task_calls import ResourceCalls
+from express.runtime.standard.activities import ActivityQueues
 from express.runtime.standard.cache import LiveCache
 from express.runtime.standard.calls import StandardCalls, as_a_year
 from express.runtime.standard.live import Asked, LiveExecution, QueuedTurn, Reply
 from express.runtime.standard.timers import DueTimers
 from express.runtime.standard.tokens import StandardTokens
-from express.values import loads
+from express.values import JSON, loads
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class StandardHost:
         """The reason for which the journal could not write last; None: it could."""
         self._calls = StandardCalls(calls, clock, journal, self.post, fail_lost=fail_lost)
         self._prepare = as_a_year(calls.prepare)
+        self.activities = ActivityQueues(self)
         self._timers = DueTimers(clock, journal.due, self._fire)
 
     @property
@@ -223,6 +225,10 @@ class StandardHost:
         reply: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._deliver(live, Asked(event, reply))
         return await reply
+
+    async def parameters(self, live: LiveExecution, seq: int) -> JSON:
+        """The parameters of a pending task. Raises StoreError."""
+        return (await self._calls.asked(live, seq)).input
 
     def post(self, id_: int, event: Event) -> None:
         """Deliver an event that nobody waits for: a task's answer, a timer."""
@@ -359,6 +365,8 @@ class StandardHost:
                 self._calls.cancel(live, effect.seq)
             else:
                 self._calls.begin(live, effect)
+        for _, activity in turn.offered:
+            self.activities.offer(activity)
 
     def _fire(self, id_: int) -> None:
         """The first timer of an execution has come due, and perhaps others of it."""

@@ -10,15 +10,18 @@ import msgspec
 
 from express.engine import Execution
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
-from express.engine.events import Event, TaskSubmitted
+from express.engine.events import Event, TaskStarted, TaskSubmitted
 from express.engine.history import CappedHistory
 from express.engine.snapshot import Stages, Timers, encode
 from express.engine.turns import encode_events
 from express.ports.journal import Begun, Ended, Status, Turn
 from express.values import text
 
-CALLED, SUBMITTED, WAITING = range(3)
-"""Stages of a pending task: its call is under way; it has a job that goes on (`.sync`); it waits for its token."""
+CALLED, SUBMITTED, WAITING, OFFERED = range(4)
+"""Stages of a pending task: its call is under way; it has a job that goes on (`.sync`); it waits for its token; it is
+an activity's and waits for a worker."""
+
+_BUSY = (CALLED, SUBMITTED)
 
 Reply: TypeAlias = "asyncio.Future[bool] | None"
 """Told once the turn is committed: true if the event meant something to the execution, else false."""
@@ -43,6 +46,7 @@ class QueuedTurn(msgspec.Struct, frozen=True):
 
     asked: Asked
     effects: list[StartTask | Cancel]
+    offered: tuple[tuple[int, str], ...]
     finish: Finish | None
     late: list[Reply] = []
 
@@ -89,20 +93,29 @@ class LiveExecution:
     def take(self, asked: Asked, effects: list[Effect]) -> tuple[QueuedTurn, Turn]:
         """Close a turn: what it asks for once it is committed, and what the journal is to write."""
         kept: list[StartTask | Cancel] = []
+        offered: dict[int, str] = {}
+        waited = {seq for seq, stage in self.stages.items() if stage == OFFERED}
         event = asked.event
         if type(event) is TaskSubmitted:
             self.stages[event.seq] = self._submitted(event.seq)
+        elif type(event) is TaskStarted:
+            self.stages[event.seq] = WAITING
         self._forget(getattr(event, "seq", 0))
         for effect in effects:
-            if isinstance(effect, StartTask):
+            if isinstance(effect, StartTask) and effect.resource.kind == "activity":
+                offered[effect.seq] = effect.resource.arn
+                self.stages[effect.seq] = OFFERED
+            elif isinstance(effect, StartTask):
                 kept.append(effect)
                 self.stages[effect.seq] = CALLED
             elif isinstance(effect, StartTimer):
                 self.timers[effect.seq] = effect.at
             elif isinstance(effect, Cancel) and self._forget(effect.seq):
                 kept.append(effect)
-        queued = QueuedTurn(asked, kept, self.x.finished)
-        return queued, self._written()
+        still = {seq for seq, stage in self.stages.items() if stage == OFFERED}
+        places = tuple((seq, arn) for seq, arn in offered.items() if seq in still)
+        queued = QueuedTurn(asked, kept, places, self.x.finished)
+        return queued, self._written(places, tuple(waited - still))
 
     def _submitted(self, seq: int) -> int:
         """The stage of a task whose first request was accepted."""
@@ -117,7 +130,7 @@ class LiveExecution:
         self.timers.pop(seq, None)
         return self.stages.pop(seq, None) is not None
 
-    def _written(self) -> Turn:
+    def _written(self, offered: tuple[tuple[int, str], ...], withdrawn: tuple[int, ...]) -> Turn:
         x = self.x
         events = [] if x.history is None else x.history.log
         x.history = CappedHistory()
@@ -132,8 +145,10 @@ class LiveExecution:
             events=coded,
             state=state,
             due=self.due() if state is not None else None,
-            busy=0 if state is None else sum(stage != WAITING for stage in self.stages.values()) + len(x.ready),
+            busy=0 if state is None else sum(stage in _BUSY for stage in self.stages.values()) + len(x.ready),
             begun=self.begun if self.version == 1 else None,
+            offered=offered,
+            withdrawn=withdrawn,
             ended=None if x.finished is None else ended(x.finished, x.wall()),
         )
 
