@@ -8,7 +8,7 @@ that the program does not have: such an execution is for a person to look at, ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -106,27 +106,23 @@ class WrittenValues:
 
     def put(self, value: JSON) -> Reference:
         """Return a reference to a value, which is written if nobody has it."""
-        kind = type(value)
+        kind = value.__class__
         if kind is not dict and kind is not list and (kind is not str or len(value) < _LONG):
             return value
-        place = self._places.get(id(value))
+        identity = id(value)
+        places = self._places
+        place = places.get(identity)
         if place is None:
-            place = self._places[id(value)] = [len(self.values)]
+            place = places[identity] = [len(self.values)]
             self.values.append(value)
-        if id(value) not in self._opened:
-            self._opened.add(id(value))
-            for key, member in _members(value):
-                self._places.setdefault(id(member), [*place, key])
+        elif identity in self._opened:
+            return place
+        self._opened.add(identity)
+        if kind is not str:
+            for key, member in value.items() if kind is dict else enumerate(value):
+                if (member.__class__ is dict or member.__class__ is list) and id(member) not in places:
+                    places[id(member)] = [*place, key]
         return place
-
-
-def _members(value: JSON) -> Iterator[tuple[Any, JSON]]:
-    """The members of a value that may be referred to."""
-    if type(value) is str:
-        return
-    for key, member in value.items() if type(value) is dict else enumerate(value):
-        if type(member) in (dict, list):
-            yield key, member
 
 
 def read_value(reference: Reference, values: list[JSON]) -> JSON:
