@@ -146,7 +146,8 @@ async def test_a_dead_letter_that_no_cut_helps_stops_the_pipeline(address: str, 
         for part in (f.dead, f"{f.input} 0 at offset 30", "MESSAGE_TOO_LARGE"):
             assert part in processor.stopped
         assert processor.trouble == f"stopped: {processor.stopped}"
-        assert (worker.counters.started, worker.counters.stopped) == (180, 1)
+        assert worker.counters.started <= 180, "as many as were fetched by then, and none again"
+        assert worker.counters.stopped == 1
         found = await f.terminal()
         assert (0, 30) not in found
         assert set(found.values()) <= {1}
