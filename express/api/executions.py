@@ -17,6 +17,7 @@ from express.api.ids import uuid4_text
 from express.api.registry import Registry, Target
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
+from express.engine.program import EXECUTION_SECONDS, lasted
 from express.engine.segments import Ended as AtOnce
 from express.errors import RUNTIME, ApiError, ConfigError, SinkError
 from express.integrations.mocks import MockedExecutions
@@ -292,7 +293,8 @@ class Executions:
 
     def _ended(self, started: Started, finish: Finish | None) -> None:
         assert finish is not None, "only what has ended comes here"
-        started.seconds = self._clock.monotonic() - started.x.started
+        elapsed = self._clock.monotonic() - started.x.started
+        started.seconds = lasted(started.program, EXECUTION_SECONDS, finish.status, elapsed)
         started.finish, started.output = told(finish)
         if isinstance(started.x, Execution) and started.x.history is not None:
             started.x.history.release()

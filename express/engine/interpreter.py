@@ -227,6 +227,9 @@ def _guarded(x: Execution, frame: Frame, row: Row, failure: StatesError) -> None
 
 
 def _time_out(x: Execution) -> None:
+    """End an execution at its deadline, whenever that is noticed."""
+    if x.deadline is not None:
+        x.now = x.deadline
     finish(x, _root(x), Finish("TIMED_OUT", error=STATES_TIMEOUT))
 
 

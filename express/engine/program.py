@@ -126,6 +126,15 @@ def cap(program: Program, limit: float | None, now: float) -> float | None:
     return None if limit is None else now + limit
 
 
+def lasted(program: Program, limit: float | None, status: str, elapsed: float) -> float:
+    """Return how many seconds an execution took.
+
+    One that was timed out ended at its cap, whenever that was noticed (observed on AWS: `stopDate` is exact).
+    """
+    seconds = cap(program, limit, 0.0) if status == "TIMED_OUT" else None
+    return elapsed if seconds is None else seconds
+
+
 def matches(errors: frozenset[str], error: str | None, heartbeat: bool = False) -> bool:
     """Tell if a retrier or catcher that lists `errors` handles `error` (States Language, "Retrying after error").
 

@@ -13,6 +13,7 @@ from express.compiler import compile_definition
 from express.config import Config, Function
 from express.engine import About, Execution, History, Program
 from express.engine.effects import Finish
+from express.engine.program import EXECUTION_SECONDS, lasted
 from express.engine.segments import Ended
 from express.integrations import CircuitBreakers, ExternalIntegrations, InProcess, Integrations, LocalFunctions, table
 from express.integrations.mocks import MockedTasks, TestCase
@@ -98,6 +99,7 @@ async def run_once(
             await topics.stop()
     finish = x.finished
     assert finish is not None
+    seconds = lasted(program, EXECUTION_SECONDS, finish.status, seconds)
     return SingleRun(x, finish, seconds, _billed(program, payload, finish, seconds))
 
 

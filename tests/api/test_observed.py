@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -180,7 +181,7 @@ def test_what_is_left_out_has_a_reason() -> None:
 
 
 def test_an_execution_that_timed_out_is_described_without_error_and_cause(sfn: Any) -> None:
-    """Its status and its last event tell it; a failed one is described with both."""
+    """Its status and its last event tell it, both at its limit exactly; a failed one is described with both."""
     limited = {**one(Type="Wait", Seconds=60, End=True), "TimeoutSeconds": 1}
     failed = one(Type="Fail", Error="E", Cause="c")
     described = []
@@ -190,6 +191,10 @@ def test_an_execution_that_timed_out_is_described_without_error_and_cause(sfn: A
         while (told := sfn.describe_execution(executionArn=arn))["status"] == "RUNNING":
             pass
         described.append((told["status"], told.get("error"), told.get("cause")))
+        if name == "limited":
+            events = sfn.get_execution_history(executionArn=arn)["events"]
+            assert told["stopDate"] - told["startDate"] == timedelta(seconds=1)
+            assert events[-1]["timestamp"] - events[0]["timestamp"] == timedelta(seconds=1)
     assert described == [("TIMED_OUT", None, None), ("FAILED", "E", "c")]
 
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from express.engine import About, Execution, History
 from express.engine.effects import Finish
-from express.engine.program import END, cap
+from express.engine.program import END, cap, lasted
 from express.engine.segments import Ended, ended
 from express.errors import RUNTIME
 from express.ports import GOLDEN, MASK, Clock, ConsumedRecord, Sink, Unreadable
@@ -318,7 +318,7 @@ class Dispatcher:
         """Count, bill, trace and write the result of an execution that has ended."""
         finish, value = result_of(x, self._limit)
         about = x.about
-        elapsed = self._clock.monotonic() - x.started
+        elapsed = lasted(job.machine.program, self._time_limit, finish.status, self._clock.monotonic() - x.started)
         stopped_ms = int((about.started + elapsed) * 1000)  # not the wall clock, which may have been set in between
         billed = job.machine.meter.ended(finish.status, job.size + len(value), elapsed, x.transitions)
         if self._attached is not None:

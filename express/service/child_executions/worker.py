@@ -10,6 +10,7 @@ from express.config.validate import nearest
 from express.engine import About, Program
 from express.engine.effects import Finish
 from express.engine.execution import Execution
+from express.engine.program import EXECUTION_SECONDS, lasted
 from express.engine.segments import Ended
 from express.errors import ApiError
 from express.integrations import Integrations
@@ -192,7 +193,7 @@ class WorkerMachines:
         """Count and bill an execution that has ended."""
         assert isinstance(x, Execution | Ended)
         finish, value = result_of(x, PAYLOAD_LIMIT)
-        elapsed = self._clock.monotonic() - x.started
+        elapsed = lasted(workflow.program, EXECUTION_SECONDS, finish.status, self._clock.monotonic() - x.started)
         ms, mb = Meter(workflow, counters).ended(finish.status, size + len(value), elapsed, x.transitions)
         return ChildEnd(
             status=finish.status,
