@@ -235,6 +235,60 @@ def test_a_misspelt_required_field_is_one_mistake() -> None:
     assert (first.hint, second.follows) == ("did you mean 'Next'?", "E0102")
 
 
+RULE = {"Variable": "$.a", "StringEquals": "x", "Next": "S2"}
+NESTED = {"StartAt": "N", "States": {"N": {"Type": "Pass", "End": True}}}
+MISSPELT = {
+    "a Next": (machine({"Type": "Pass", "Netx": "S2"}, END), "/States/S/Netx"),
+    "an End": (machine({"Type": "Pass", "Edn": True}), "/States/S/Edn"),
+    "a way of a Choice": (
+        machine({"Type": "Choice", "Choices": [{**RULE, "Next": "S2"}], "Defualt": "S3"}, END, END),
+        "/States/S/Defualt",
+    ),
+    "all rules of a Choice": (
+        machine({"Type": "Choice", "Choicse": [RULE], "Default": "S3"}, END, END),
+        "/States/S/Choicse",
+    ),
+    "an operator": (
+        machine({"Type": "Choice", "Choices": [{"Variable": "$.a", "StringEqual": "x", "Next": "S2"}]}, END),
+        "/States/S/Choices[0]/StringEqual",
+    ),
+    "a combiner": (
+        machine({"Type": "Choice", "Choices": [{"Nto": {"Variable": "$.a", "IsNull": True}, "Next": "S2"}]}, END),
+        "/States/S/Choices[0]/Nto",
+    ),
+    "a Catch": (
+        machine(task(Cathc=[{"ErrorEquals": ["States.ALL"], "Next": "S2"}]), END),
+        "/States/S/Cathc",
+    ),
+    "an Assign": (
+        machine({"Type": "Pass", "Assing": {"a": 1}, "Next": "S2"}, task(Parameters={"a.$": "$a"})),
+        "/States/S/Assing",
+    ),
+    "the query language": (
+        machine({"Type": "Pass", "Output": "{% 1 %}", "End": True}, QueryLanguaeg="JSONata"),
+        "/QueryLanguaeg",
+    ),
+    "the query language of a state": (
+        machine({"Type": "Pass", "QueryLangauge": "JSONata", "Output": "{% 1 %}", "End": True}),
+        "/States/S/QueryLangauge",
+    ),
+    "the states of a branch": (
+        machine({"Type": "Parallel", "Branches": [{"StartAt": "N", "Statse": NESTED["States"]}], "End": True}),
+        "/States/S/Branches[0]/Statse",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISSPELT)
+def test_one_misspelt_field_is_one_mistake(case: str) -> None:
+    """What is missing, unreachable, unassigned or of the wrong language because of it says that it follows from it."""
+    data, at = MISSPELT[case]
+    found = check(data)
+    assert [(finding.rule, finding.at or finding.location) for finding in found if finding.follows is None] == [
+        ("E0102", at)
+    ]
+
+
 def test_only_fields_of_the_language_are_proposed() -> None:
     """A JSONPath state is not advised to use a JSONata field."""
     (found,) = check(machine({"Type": "Pass", "Outputt": 1, "End": True}))

@@ -80,4 +80,4 @@ def lint(
             message=f"More than {MOST_FINDINGS} findings; the others are not shown",
             rule="E0006",
         )
-    return report.findings
+    return report.findings_in_order()

@@ -109,7 +109,9 @@ def _shape(view: View, rule: dict[str, JSON], location: str, depth: int) -> None
         listed = ", ".join(kinds if len(kinds) > 1 else ["Variable", *kinds])
         view.add("E0104", location, f"There should only be one of the following fields: [{listed}]")
     if not kinds and "Condition" not in rule:
-        view.add("E0301", location, "A Choice rule needs a comparison operator, And, Or or Not")
+        misspelt = any(view.report.slip_of(name, rule) for name in (*_COMBINERS, *OPERATORS))
+        message = "A Choice rule needs a comparison operator, And, Or or Not"
+        view.add("E0301", location, message, follows="E0102" if misspelt else None)
     elif operators and not combiners:
         required(view, rule, location, ("Variable",))
     for name in combiners:

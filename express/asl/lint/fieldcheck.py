@@ -39,6 +39,9 @@ def unknown(view: View, name: str, location: str, table: dict[str, Field]) -> No
     """A field that nothing here has."""
     other = JSONPATH if view.jsonata else JSONATA
     names = [n for n, row in table.items() if row.language != other]
+    meant = view.report.slip_of(name, names)
+    if meant is not None:
+        view.report.slips.add(meant)
     view.add(
         "E0102",
         location,

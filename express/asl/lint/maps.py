@@ -281,7 +281,7 @@ def result_writer(view: View, value: JSON, location: str) -> None:
         expect(view, value, location, "Object")
         return
     check_fields(view, value, location, _WRITER)
-    if "WriterConfig" not in value:
+    if "WriterConfig" not in value and view.report.slip_of("WriterConfig", value) is None:
         required(view, value, location, ("Resource",))
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
+import msgspec
+
 from express.asl.lint.members import Members, any_member
 from express.asl.lint.rules import RULES
 from express.asl.lint.scopes import Scope
@@ -27,6 +29,7 @@ LONGEST_LOCATION = 4_096
 
 _MOST_COMPARISONS = 20_000
 _SLIP = 0.85
+_SHORTEST_SLIP = 3
 _LONGEST_NAME = 80
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|^_+\w+_+$|^%\w+%$|^<[^<>]+>$|^\{\{.*\}\}$|^#\{.*\}$")
 
@@ -55,6 +58,8 @@ class Report:
         self.findings: list[Diagnostic] = []
         self.names: dict[str, str] = {}
         self.labels: dict[str, str] = {}
+        self.slips: set[str] = set()
+        """Fields that are there under a misspelt name."""
         self.pending: list[Nested] = []
         self._comparisons = 0
         self._jsonata = 0
@@ -95,7 +100,17 @@ class Report:
         if not self._may_compare(name, valid):
             return None
         close = difflib.get_close_matches(name, valid, n=1, cutoff=_SLIP)
-        return close[0] if close else None
+        return close[0] if close else next((other for other in valid if is_slip(name, other)), None)
+
+    def findings_in_order(self) -> list[Diagnostic]:
+        """The findings, of which those that a misspelt field has led to say so."""
+        follow = {rule for rule, fields in _CONSEQUENCES.items() if self.slips & fields}
+        return [
+            msgspec.structs.replace(finding, follows="E0102")
+            if finding.rule in follow and finding.follows is None
+            else finding
+            for finding in self.findings
+        ]
 
     def _may_compare(self, name: str, valid: Collection[str]) -> bool:
         self._comparisons += len(valid)
@@ -177,6 +192,34 @@ class View:
         """Note a finding about `value`, unless a deployment tool will put another value there."""
         if not self.report.is_placeholder(value):
             self.report.add(rule, location, message, **more)
+
+
+_LANGUAGE = frozenset({"QueryLanguage"})
+_WAYS = frozenset({"Next", "Default", "Choices", "Catch", "End", "StartAt"})
+_CONSEQUENCES = {
+    "E0103": _LANGUAGE,
+    "W0114": _LANGUAGE,
+    "W0410": _LANGUAGE,
+    "W0506": _LANGUAGE,
+    "E0202": _WAYS,
+    "E0203": _WAYS,
+    "W1003": _WAYS | {"Assign"},
+}
+"""Rule → the fields that lead to its finding where they are misspelt."""
+
+
+def is_slip(name: str, meant: str) -> bool:
+    """Return whether a name differs by one letter, or by two that have changed places.
+
+    >>> is_slip("Netx", "Next"), is_slip("Nest", "Next"), is_slip("Text", "Next"), is_slip("Catch", "Retry")
+    (True, True, True, False)
+    """
+    if len(name) != len(meant) or len(name) < _SHORTEST_SLIP:
+        return False
+    differ = [place for place in range(len(name)) if name[place] != meant[place]]
+    if len(differ) == 2 and differ[1] == differ[0] + 1:
+        return name[differ[0]] == meant[differ[1]] and name[differ[1]] == meant[differ[0]]
+    return len(differ) == 1
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str | None:
