@@ -93,12 +93,20 @@ def test_a_turn_ends_when_its_time_is_up() -> None:
     assert x.transitions < STEPS_PER_TURN // 2
 
 
-@pytest.mark.parametrize("text", ["$.n[?(@ > 5)]", "States.ArrayUnique($.n)", "States.JsonToString($.n)"])
-def test_segments_hand_over_what_takes_long(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "members"),
+    [
+        ("$.n[?(@ > 5)]", 20),
+        ("States.ArrayUnique($.n)", 20),
+        ("States.JsonToString($.n)", 20),
+        ("States.JsonMerge($.w, $.w, false)", 4),
+    ],
+)
+def test_segments_hand_over_what_takes_long(text: str, members: int) -> None:
     """Generated code of many states gives what is large to the interpreter, which yields; the output is the same."""
-    program = chain(60, 20, text)
+    program = chain(60, members, text)
     assert program.segments is not None
-    data = {"n": ITEMS}
+    data = {"n": ITEMS, "w": {f"k{number}": number for number in range(2_000)}}
     GENERATED.units = UNITS
     point = begin(program, program.segments, data, len(orjson.dumps(data)), lambda *_: None)
     assert point[0] != END
@@ -110,7 +118,7 @@ def test_segments_hand_over_what_takes_long(text: str) -> None:
         effects, turns = advance(x, 0.0), turns + 1
     assert turns > 2
     assert x.finished.status == "SUCCEEDED"
-    assert x.finished.output["made"].keys() == {f"m{number}" for number in range(20)}
+    assert x.finished.output["made"].keys() == {f"m{number}" for number in range(members)}
 
 
 def test_one_record_does_not_spoil_the_next() -> None:

@@ -33,7 +33,17 @@ def array(arguments: tuple[Argument, ...], texts: list[str], emitter: Emitter) -
 def merge(arguments: tuple[Argument, ...], texts: list[str], emitter: Emitter) -> str | None:
     """States.JsonMerge, where it is known to be shallow; `**` takes objects only, as the function does."""
     deep = arguments[2]
-    return f"{{**{texts[0]}, **{texts[1]}}}" if type(deep) is Constant and deep.value is False else None
+    if type(deep) is not Constant or deep.value is not False:
+        return None
+    (one, first), (other, second) = emitter.twice(texts[0]), emitter.twice(texts[1])
+    large = f"{emitter.bind(_merged)}({first}, {second})"
+    return f"({{**{first}, **{second}}} if len({one}) + len({other}) < {LARGE_ITEMS} else {large})"
+
+
+def _merged(first: dict[str, JSON], second: dict[str, JSON]) -> dict[str, JSON]:
+    """Merge two objects of which one is large: what that costs is paid for."""
+    pay(len(first) + len(second))
+    return {**first, **second}
 
 
 def add(function: Callable[..., JSON]) -> Callable[[tuple[Argument, ...], list[str], Emitter], str | None]:
