@@ -170,13 +170,13 @@ def _dispatch(x: Execution, event: Event, frame: Frame | None, role: int) -> Non
         _time_out(x)
         return
     row = frame.rows[frame.at]
-    if role == SCHEDULED:
-        row.plan.started(x, frame, event)
-        role = TASK
     if type(event) is TimerFired:
         if role != TASK:
             _fired(x, frame, row, event.seq, role)
     elif role == TASK:
+        _answered(x, frame, row, event)
+    elif role == SCHEDULED:
+        row.plan.started(x, frame, event)
         _answered(x, frame, row, event)
 
 
@@ -298,7 +298,7 @@ def _step(x: Execution, frame: Frame, step: Step, event: Event | None) -> Step:
         x.budget = budget = x.budget - 1
         if not budget & _LOOK:
             x.look()
-        GENERATED.units = UNITS  # a full budget for generated code, as in `_entered`
+        GENERATED.units = UNITS  # a full budget for generated code
         following = row.enter(x, frame, row)
         if GENERATED.units != UNITS or x.allowance is not None:
             _charge(x, frame)
@@ -311,17 +311,12 @@ def _step(x: Execution, frame: Frame, step: Step, event: Event | None) -> Step:
             assert step == AGAIN
             x.transitions += 1
             x.budget -= 1
-            following = _entered(x, frame, row)
+            GENERATED.units = UNITS
+            following = row.enter(x, frame, row)
+            if GENERATED.units != UNITS or x.allowance is not None:
+                _charge(x, frame)
     if following != WAIT:
         leave_state(frame, row)
-    return following
-
-
-def _entered(x: Execution, frame: Frame, row: Row) -> Step:
-    """Enter a row with a full budget for generated code; what that spends counts as steps of the turn."""
-    GENERATED.units = UNITS
-    following = row.enter(x, frame, row)
-    _charge(x, frame)
     return following
 
 

@@ -24,7 +24,8 @@ class Failed(StatesError):
 
 def recover(x: Execution, frame: Frame, row: Row, failure: StatesError) -> Step:
     """Handle the failure of the state a frame is in: the next step of the frame."""
-    _abort(x, frame)  # iterations that were begun before an ItemSelector failed
+    if frame.children is not None:
+        _abort(x, frame)  # iterations that were begun before an ItemSelector failed
     failed = _locate(frame, row, failure)
     retry = None if failed.error == RUNTIME else _retrier(frame, row, failed)
     if retry is not None:

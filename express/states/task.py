@@ -233,7 +233,7 @@ def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     x.pending[seq] = (frame, SCHEDULED if activity else TASK)
     frame.waits.append(seq)
     x.effects.append(task)
-    if not activity:
+    if (timeout is not None or heartbeat is not None) and not activity:
         plan.time(x, frame, timeout, heartbeat)
     return WAIT
 
