@@ -21,8 +21,9 @@ from express.engine import About
 from express.engine.turns import decode_events
 from express.errors import ApiError, StoreError
 from express.ports import Clock
-from express.ports.journal import Begun, Listed, Stored
-from express.runtime.standard.host import FORGOTTEN_AT_ONCE, Revision, StandardHost
+from express.ports.journal import Begun, Listed, Redriven, Stored
+from express.runtime.standard.host import DAY, FORGOTTEN_AT_ONCE, Revision, StandardHost
+from express.runtime.standard.live import MOST_REDRIVEN
 from express.runtime.standard.tokens import StandardTokens
 from express.stores.records import Machine
 from express.telemetry.execution_log.events import LoggedEvents
@@ -30,6 +31,14 @@ from express.values import JSON, equal, loads
 
 TURNS = 200
 """Turns of a history that are read in one go."""
+
+REDRIVABLE = 14 * DAY
+"""Seconds after its end in which an execution can be redriven (Step Functions Developer Guide, "Redriving")."""
+
+TOKEN_SECONDS = 900.0
+"""Seconds for which a caller's token makes a redrive idempotent (Step Functions API Reference, "RedriveExecution")."""
+
+_REDRIVEN = ("NOT_REDRIVEN", "REDRIVEN")
 
 LOOKED_AT = 10_000
 """Executions that one page of a list looks at, at most."""
@@ -86,7 +95,11 @@ class StandardExecutions:
         if machine is None:
             raise does_not_exist("StateMachine", begun.machine)
         target = Target(machine, await self._registry.revision(machine, begun.revision))
-        return Revision(self._registry.program(target), self._about(target, begun.name, begun.started))
+        stored = await self.host.journal.find(begun.machine, begun.name)
+        about = self._about(target, begun.name, begun.started)
+        if stored is not None and stored.redrives:
+            about = msgspec.structs.replace(about, redrive_count=stored.redrives, redriven=stored.redriven)
+        return Revision(self._registry.program(target), about)
 
     def _about(self, target: Target, name: str, started: float) -> About:
         machine = target.machine
@@ -168,9 +181,9 @@ class StandardExecutions:
             "traceHeader": begun.trace_header,
             "stateMachineVersionArn": begun.version_arn,
             "stateMachineAliasArn": begun.alias_arn,
-            "redriveCount": 0,
-            "redriveStatus": "NOT_REDRIVABLE",
-            "redriveStatusReason": f"Execution is {status} and cannot be redriven",
+            "redriveCount": stored.redrives,
+            "redriveDate": None if stored.redriven is None else milliseconds(stored.redriven),
+            **self._redrivable(stored),
         }
         if end is not None and status in ("FAILED", "ABORTED"):  # AWS tells neither for one that has timed out
             members |= {"error": end.error, "cause": end.cause}
@@ -179,6 +192,27 @@ class StandardExecutions:
             if end is not None and end.output is not None:
                 members |= {"output": end.output, "outputDetails": {"included": True}}
         return _present(members)
+
+    def _redrivable(self, stored: Stored) -> dict[str, JSON]:
+        """Return whether an execution can be redriven, and why not."""
+        reason = self.not_redrivable(stored)
+        if reason is None:
+            return {"redriveStatus": "REDRIVABLE"}
+        return {"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason}
+
+    def not_redrivable(self, stored: Stored) -> str | None:
+        """The reason for which an execution can't be redriven; None: it can."""
+        status = "RUNNING" if stored.ended is None else stored.ended.status
+        if stored.ended is None or status == "SUCCEEDED":
+            return f"Execution is {status} and cannot be redriven"
+        machine = self._registry.machines.get(stored.begun.machine)
+        if machine is None or machine.deleting:
+            return "The state machine of the execution does not exist and it cannot be redriven"
+        if stored.ended.stopped < self._clock.wall() - REDRIVABLE:
+            return "Execution was closed more than 14 days ago and cannot be redriven"
+        if not stored.redrivable:
+            return f"Execution has {MOST_REDRIVEN} events or more and cannot be redriven"
+        return None
 
     async def listed(self, machine: Machine, arn: Arn, request: dict[str, JSON], pages: Pages) -> dict[str, JSON]:
         """One page of a machine's executions, newest first. Raises ApiError."""
@@ -194,7 +228,7 @@ class StandardExecutions:
             looked += len(rows)
             for row in rows:
                 before = [row.started, row.id]
-                if request.get("redriveFilter") != "REDRIVEN" and _is_of(row, arn):
+                if _is_of(row, arn) and request.get("redriveFilter") in (None, _REDRIVEN[row.redrives > 0]):
                     chosen.append(row)
             if len(rows) < room:
                 more: dict[str, JSON] = {}
@@ -218,7 +252,8 @@ class StandardExecutions:
                 "stopDate": None if row.stopped is None else milliseconds(row.stopped),
                 "stateMachineVersionArn": row.version_arn,
                 "stateMachineAliasArn": row.alias_arn,
-                "redriveCount": 0,
+                "redriveCount": row.redrives,
+                "redriveDate": None if row.redriven is None else milliseconds(row.redriven),
             }
         )
 
@@ -262,6 +297,25 @@ class StandardExecutions:
         if stored.ended is None:
             raise StoreError(f"the execution is held: {self.host.held.get(stored.id)}")
         return stored.ended.stopped
+
+    async def redrive(self, stored: Stored, token: str | None) -> float:
+        """Run an execution again from the states that did not succeed; when that was. Raises ApiError."""
+        now = self._clock.wall()
+        if token is not None:
+            before = await self.host.journal.redriven(stored.id, token, now - TOKEN_SECONDS)
+            if before is not None:
+                return before
+        reason = self.not_redrivable(stored)
+        if reason is not None:
+            raise ApiError("ExecutionNotRedrivable", reason)
+        if self.host.is_full:
+            raise ApiError("ExecutionLimitExceeded", "The server has as many executions under way as it can")
+        redriven = Redriven(count=stored.redrives + 1, at=now, token=token)
+        revision = await self.revision(stored.begun)
+        about = msgspec.structs.replace(revision.about, redrive_count=redriven.count, redriven=now)
+        if not await self.host.redrive(stored, Revision(revision.program, about), redriven):
+            raise ApiError("ExecutionNotRedrivable", "Execution is RUNNING and cannot be redriven")
+        return now
 
 
 def _in_order(events: Sequence[Any], backwards: bool) -> Sequence[Any]:

@@ -4,5 +4,6 @@ from express.engine.execution import About, Entropy, Execution
 from express.engine.history import History
 from express.engine.interpreter import advance, deliver, start
 from express.engine.program import Program
+from express.engine.redrive import redrive
 
-__all__ = ["About", "Entropy", "Execution", "History", "Program", "advance", "deliver", "start"]
+__all__ = ["About", "Entropy", "Execution", "History", "Program", "advance", "deliver", "redrive", "start"]

@@ -55,8 +55,9 @@ class Entropy(Protocol):
 class About(msgspec.Struct, frozen=True, gc=False):
     """The identity of an execution, for the Context object. `started` is wall time in seconds since 1970.
 
-    `redrive_count` None: the member is absent (StartSyncExecution). `trace` is the W3C trace context
-    of whoever caused the execution, `traceparent` and `tracestate`: handed to its tasks, no part of the Context object.
+    `redrive_count` None: the member is absent (StartSyncExecution); `redriven` is when that was last. `trace` is the
+    W3C trace context of whoever caused the execution, `traceparent` and `tracestate`: handed to its tasks, no part of
+    the Context object.
     `account` is the host's: where it keeps what hangs on the record that the execution runs for; 0: nothing does.
     """
 
@@ -67,6 +68,7 @@ class About(msgspec.Struct, frozen=True, gc=False):
     state_machine_name: str = ""
     started: float = 0.0
     redrive_count: int | None = 0
+    redriven: float | None = None
     trace: tuple[str, str] | None = None
     account: int = 0
 
@@ -94,6 +96,7 @@ class Execution:
         "finished",
         "history",
         "input",
+        "last",
         "now",
         "pending",
         "prepare",
@@ -137,6 +140,8 @@ class Execution:
         self.allowed: tuple[Frame | None, int, int] = (None, 0, 0)
         self.finished: Finish | None = None
         self.bug: Exception | None = None
+        self.last: Frame | None = None
+        """The root frame of a Standard execution that has ended unsuccessfully."""
 
     def timer(self, frame: Frame | None, role: int, at: float) -> int:
         """Ask for a timer; its `seq`."""
@@ -177,6 +182,7 @@ class Frame:
         "entered_at",
         "entered_id",
         "entered_prev",
+        "fallen",
         "index",
         "item",
         "join",
@@ -207,6 +213,7 @@ class Frame:
         self.retry_count = 0
         self.waits: list[int] = []
         self.children: Join | None = None
+        self.fallen: Join | None = None
         self.token: str | None = None
         self.assigned: dict[str, JSON] | None = None
         if parent is None:
@@ -233,6 +240,8 @@ class Frame:
         }
         if about.redrive_count is not None:
             execution["RedriveCount"] = about.redrive_count
+        if about.redriven is not None:
+            execution["RedriveTime"] = format_timestamp(about.redriven)
         row = self.rows[self.at]
         state: dict[str, JSON] = {
             "Name": row.name,
@@ -315,6 +324,7 @@ class Frame:
             frame.waits.clear()
             if frame.children is not None:
                 frames.extend(frame.children.running.values())
+                frame.fallen = frame.children
                 frame.children = None
 
 
@@ -324,7 +334,7 @@ class Join:
     `item(i)` makes the data of child `i` when it starts: a Map of 10,000 items starts lazily under its limit.
     """
 
-    __slots__ = ("frame", "items", "limit", "payload", "plan", "results", "row", "running", "started", "todo")
+    __slots__ = ("failed", "frame", "items", "limit", "payload", "plan", "results", "row", "running", "started", "todo")
 
     def __init__(self, frame: Frame, row: Row, plan: Any, items: list[JSON], limit: int) -> None:
         self.frame = frame
@@ -335,5 +345,6 @@ class Join:
         self.limit = limit
         self.results: list[JSON] = [None] * len(items)
         self.running: dict[int, Frame] = {}
+        self.failed: list[Frame] = []
         self.started = 0
         self.todo = len(items)

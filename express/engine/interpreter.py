@@ -129,6 +129,7 @@ def deliver(x: Execution, event: Event, now: float) -> list[Effect]:
         return []
     x.now = max(now, x.now)
     if type(event) is Stopped:
+        x.last = _last(x)
         finish(x, _root(x), Finish("ABORTED", error=event.error, cause=event.cause))
         return _take(x)
     entry = x.pending.get(event.seq)  # type: ignore[union-attr]  # Stopped was answered above
@@ -146,6 +147,16 @@ def _take(x: Execution) -> list[Effect]:
     effects = x.effects
     x.effects = []
     return effects
+
+
+def _last(x: Execution) -> Frame | None:
+    """The root frame of an execution that is about to be ended from outside."""
+    frame = next((frame for frame, _ in x.pending.values() if frame is not None), None)
+    if frame is None and x.ready:
+        frame = x.ready[0][0]
+    while frame is not None and frame.join is not None:
+        frame = frame.join.frame
+    return frame
 
 
 def _root(x: Execution) -> Frame:
@@ -230,6 +241,7 @@ def _time_out(x: Execution) -> None:
     """End an execution at its deadline, whenever that is noticed."""
     if x.deadline is not None:
         x.now = x.deadline
+    x.last = _last(x)
     finish(x, _root(x), Finish("TIMED_OUT", error=STATES_TIMEOUT))
 
 

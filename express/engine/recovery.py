@@ -26,6 +26,7 @@ def recover(x: Execution, frame: Frame, row: Row, failure: StatesError) -> Step:
     """Handle the failure of the state a frame is in: the next step of the frame."""
     if frame.children is not None:
         _abort(x, frame)  # iterations that were begun before an ItemSelector failed
+        frame.fallen = None
     failed = _locate(frame, row, failure)
     retry = None if failed.error == RUNTIME else _retrier(frame, row, failed)
     if retry is not None:
@@ -82,6 +83,7 @@ def _retrier(frame: Frame, row: Row, failed: Failed) -> tuple[RetryRow, int] | N
 
 def _retry(x: Execution, frame: Frame, retrier: RetryRow, attempt: int) -> Step:
     frame.retry_count += 1
+    frame.fallen = None
     delay = retrier.delay(attempt)
     if retrier.jitter:
         delay *= x.entropy.random()
@@ -91,6 +93,7 @@ def _retry(x: Execution, frame: Frame, retrier: RetryRow, attempt: int) -> Step:
 
 def _catch(x: Execution, frame: Frame, row: Row, catcher: CatchRow, failed: Failed, position: int) -> Step:
     output = _error_output(failed)
+    frame.fallen = None
     try:
         catcher.leave(frame, output)
     except StatesError as broken:
@@ -127,9 +130,11 @@ def fail(x: Execution, frame: Frame, failed: Failed) -> Step:
     join = frame.join
     frame.release()
     if join is None:
+        x.last = frame
         finish(x, frame, Finish("FAILED", error=failed.error, cause=failed.cause))
         return WAIT
     parent = join.frame
+    join.failed.append(frame)
     del join.running[frame.index]
     if join.row.kind == "Map":
         frame.record("MapIterationFailed", {"name": join.row.name, "index": frame.index}, advance=False)
@@ -155,7 +160,7 @@ def _abort(x: Execution, parent: Frame) -> None:
     x.ready = type(x.ready)(entry for entry in x.ready if id(entry[0]) not in stopped)
     for child in join.running.values():
         child.release()
-    parent.children = None
+    parent.children, parent.fallen = None, join
 
 
 def _below(parent: Frame) -> list[Frame]:

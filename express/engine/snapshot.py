@@ -40,8 +40,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def encode(x: Execution, timers: Timers, stages: Stages) -> bytes:
-    """Return the state of an execution that waits for something and has not ended."""
-    frames = _frames(x)
+    """Return the state of an execution: one that waits for something, or one that has ended unsuccessfully."""
+    frames = _frames(x.last if x.last is not None else _root(x))
     numbers = {id(frame): number for number, frame in enumerate(frames)}
     written = WrittenValues(x.input)
     rows = [_frame(frame, numbers, written) for frame in frames]
@@ -87,6 +87,8 @@ def decode(
             frame.waits.append(number)
         if rest is not None:
             (stages if role in _TASKS else timers)[number] = rest
+    if not pending and not ready:
+        x.last = frames[0]
     x.ready.extend((frames[at], _place(frames[at].rows, step) if type(step) is str else step) for at, step in ready)
     return x, timers, stages
 
@@ -135,16 +137,18 @@ def read_value(reference: Reference, values: list[JSON]) -> JSON:
     return value
 
 
-def _frames(x: Execution) -> list[Frame]:
-    """Every frame, parents before their children, which come in the order in which they were started."""
-    some = next(
-        (frame for frame in [*(frame for frame, _ in x.pending.values()), *(frame for frame, _ in x.ready)] if frame),
-        None,
-    )
+def _root(x: Execution) -> Frame:
+    waiting = (*(frame for frame, _ in x.pending.values()), *(frame for frame, _ in x.ready))
+    some = next((frame for frame in waiting if frame is not None), None)
     assert some is not None, "an execution that has not ended waits in some frame"
     while some.join is not None:
         some = some.join.frame
-    frames = [some]
+    return some
+
+
+def _frames(root: Frame) -> list[Frame]:
+    """Every frame, parents before their children, which come in the order in which they were started."""
+    frames = [root]
     for frame in frames:
         if frame.children is not None:
             frames.extend(frame.children.running.values())

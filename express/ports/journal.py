@@ -40,13 +40,22 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     cause: str | None = None
 
 
+class Redriven(msgspec.Struct, frozen=True, kw_only=True):
+    """A redrive of an execution that had ended: how often that was done, and when; `token` is the caller's."""
+
+    count: int
+    at: float
+    token: str | None = None
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One transition of an execution: its first one has `begun`, its last one `ended` and no state.
 
     `first` is the id of its first event, `events` all of them (`engine.turns`); `state` is a snapshot
     (`engine.snapshot`); `due` is the earliest of its timers, `busy` how many calls are under way after it. `offered`
     are tasks of activities that a worker may take from now on, as (seq, activity), `withdrawn` the seqs of those that
-    nobody may take any more.
+    nobody may take any more. `tomb` is the state from which an execution that has ended can be redriven; the first turn
+    of one that is has `redriven`.
     """
 
     id: int
@@ -60,16 +69,24 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     ended: Ended | None = None
     offered: tuple[tuple[int, str], ...] = ()
     withdrawn: tuple[int, ...] = ()
+    tomb: bytes | None = None
+    redriven: Redriven | None = None
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution as the journal has it. `state` and `version` are there while it runs."""
+    """An execution as the journal has it. `state` and `version` are there while it runs.
+
+    `redrives` says how often it was redriven, `redriven` when that was last; `redrivable`: its tomb is there.
+    """
 
     id: int
     begun: Begun
     ended: Ended | None = None
     version: int = 0
     state: bytes | None = None
+    redrives: int = 0
+    redriven: float | None = None
+    redrivable: bool = False
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +99,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     stopped: float | None
     version_arn: str | None
     alias_arn: str | None
+    redrives: int = 0
+    redriven: float | None = None
 
 
 Outcome: TypeAlias = bool | StoreError
@@ -120,6 +139,12 @@ class Journal(Protocol):
 
     async def busy(self, after: int, limit: int) -> list[int]:
         """The executions above the id `after` that have calls under way, in the order of their ids."""
+
+    async def tomb(self, id_: int) -> bytes | None:
+        """The state from which an execution can be redriven."""
+
+    async def redriven(self, id_: int, token: str, since: float) -> float | None:
+        """The time at which an execution was redriven for a caller's token, if that was not before `since`."""
 
     async def offered(self, activity: str, limit: int) -> list[tuple[int, int]]:
         """(execution, seq) of the tasks of an activity that no worker has taken, the oldest first."""

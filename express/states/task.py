@@ -203,6 +203,8 @@ def _credentials(low: Lowering, credentials: Given) -> Payload | None:
 def _enter(x: Execution, frame: Frame, row: Row) -> Step:
     plan: TaskPlan = row.plan
     key = f"{frame.path()}{row.name}#{frame.steps}"
+    if x.about.redrive_count:
+        key += f"~{x.about.redrive_count}"  # another call than the one that has failed
     activity = plan.prefix == "Activity"
     if plan.resource.pattern or activity:
         frame.token = x.entropy.token(f"{x.about.execution_arn}/{key}/{frame.retry_count}")

@@ -15,11 +15,14 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from express.errors import StoreError
-from express.ports.journal import Begun, Committed, Ended, Listed, Outcome, Position, Status, Stored, Turn
+from express.ports.journal import Begun, Committed, Ended, Listed, Outcome, Position, Redriven, Status, Stored, Turn
 from express.stores.database import Database
 
 MOST_TURNS, MOST_BYTES = 4_096, 8 << 20
 """Turns, and bytes of them, that one transaction takes."""
+
+MOST_TOKENS = 10
+"""Tokens of redrives that are remembered of an execution (Step Functions API Reference, "RedriveExecution")."""
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -28,7 +31,7 @@ STATUSES: tuple[Status, ...] = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "
 
 _BEGUN = "machine, name, revision, version_arn, alias_arn, started, input, trace_header"
 _ENDED = "status, stopped, output, error, cause"
-_LISTED = "id, name, status, started, stopped, version_arn, alias_arn"
+_LISTED = "id, name, status, started, stopped, version_arn, alias_arn, redrives, redriven"
 
 
 class SqliteJournal:
@@ -121,14 +124,15 @@ class SqliteJournal:
 
     async def _stored(self, where: str, values: tuple[object, ...]) -> Stored | None:
         query = (
-            f"SELECT executions.id, {_BEGUN}, {_ENDED}, version, state FROM executions "
-            f"LEFT JOIN live ON live.id = executions.id WHERE {where}"
+            f"SELECT executions.id, {_BEGUN}, {_ENDED}, redrives, redriven, version, live.state, tombs.id "
+            "FROM executions LEFT JOIN live ON live.id = executions.id LEFT JOIN tombs ON tombs.id = executions.id "
+            f"WHERE {where}"
         )
         row = await self._one(query, values)
         if row is None:
             return None
         id_, machine, name, revision, version_arn, alias_arn, started, text, trace_header, *rest = row
-        status, stopped, output, error, cause, version, state = rest
+        status, stopped, output, error, cause, redrives, redriven, version, state, tomb = rest
         begun = Begun(
             machine=machine,
             name=name,
@@ -142,7 +146,27 @@ class SqliteJournal:
         end = (
             Ended(status=STATUSES[status], stopped=stopped, output=output, error=error, cause=cause) if status else None
         )
-        return Stored(id=id_, begun=begun, ended=end, version=version or 0, state=state)
+        return Stored(
+            id=id_,
+            begun=begun,
+            ended=end,
+            version=version or 0,
+            state=state,
+            redrives=redrives,
+            redriven=redriven,
+            redrivable=tomb is not None,
+        )
+
+    async def tomb(self, id_: int) -> bytes | None:
+        """The state from which an execution can be redriven."""
+        row = await self._one("SELECT state FROM tombs WHERE id = ?", (id_,))
+        return None if row is None else row[0]
+
+    async def redriven(self, id_: int, token: str, since: float) -> float | None:
+        """The time at which an execution was redriven for a caller's token, if that was not before `since`."""
+        query = "SELECT redriven FROM redrive_tokens WHERE execution = ? AND token = ? AND redriven >= ?"
+        row = await self._one(query, (id_, token, since))
+        return None if row is None else row[0]
 
     async def due(self, until: float, limit: int) -> list[tuple[float, int]]:
         """(due, id) of the executions whose first timer is due by then, the earliest first."""
@@ -193,8 +217,10 @@ class SqliteJournal:
                 stopped=stopped,
                 version_arn=version_arn,
                 alias_arn=alias_arn,
+                redrives=redrives,
+                redriven=redriven,
             )
-            for id_, name, status, started, stopped, version_arn, alias_arn in rows
+            for id_, name, status, started, stopped, version_arn, alias_arn, redrives, redriven in rows
         ]
 
     async def running(self, machine: str) -> bool:
@@ -212,6 +238,8 @@ class SqliteJournal:
             values = (before, limit) if machine is None else (before, limit, machine)
             ids = connection.execute(query, values).fetchall()
             connection.executemany("DELETE FROM history WHERE execution = ?", ids)
+            connection.executemany("DELETE FROM tombs WHERE id = ?", ids)
+            connection.executemany("DELETE FROM redrive_tokens WHERE execution = ?", ids)
             connection.executemany("DELETE FROM executions WHERE id = ?", ids)
             return len(ids)
 
@@ -227,7 +255,13 @@ class SqliteJournal:
 
 def _put(connection: sqlite3.Connection, turn: Turn) -> bool:
     """Write one turn of a batch; false, and nothing is changed, if it is not the next one or its name is taken."""
-    if not (_put_begun(connection, turn, turn.begun) if turn.begun is not None else _put_state(connection, turn)):
+    if turn.begun is not None:
+        put = _put_begun(connection, turn, turn.begun)
+    elif turn.redriven is not None:
+        put = _put_redriven(connection, turn, turn.redriven)
+    else:
+        put = _put_state(connection, turn)
+    if not put:
         return False
     if turn.ended is not None:
         end = turn.ended
@@ -236,6 +270,8 @@ def _put(connection: sqlite3.Connection, turn: Turn) -> bool:
             (STATUSES.index(end.status), end.stopped, end.output, end.error, end.cause, turn.id),
         )
         connection.execute("DELETE FROM activity_tasks WHERE execution = ?", (turn.id,))
+        if turn.tomb is not None:
+            connection.execute("INSERT INTO tombs (id, state) VALUES (?, ?)", (turn.id, turn.tomb))
     for seq in turn.withdrawn:
         connection.execute("DELETE FROM activity_tasks WHERE execution = ? AND seq = ?", (turn.id, seq))
     for seq, activity in turn.offered:
@@ -265,12 +301,37 @@ def _put_begun(connection: sqlite3.Connection, turn: Turn, begun: Begun) -> bool
     )
     if not added.rowcount:
         return False
+    _put_live(connection, turn)
+    return True
+
+
+def _put_redriven(connection: sqlite3.Connection, turn: Turn, redriven: Redriven) -> bool:
+    """Take up an execution that has ended; false if somebody else has done that."""
+    if not connection.execute("DELETE FROM tombs WHERE id = ?", (turn.id,)).rowcount:
+        return False
+    connection.execute(
+        "UPDATE executions SET status = 0, stopped = NULL, error = NULL, cause = NULL, redrives = ?, redriven = ? "
+        "WHERE id = ?",
+        (redriven.count, redriven.at, turn.id),
+    )
+    if redriven.token is not None:
+        values = (turn.id, redriven.token, redriven.at)
+        connection.execute("INSERT OR REPLACE INTO redrive_tokens VALUES (?, ?, ?)", values)
+        connection.execute(
+            "DELETE FROM redrive_tokens WHERE execution = ?1 AND token NOT IN (SELECT token FROM redrive_tokens "
+            "WHERE execution = ?1 ORDER BY redriven DESC LIMIT ?2)",
+            (turn.id, MOST_TOKENS),
+        )
+    _put_live(connection, turn)
+    return True
+
+
+def _put_live(connection: sqlite3.Connection, turn: Turn) -> None:
     if turn.state is not None:
         connection.execute(
             "INSERT INTO live (id, version, due, busy, state) VALUES (?, ?, ?, ?, ?)",
             (turn.id, turn.version, turn.due, turn.busy, turn.state),
         )
-    return True
 
 
 def _put_state(connection: sqlite3.Connection, turn: Turn) -> bool:

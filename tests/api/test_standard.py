@@ -143,7 +143,10 @@ def test_what_can_not_be_redriven_says_why(sfn: Any) -> None:
 
     assert (found["redriveCount"], found["redriveStatus"]) == (0, "NOT_REDRIVABLE")
     assert found["redriveStatusReason"] == "Execution is SUCCEEDED and cannot be redriven"
-    assert refusal(sfn.redrive_execution, executionArn=arn)[0] == "ExecutionNotRedrivable"
+    assert refusal(sfn.redrive_execution, executionArn=arn) == (
+        "ExecutionNotRedrivable",
+        "Execution is SUCCEEDED and cannot be redriven",
+    )
 
 
 def test_lists_have_pages_and_filters(sfn: Any) -> None:
@@ -295,3 +298,35 @@ def test_a_task_waits_for_its_worker_over_restarts(tmp_path: Path) -> None:
         found = ended(sfn, arn)
 
     assert (task["input"], found["status"], found["error"], found["cause"]) == ("7", "FAILED", "E", "c")
+
+
+def test_a_failed_execution_is_redriven(sfn: Any) -> None:
+    """The same execution goes on; a token makes it idempotent; lists and descriptions tell of it."""
+    definition = {
+        "StartAt": "C",
+        "States": {
+            "C": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$$.Execution.RedriveCount", "NumericEquals": 0, "Next": "F"}],
+                "Default": "S",
+            },
+            "F": {"Type": "Fail", "Error": "E", "Cause": "first"},
+            "S": {"Type": "Pass", "Parameters": {"at.$": "$$.Execution.RedriveTime"}, "End": True},
+        },
+    }
+    machine = created(sfn, "driven-again", definition)
+    arn = sfn.start_execution(stateMachineArn=machine, name="e")["executionArn"]
+    found = ended(sfn, arn)
+    assert (found["status"], found["redriveStatus"], found["redriveCount"]) == ("FAILED", "REDRIVABLE", 0)
+    assert "redriveStatusReason" not in found
+
+    at = sfn.redrive_execution(executionArn=arn, clientToken="t1")["redriveDate"]
+    assert sfn.redrive_execution(executionArn=arn, clientToken="t1")["redriveDate"] == at
+    found = ended(sfn, arn)
+    events = sfn.get_execution_history(executionArn=arn)["events"]
+    assert (found["status"], found["redriveCount"], found["redriveDate"]) == ("FAILED", 1, at)
+    assert [event["type"] for event in events][-3:] == ["ExecutionFailed", "ExecutionRedriven", "ExecutionFailed"]
+    assert events[-2]["executionRedrivenEventDetails"] == {"redriveCount": 1}
+    (row,) = sfn.list_executions(stateMachineArn=machine, redriveFilter="REDRIVEN")["executions"]
+    assert (row["redriveCount"], row["redriveDate"]) == (1, at)
+    assert sfn.list_executions(stateMachineArn=machine, redriveFilter="NOT_REDRIVEN")["executions"] == []

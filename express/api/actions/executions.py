@@ -19,7 +19,6 @@ from express.api.executions import Request, Started
 from express.api.history import history_event, weight_of
 from express.api.registry import Target
 from express.api.responses import milliseconds, sync_response
-from express.errors import ApiError
 from express.stores.ring import Ended
 from express.values import JSON
 
@@ -196,9 +195,9 @@ async def stop_execution(api: Api, request: Members) -> Members:
 
 
 async def redrive_execution(api: Api, request: Members) -> Members:
-    """Refuse: Express executions can't be redriven, and Standard ones not yet."""
-    await api.standard.find(request["executionArn"])
-    raise ApiError("ExecutionNotRedrivable", "RedriveExecution is not supported by this server yet")
+    """Run a Standard execution again from the states that did not succeed. Express ones can't be."""
+    stored = await api.standard.find(request["executionArn"])
+    return {"redriveDate": milliseconds(await api.standard.redrive(stored, request.get("clientToken")))}
 
 
 # Finding ----------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from express.engine.history import CappedHistory
 from express.engine.snapshot import decode
 from express.errors import ExpressError, SnapshotError, StoreError
 from express.ports import Clock
-from express.ports.journal import Begun, Journal, Outcome, Stored
+from express.ports.journal import Begun, Journal, Outcome, Redriven, Stored
 from express.runtime.executor.task_calls import ResourceCalls
 from express.runtime.standard.activities import ActivityQueues
 from express.runtime.standard.cache import LiveCache
@@ -209,6 +209,32 @@ class StandardHost:
             prepare=self._prepare,
         )
         live = LiveExecution(id_, begun, x, 0, {}, {})
+        live.first = begun
+        self._held.hold(live)
+        self._turned(live, Asked(None, reply), effects)
+        return await reply
+
+    async def redrive(self, stored: Stored, revision: Revision, redriven: Redriven) -> bool:
+        """Run an execution again from the states that did not succeed. False: it can't be. Raises StoreError.
+
+        Raises SnapshotError where the definition does not have the states any more.
+        """
+        state = await self.journal.tomb(stored.id)
+        if state is None or self._held.get(stored.id) is not None:
+            return False
+        x, _, _ = decode(
+            state,
+            revision.program,
+            loads(stored.begun.input),
+            revision.about,
+            self._tokens.entropy(stored.id),
+            CappedHistory(),
+            self._prepare,
+        )
+        live = LiveExecution(stored.id, stored.begun, x, 0, {}, {})
+        live.first = redriven
+        effects = engine.redrive(x, redriven.at, YEAR)
+        reply: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._held.hold(live)
         self._turned(live, Asked(None, reply), effects)
         return await reply

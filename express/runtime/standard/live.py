@@ -12,9 +12,10 @@ from express.engine import Execution
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
 from express.engine.events import Event, TaskStarted, TaskSubmitted
 from express.engine.history import CappedHistory
+from express.engine.redrive import gather
 from express.engine.snapshot import Stages, Timers, encode
 from express.engine.turns import encode_events
-from express.ports.journal import Begun, Ended, Status, Turn
+from express.ports.journal import Begun, Ended, Redriven, Status, Turn
 from express.values import text
 
 CALLED, SUBMITTED, WAITING, OFFERED = range(4)
@@ -22,6 +23,9 @@ CALLED, SUBMITTED, WAITING, OFFERED = range(4)
 an activity's and waits for a worker."""
 
 _BUSY = (CALLED, SUBMITTED)
+
+MOST_REDRIVEN = 24_999
+"""Events from which on an execution can't be redriven (Step Functions Developer Guide, "Redriving executions")."""
 
 Reply: TypeAlias = "asyncio.Future[bool] | None"
 """Told once the turn is committed: true if the event meant something to the execution, else false."""
@@ -60,6 +64,7 @@ class LiveExecution:
         "calls",
         "counted",
         "dropped",
+        "first",
         "id",
         "stages",
         "timers",
@@ -78,6 +83,8 @@ class LiveExecution:
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.turns: deque[QueuedTurn] = deque()
         self.dropped = False
+        self.first: Begun | Redriven | None = None
+        """The reason for which its first turn here makes a row of its own."""
         self.bytes = 0
         self.counted = 0
 
@@ -135,6 +142,7 @@ class LiveExecution:
         events = [] if x.history is None else x.history.log
         x.history = CappedHistory()
         self.version += 1
+        first, self.first = self.first, None
         state = None if x.finished is not None else encode(x, self.timers, self.stages)
         coded = encode_events(events, x.input) if events else b""
         self.bytes = len(self.begun.input) + 4 * len(state or b"")
@@ -146,11 +154,22 @@ class LiveExecution:
             state=state,
             due=self.due() if state is not None else None,
             busy=0 if state is None else sum(stage in _BUSY for stage in self.stages.values()) + len(x.ready),
-            begun=self.begun if self.version == 1 else None,
+            begun=first if isinstance(first, Begun) else None,
+            redriven=first if isinstance(first, Redriven) else None,
+            tomb=self._tomb(),
             offered=offered,
             withdrawn=withdrawn,
             ended=None if x.finished is None else ended(x.finished, x.wall()),
         )
+
+    def _tomb(self) -> bytes | None:
+        """The state from which it can be redriven, if it has ended and can be."""
+        x = self.x
+        if x.finished is None or x.last is None or x.events >= MOST_REDRIVEN:
+            return None
+        gather(x.last)
+        x.pending.clear()
+        return encode(x, {}, {})
 
 
 def ended(finish: Finish, stopped: float) -> Ended:
