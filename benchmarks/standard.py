@@ -33,7 +33,8 @@ from express.ports import Integration, TaskContext
 from express.ports.journal import Begun, Committed, Journal, Turn
 from express.runtime.clock import SystemClock
 from express.runtime.executor.task_calls import ResourceCalls
-from express.runtime.standard.host import Revision, StandardHost
+from express.runtime.standard.host import StandardHost
+from express.runtime.standard.live import Revision
 from express.runtime.standard.tokens import StandardTokens
 from express.stores.database import Database
 from express.stores.journal import SqliteJournal

@@ -22,8 +22,9 @@ from express.engine.turns import decode_events
 from express.errors import ApiError, StoreError
 from express.ports import Clock
 from express.ports.journal import Begun, Listed, Redriven, Stored
-from express.runtime.standard.host import DAY, FORGOTTEN_AT_ONCE, Revision, StandardHost
-from express.runtime.standard.live import MOST_REDRIVEN
+from express.runtime.standard.host import StandardHost
+from express.runtime.standard.live import MOST_REDRIVEN, Revision
+from express.runtime.standard.retention import DAY, FORGOTTEN_AT_ONCE
 from express.runtime.standard.tokens import StandardTokens
 from express.stores.records import Machine
 from express.telemetry.execution_log.events import LoggedEvents

@@ -30,7 +30,8 @@ from express.ports import Clock, Integration
 from express.runtime.clock import SystemClock
 from express.runtime.executor.executor import Executor
 from express.runtime.executor.task_calls import ResourceCalls
-from express.runtime.standard.host import DAY, StandardHost
+from express.runtime.standard.host import StandardHost
+from express.runtime.standard.retention import DAY
 from express.runtime.standard.tokens import StandardTokens
 from express.service.child_executions.api import ApiMachines
 from express.service.logging import SeveralLogs
@@ -158,7 +159,9 @@ class ApiServer:
     def data(self) -> dict[str, Any]:
         """Return what the server has counted, for `telemetry.worker_report.Totals.api`."""
         traces = {} if self._tracer is None else msgspec.to_builtins(self._tracer.counts)
-        return {**self.counts.data(), "traces": traces, "log_dropped": sum(log.dropped for log in self._logs)}
+        dropped = sum(log.dropped for log in self._logs)
+        standard = self.standard.host.data()
+        return {**self.counts.data(), "traces": traces, "log_dropped": dropped, "standard": standard}
 
 
 def standard_executions(

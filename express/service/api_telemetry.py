@@ -61,9 +61,10 @@ class ApiTelemetry:
         return {"api": ""}
 
     def ready(self) -> Checks:
-        """Return whether requests are taken."""
-        return {"api": "" if self._api.url else "does not listen yet"}
+        """Return whether requests are taken, and Standard executions go on."""
+        trouble = self._api.standard.host.trouble
+        return {**self.started(), "standard executions": "" if trouble is None else str(trouble)}
 
     def started(self) -> Checks:
-        """Return the same as `ready`."""
-        return self.ready()
+        """Return whether requests are taken."""
+        return {"api": "" if self._api.url else "does not listen yet"}

@@ -326,6 +326,7 @@ class ExpressCollector(Collector):
             ("action",),
             [((action,), durations) for action, durations in data.get("durations", {}).items()],
         )
+        yield from self._standard(data.get("standard", {}))
         yield self._families.counter(
             "express_traces",
             "Executions that became traces, by outcome: exported, dropped (no room), failed.",
@@ -338,6 +339,31 @@ class ExpressCollector(Collector):
             (),
             [((), self._totals.log_dropped())],
         )
+
+    def _standard(self, data: Data) -> Iterator[Metric]:
+        """The Standard executions of a server."""
+        yield self._families.counter(
+            "express_standard_executions",
+            "Standard executions: started, redriven, succeeded, failed, timed_out, aborted.",
+            ("state_machine", "status"),
+            data.get("executions", ()),
+        )
+        yield self._families.counter(
+            "express_standard_transitions",
+            "State transitions of Standard executions that are committed, which AWS would bill.",
+            ("state_machine",),
+            data.get("transitions", ()),
+        )
+        for name, text in (("turns", "turns committed."), ("lost", "turns lost to somebody who was faster.")):
+            rows = [((), data[name])] if data else []
+            yield self._families.counter(f"express_standard_{name}", f"Standard executions: {text}", (), rows)
+        for name, text in (
+            ("queued", "turns that wait for the disk."),
+            ("in_memory", "those in memory."),
+            ("held", "those that can't be taken up."),
+        ):
+            rows = [((), data[name])] if data else []
+            yield self._families.gauge(f"express_standard_{name}", f"Standard executions: {text}", (), rows)
 
 
 def _draining(pipelines: Mapping[tuple[str, str], Data]) -> list[tuple[tuple[str, str], Data]]:

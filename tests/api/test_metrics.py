@@ -64,9 +64,9 @@ def test_requests_are_counted_by_action_and_code(watched: tuple[Running, str]) -
 
 def test_health_of_an_api_server(watched: tuple[Running, str]) -> None:
     """Alive and ready while it listens."""
-    for path in ("livez", "readyz", "startupz"):
+    for path, more in (("livez", {}), ("readyz", {"standard executions": "ok"}), ("startupz", {})):
         with urllib.request.urlopen(f"{watched[1]}/{path}", timeout=PATIENCE) as response:
-            assert json.load(response) == {"status": "ok", "checks": {"api": "ok"}}
+            assert json.load(response) == {"status": "ok", "checks": {"api": "ok", **more}}
 
 
 def test_a_taken_port_is_replaced() -> None:
@@ -83,3 +83,21 @@ def test_a_taken_port_is_replaced() -> None:
             await second.stop()
 
     asyncio.run(both())
+
+
+def test_standard_executions_are_counted(watched: tuple[Running, str]) -> None:
+    """What is committed of them, by machine and status."""
+    running, url = watched
+    sfn = running.client()
+    arn = create(sfn, name="standard", type="STANDARD")
+    for _ in range(3):
+        started = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+        while sfn.describe_execution(executionArn=started)["status"] == "RUNNING":
+            pass
+    found = samples(url)
+
+    assert found["express_standard_executions_total", "standard", "started"] == 3
+    assert found["express_standard_executions_total", "standard", "succeeded"] == 3
+    assert found["express_standard_transitions_total", "standard"] == 3
+    assert found["express_standard_turns_total",] == 3
+    assert found["express_standard_queued",] == found["express_standard_held",] == 0

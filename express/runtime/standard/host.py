@@ -11,11 +11,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-
-import msgspec
+from typing import Any
 
 from express import engine
-from express.engine import About, Program
 from express.engine.effects import Cancel, Effect
 from express.engine.events import Event, Stopped, TimerFired
 from express.engine.history import CappedHistory
@@ -27,14 +25,14 @@ from express.runtime.executor.task_calls import ResourceCalls
 from express.runtime.standard.activities import ActivityQueues
 from express.runtime.standard.cache import LiveCache
 from express.runtime.standard.calls import StandardCalls, as_a_year
-from express.runtime.standard.live import Asked, LiveExecution, QueuedTurn, Reply
+from express.runtime.standard.counts import StandardCounts
+from express.runtime.standard.live import Asked, FindRevision, LiveExecution, QueuedTurn, Reply, Revision
+from express.runtime.standard.retention import DAY, forget_old
 from express.runtime.standard.timers import DueTimers
 from express.runtime.standard.tokens import StandardTokens
 from express.values import JSON, loads
 
 log = logging.getLogger(__name__)
-
-DAY = 86_400.0
 
 YEAR = 31_536_000.0
 """Seconds that an execution may take (Step Functions Developer Guide, "Service quotas")."""
@@ -48,28 +46,11 @@ CALLS_AT_ONCE = 100_000
 BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
 """Seconds after which an event is taken up again that the journal could not write; doubled each time."""
 
-RETENTION_SECONDS = 60.0
-"""Seconds from one look for executions that are not kept any longer to the next."""
-
-FORGOTTEN_AT_ONCE = 1_000
-"""Executions that are deleted in one transaction."""
-
 MOST_HELD = 10_000
 """Executions that can't be taken up of which the reason is remembered."""
 
 RECOVERED_AT_ONCE = 256
 """Executions that are read in one go at the start."""
-
-
-class Revision(msgspec.Struct, frozen=True):
-    """The program that an execution runs on, and the execution's identity."""
-
-    program: Program
-    about: About
-
-
-FindRevision = Callable[[Begun], Awaitable[Revision]]
-"""The revision of an execution. Raises ExpressError where it is gone or does not compile any more."""
 
 
 class StandardHost:
@@ -106,6 +87,7 @@ class StandardHost:
         self._highest = 0
         self._queued = 0
         self._backoff = BACKOFF
+        self.counts = StandardCounts()
         self._closing = False
         self._left: dict[int, dict[int, asyncio.Task[None]]] = {}
         """Calls of executions whose copy was dropped, until they are read again."""
@@ -118,10 +100,10 @@ class StandardHost:
         self.activities = ActivityQueues(self)
         self._timers = DueTimers(clock, journal.due, self._fire)
 
-    @property
-    def running(self) -> int:
-        """Return how many executions are in memory."""
-        return len(self._held)
+    def data(self) -> dict[str, Any]:
+        """Return what is counted, for the metrics."""
+        held, queued = len(self.held), self._queued
+        return {**self.counts.data(), "in_memory": len(self._held), "held": held, "queued": queued}
 
     @property
     def is_full(self) -> bool:
@@ -137,7 +119,7 @@ class StandardHost:
         await self._timers.refill()
         self._timers.start()
         self._in_background(self._recover(self._highest))
-        self._in_background(self._forget_old())
+        self._in_background(forget_old(self.journal, self._clock, self._retention))
 
     async def close(self) -> None:
         """Cancel the calls, which the next host makes again, and close the journal once it has written all turns."""
@@ -168,16 +150,6 @@ class StandardHost:
             except StoreError as error:
                 log.warning("executions that were under way could not be read: %s", error)
                 await asyncio.sleep(LONGEST_BACKOFF)
-
-    async def _forget_old(self) -> None:
-        """Delete what is over for longer than it is kept, a few at a time."""
-        while True:
-            try:
-                while await self.journal.forget(self._clock.wall() - self._retention, FORGOTTEN_AT_ONCE):
-                    pass
-            except StoreError as error:
-                log.warning("old executions could not be deleted: %s", error)
-            await asyncio.sleep(RETENTION_SECONDS)
 
     def _in_background(self, work: Awaitable[None]) -> None:
         async def run() -> None:
@@ -369,6 +341,7 @@ class StandardHost:
             return
         self.trouble, self._backoff = None, BACKOFF
         live.turns.popleft()
+        self.counts.committed(live, turn)
         self._perform(live, turn)
         _answer(turn.asked.reply, True)
         for reply in turn.late:
@@ -426,6 +399,8 @@ class StandardHost:
         asked = [turn.asked for turn in live.turns]
         if isinstance(outcome, StoreError):
             self._failed(outcome)
+        else:
+            self.counts.lost += 1
         again: list[Asked] = []
         for one in asked:
             if isinstance(outcome, StoreError) and one.reply is not None:

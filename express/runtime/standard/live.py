@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import msgspec
 
-from express.engine import Execution
+from express.engine import About, Execution, Program
 from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
 from express.engine.events import Event, TaskStarted, TaskSubmitted
 from express.engine.history import CappedHistory
@@ -38,6 +39,17 @@ TERMINAL: dict[str, Status] = {
 }
 
 
+class Revision(msgspec.Struct, frozen=True):
+    """The program that an execution runs on, and the execution's identity."""
+
+    program: Program
+    about: About
+
+
+FindRevision = Callable[[Begun], Awaitable[Revision]]
+"""The revision of an execution. Raises ExpressError where it is gone or does not compile any more."""
+
+
 class Asked(msgspec.Struct, frozen=True):
     """An event and who waits for what comes of it. `event` None: the start, or a turn that goes on."""
 
@@ -52,6 +64,8 @@ class QueuedTurn(msgspec.Struct, frozen=True):
     effects: list[StartTask | Cancel]
     offered: tuple[tuple[int, str], ...]
     finish: Finish | None
+    first: Begun | Redriven | None
+    transitions: int
     late: list[Reply] = []
 
 
@@ -68,6 +82,7 @@ class LiveExecution:
         "id",
         "stages",
         "timers",
+        "transitions",
         "turns",
         "version",
         "x",
@@ -83,6 +98,7 @@ class LiveExecution:
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.turns: deque[QueuedTurn] = deque()
         self.dropped = False
+        self.transitions = 0 if version == 0 else x.transitions
         self.first: Begun | Redriven | None = None
         """The reason for which its first turn here makes a row of its own."""
         self.bytes = 0
@@ -121,7 +137,8 @@ class LiveExecution:
                 kept.append(effect)
         still = {seq for seq, stage in self.stages.items() if stage == OFFERED}
         places = tuple((seq, arn) for seq, arn in offered.items() if seq in still)
-        queued = QueuedTurn(asked, kept, places, self.x.finished)
+        made, self.transitions = self.x.transitions - self.transitions, self.x.transitions
+        queued = QueuedTurn(asked, kept, places, self.x.finished, self.first, made)
         return queued, self._written(places, tuple(waited - still))
 
     def _submitted(self, seq: int) -> int:

@@ -15,7 +15,7 @@ from express.errors import ApiError, StoreError
 from express.ports import Submitted
 from express.ports.journal import Committed, Journal, Turn
 from express.runtime.standard.calls import LOST
-from express.runtime.standard.host import DAY
+from express.runtime.standard.retention import DAY
 from express.stores.database import Database
 from express.stores.journal import SqliteJournal
 
@@ -67,7 +67,7 @@ async def test_nothing_of_what_waits_is_read_at_the_start(tmp_path: Path) -> Non
     async with lab.running():
         assert await lab.start("waits")
     async with lab.running() as host:
-        assert host.running == 0
+        assert host.data()["in_memory"] == 0
         assert (await lab.stored("waits")).ended is None
 
 
@@ -142,7 +142,7 @@ async def test_a_token_outlives_the_host_that_made_it(tmp_path: Path) -> None:
         token = lab.functions.calls[0].token
         assert token is not None
     async with lab.running() as host:
-        assert host.running == 0
+        assert host.data()["in_memory"] == 0
         await lab.tokens.beat(host, token)
         await lab.tokens.succeed(host, token, {"approved": True})
         found = await lab.stored("approval")

@@ -12,7 +12,7 @@ import pytest
 from express.engine.effects import StartTask
 from express.errors import StatesError
 from express.ports.journal import Redriven, Stored
-from express.runtime.standard.host import Revision
+from express.runtime.standard.live import Revision
 
 from .kit import Lab, machine, task
 
