@@ -35,6 +35,7 @@ EXIT_BROKEN_PIPE = 141
 """Nobody reads the output any more: what a shell says of a command that ended by SIGPIPE."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "approve": ("express.cli.executions:approve", "Let a task that waits for a callback succeed."),
     "bench": (
         "express.cli.bench.command:command",
         "Put load on a workflow by schedule, and say what AWS would charge.",
@@ -51,8 +52,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("express.cli.explain:command", "Explain a code of `express validate`, with examples."),
     "list": ("express.cli.list_:command", "List state machines of a running server, or executions of one."),
     "logs": ("express.cli.logs:command", "Show executions of a running server as they end."),
+    "redrive": ("express.cli.executions:redrive", "Run an execution again from where it failed."),
+    "reject": ("express.cli.executions:reject", "Let a task that waits for a callback fail."),
     "run": ("express.cli.run:command", "Drain Kafka topics through workflows, until SIGTERM."),
     "serve": ("express.cli.serve:command", "Serve the Step Functions API for boto3 and the aws command."),
+    "start": ("express.cli.executions:start", "Start an execution on a running server."),
+    "stop": ("express.cli.executions:stop", "Stop an execution of a running server."),
     "top": ("express.cli.top:command", "Watch what a running server does."),
     "validate": ("express.cli.validate:command", "Find every mistake in state machine definitions."),
     "verify": ("express.cli.verify:command", "Check that no record is missing or doubled."),
