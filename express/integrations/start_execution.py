@@ -103,6 +103,8 @@ class NestedExecutions(Integration):
 
     def _begin(self, task: StartTask, context: TaskContext, sync: bool, naming: Naming) -> JSON | Awaitable[JSON]:
         request = task.prepared or _request(task, context, sync, naming)
+        if task.submitted is not None:
+            request = msgspec.structs.replace(request, again=True)
         chain = self._guarded(request, context)
         try:
             found = self._machines.find(request.machine_arn)
@@ -132,6 +134,24 @@ class NestedExecutions(Integration):
             raise _refused(error, naming, request.identity) from error
         finally:
             self._starting = before
+        if inspect.isawaitable(child):
+            return self._when_started(child, chain, request, naming)
+        return self._begun(child, chain, request, naming)
+
+    async def _when_started(
+        self, starting: Awaitable[Child], chain: tuple[Link, ...], request: ChildRequest, naming: Naming
+    ) -> JSON:
+        try:
+            child = await starting
+        except ApiError as error:
+            raise _refused(error, naming, request.identity) from error
+        answer = self._begun(child, chain, request, naming)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    def _begun(
+        self, child: Child, chain: tuple[Link, ...], request: ChildRequest, naming: Naming
+    ) -> JSON | Awaitable[JSON]:
+        """The answer of a call whose execution was started."""
         end = child.end
         if end is None:
             arn = child.execution_arn

@@ -15,7 +15,7 @@ class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `identity` is a UUID that is the same for every replay of the step that starts it. `account` is that of the
     execution whose task this is: a child runs for the same record. `sync`: somebody waits for its end. `pattern`: as
-    in the resource, "sync" or "sync:2".
+    in the resource, "sync" or "sync:2". `again`: it was started for this call already, by a process that is gone.
     """
 
     machine_arn: str
@@ -28,6 +28,7 @@ class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str = ""
     trace_header: str | None = None
     trace: tuple[str, str] | None = None
+    again: bool = False
 
 
 class ChildEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,5 +81,5 @@ class Machines(Protocol):
     def find(self, machine_arn: str) -> Any | Awaitable[Any]:
         """The machine of an ARN, for `start`. Raises ApiError with the code that StartExecution would answer with."""
 
-    def start(self, machine: Any, request: ChildRequest) -> Child:
+    def start(self, machine: Any, request: ChildRequest) -> Child | Awaitable[Child]:
         """Start an execution, which may run to its end at once. Raises ApiError as `find`."""

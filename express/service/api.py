@@ -105,7 +105,7 @@ class ApiServer:
             mocks=mocks,
         )
         self.standard = standard_executions(self._registry, self.integration, clock, database, standard)
-        machines.bind(self._registry, self.executions)
+        machines.bind(self._registry, self.executions, self.standard)
         self.api = Api(
             registry=self._registry,
             executions=self.executions,

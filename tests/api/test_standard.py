@@ -330,3 +330,60 @@ def test_a_failed_execution_is_redriven(sfn: Any) -> None:
     (row,) = sfn.list_executions(stateMachineArn=machine, redriveFilter="REDRIVEN")["executions"]
     assert (row["redriveCount"], row["redriveDate"]) == (1, at)
     assert sfn.list_executions(stateMachineArn=machine, redriveFilter="NOT_REDRIVEN")["executions"] == []
+
+
+def nested(action: str, machine: str) -> dict[str, Any]:
+    """A machine that starts an execution of another one."""
+    parameters = {"StateMachineArn": machine, "Input.$": "$"}
+    state = {"Type": "Task", "Resource": f"arn:aws:states:::states:startExecution{action}", "Parameters": parameters}
+    return {"StartAt": "N", "States": {"N": {**state, "End": True}}}
+
+
+def test_a_standard_execution_starts_others(sfn: Any) -> None:
+    """And goes on, or waits for the end, of which `.sync:2` has the output parsed; a failure is the task's."""
+    child = created(sfn, "child", ORDER)
+    failing = created(sfn, "failing", {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}})
+
+    def run(name: str, definition: dict[str, Any]) -> dict[str, Any]:
+        machine = created(sfn, name, definition)
+        return ended(sfn, sfn.start_execution(stateMachineArn=machine, input='{"n": 1}')["executionArn"])
+
+    at_once = json.loads(run("starts", nested("", child))["output"])
+    assert ended(sfn, at_once["ExecutionArn"])["status"] == "SUCCEEDED"
+    waited = json.loads(run("waits", nested(".sync:2", child))["output"])
+    assert (waited["Status"], waited["Output"], waited["StateMachineArn"]) == ("SUCCEEDED", {"n": 1}, child)
+    failed = run("fails", nested(".sync", failing))
+    assert (failed["status"], failed["error"]) == ("FAILED", "States.TaskFailed")
+    assert json.loads(failed["cause"])["Status"] == "FAILED"
+
+
+def test_a_stop_ends_what_is_waited_for(sfn: Any) -> None:
+    """The child of a `.sync` task is stopped with its parent."""
+    child = created(sfn, "stopped-child", WAIT)
+    parent = created(sfn, "stopped-parent", nested(".sync", child))
+    arn = sfn.start_execution(stateMachineArn=parent)["executionArn"]
+    while not (rows := sfn.list_executions(stateMachineArn=child)["executions"]):
+        time.sleep(0.01)
+    sfn.stop_execution(executionArn=arn)
+
+    assert ended(sfn, rows[0]["executionArn"])["status"] == "ABORTED"
+
+
+def test_a_child_is_started_once_over_restarts(tmp_path: Path) -> None:
+    """The next server waits for the child that is there, also where it has ended meanwhile."""
+    settings = Api(port=0, store=str(tmp_path / "express.db"))
+    with serving(settings) as first:
+        sfn = first.client()
+        child = created(sfn, "child", WAIT)
+        arn = sfn.start_execution(stateMachineArn=created(sfn, "parent", nested(".sync", child)))["executionArn"]
+        while not sfn.list_executions(stateMachineArn=child)["executions"]:
+            time.sleep(0.01)
+    with serving(settings) as second:
+        sfn = second.client()
+        (row,) = sfn.list_executions(stateMachineArn=child)["executions"]
+        assert (row["status"], sfn.describe_execution(executionArn=arn)["status"]) == ("RUNNING", "RUNNING")
+        sfn.stop_execution(executionArn=row["executionArn"], error="Gone")
+        found = ended(sfn, arn)
+
+    assert found["error"] == "States.TaskFailed"
+    assert json.loads(found["cause"])["Error"] == "Gone"

@@ -26,7 +26,8 @@ from express.runtime.standard.activities import ActivityQueues
 from express.runtime.standard.cache import LiveCache
 from express.runtime.standard.calls import StandardCalls, as_a_year
 from express.runtime.standard.counts import StandardCounts
-from express.runtime.standard.live import Asked, FindRevision, LiveExecution, QueuedTurn, Reply, Revision
+from express.runtime.standard.ends import AwaitedEnds
+from express.runtime.standard.live import Asked, FindRevision, LiveExecution, QueuedTurn, Reply, Revision, ended
 from express.runtime.standard.retention import DAY, forget_old
 from express.runtime.standard.timers import DueTimers
 from express.runtime.standard.tokens import StandardTokens
@@ -88,6 +89,7 @@ class StandardHost:
         self._queued = 0
         self._backoff = BACKOFF
         self.counts = StandardCounts()
+        self.ends = AwaitedEnds(journal)
         self._closing = False
         self._left: dict[int, dict[int, asyncio.Task[None]]] = {}
         """Calls of executions whose copy was dropped, until they are read again."""
@@ -214,6 +216,10 @@ class StandardHost:
     async def stop(self, id_: int, error: str | None, cause: str | None) -> bool:
         """End an execution as ABORTED. False: it is over. Raises StoreError."""
         return await self.ask(id_, Stopped(error, cause))
+
+    def give_up(self, id_: int) -> None:
+        """Stop an execution that nobody waits for any more."""
+        self._in_background(self._posted(id_, Asked(Stopped())))
 
     async def ask(self, id_: int, event: Event) -> bool:
         """Deliver an event; true once what comes of it is committed, false if it means nothing. Raises StoreError."""
@@ -350,6 +356,7 @@ class StandardHost:
         if turn.finish is not None:
             self._held.forget(live)
             self._ended(live.begun.machine)
+            self.ends.tell(live.id, ended(turn.finish, live.x.wall()))
         else:
             self._held.hold(live)
             self._go_on(live)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from express.api.errors import type_not_supported, validation
+from express.api.errors import type_not_supported
 from express.api.executions import Executions, Request, Started
 from express.api.registry import Registry, Target
 from express.api.responses import sync_response
+from express.api.standard import StandardExecutions
 from express.config import Nested
 from express.config.validate import nearest
 from express.errors import ApiError
 from express.integrations.start_execution import machine_name
-from express.ports import ChildEnd, ChildRequest
+from express.ports import Child, ChildEnd, ChildRequest
+from express.service.child_executions.standard import start
 
 
 class ApiChild:
@@ -75,11 +77,12 @@ class ApiMachines:
         self._settings = settings
         self._registry: Registry | None = None
         self._executions: Executions | None = None
+        self._standard: StandardExecutions | None = None
         self._running = 0
 
-    def bind(self, registry: Registry, executions: Executions) -> None:
+    def bind(self, registry: Registry, executions: Executions, standard: StandardExecutions) -> None:
         """Find machines there, and run them there."""
-        self._registry, self._executions = registry, executions
+        self._registry, self._executions, self._standard = registry, executions, standard
 
     def knows(self, machine_arn: str) -> bool:
         """Return whether the server has a machine of this name; region and account do not count."""
@@ -98,15 +101,14 @@ class ApiMachines:
         qualifier = ":".join(["", *machine_arn.split(":")[7:]])
         return await self._registry.target(self._arn(self._registry, machine_arn) + qualifier)
 
-    def start(self, machine: Target, request: ChildRequest) -> ApiChild:
+    def start(self, machine: Target, request: ChildRequest) -> Child | Awaitable[Child]:
         """Start an execution. Raises ApiError."""
         assert self._executions is not None, "bound before anything runs"
+        assert self._standard is not None, "bound before anything runs"
         if machine.machine.type != "EXPRESS":
-            raise (
-                type_not_supported()
-                if request.sync
-                else validation("Nested executions of STANDARD state machines are not supported yet")
-            )
+            if request.sync and not request.pattern:
+                raise type_not_supported()
+            return start(machine, request, self._standard)
         if self._running >= self._settings.concurrency:
             limit = self._settings.concurrency
             raise ApiError("ExecutionLimitExceeded", f"{limit} nested executions are running (nested.concurrency)")
