@@ -27,7 +27,7 @@ from express.runtime.standard.live import MOST_REDRIVEN, Revision
 from express.runtime.standard.retention import DAY, FORGOTTEN_AT_ONCE
 from express.runtime.standard.tokens import StandardTokens
 from express.stores.records import Machine
-from express.telemetry.execution_log.events import LoggedEvents
+from express.telemetry.execution_log.events import CAUSE_LENGTH, ERROR_LENGTH, LoggedEvents, clipped
 from express.values import JSON, equal, loads
 
 TURNS = 200
@@ -187,7 +187,9 @@ class StandardExecutions:
             **self._redrivable(stored),
         }
         if end is not None and status in ("FAILED", "ABORTED"):  # AWS tells neither for one that has timed out
-            members |= {"error": end.error, "cause": end.cause}
+            error, cause = end.error, end.cause
+            members["error"] = None if error is None else clipped(error, ERROR_LENGTH)
+            members["cause"] = None if cause is None else clipped(cause, CAUSE_LENGTH)
         if include_data:
             members |= {"input": begun.input, "inputDetails": {"included": True}}
             if end is not None and end.output is not None:

@@ -17,7 +17,7 @@ from express.engine.execution import SCHEDULED, TASK, About, Entropy, Execution,
 from express.engine.history import History
 from express.engine.program import Program, Row, Rows
 from express.errors import SnapshotError
-from express.values import JSON
+from express.values import INTEGER_MAX, INTEGER_MIN, JSON
 
 VERSION = 1
 """The coding that is written. Every release reads the last two."""
@@ -39,6 +39,28 @@ _TASKS = (TASK, SCHEDULED)
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def packed(coded: Any) -> bytes:
+    """Return coded values as bytes. What no text can hold, as a handler's error may have, is written out."""
+    try:
+        return _encode(coded)
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        return _encode(writable(coded))
+
+
+def writable(value: Any) -> Any:
+    """Return a value that JSON and MessagePack can hold: the same, but for texts and numbers that are none."""
+    kind = type(value)
+    if kind is str:
+        return value.encode("utf-8", "backslashreplace").decode()
+    if kind is dict:
+        return {writable(key): writable(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [writable(item) for item in value]
+    if kind is int and not INTEGER_MIN <= value <= INTEGER_MAX:
+        return float(value)
+    return value if value is None or kind in (bool, int, float) else repr(value)
+
+
 def encode(x: Execution, timers: Timers, stages: Stages) -> bytes:
     """Return the state of an execution: one that waits for something, or one that has ended unsuccessfully."""
     frames = _frames(x.last if x.last is not None else _root(x))
@@ -50,7 +72,7 @@ def encode(x: Execution, timers: Timers, stages: Stages) -> bytes:
         for seq, (frame, role) in x.pending.items()
     ]
     ready = [(numbers[id(frame)], frame.rows[step].name if step >= 0 else step) for frame, step in x.ready]
-    return _encode(
+    return packed(
         (VERSION, x.now, x.started, x.deadline, x.seq, x.events, x.transitions, pending, ready, rows, written.values)
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from express.engine.history import HistoryEvent
-from express.engine.snapshot import WrittenValues, read_value
+from express.engine.snapshot import WrittenValues, packed, read_value
 from express.errors import SnapshotError
 from express.values import JSON
 
@@ -86,8 +86,6 @@ KINDS = (
 
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
-_encode = msgspec.msgpack.Encoder().encode
-
 
 def encode_events(events: Sequence[HistoryEvent], data: JSON) -> bytes:
     """Return the events of a turn, whose ids follow one another. What is part of the input `data` refers to it."""
@@ -96,7 +94,7 @@ def encode_events(events: Sequence[HistoryEvent], data: JSON) -> bytes:
         (_NUMBERS[kind], id_ - prev, time, {name: written.put(value) for name, value in details.items()})
         for id_, prev, kind, time, details in events
     ]
-    return _encode((VERSION, events[0][0], rows, written.values))
+    return packed((VERSION, events[0][0], rows, written.values))
 
 
 def decode_events(turn: bytes, data: JSON) -> list[HistoryEvent]:

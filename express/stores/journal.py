@@ -84,16 +84,16 @@ class SqliteJournal:
         outcomes: Sequence[Outcome]
         try:
             outcomes = self._database.transact(lambda connection: [_put(connection, turn) for turn, _ in batch])
-        except sqlite3.IntegrityError:  # of one of them: the others are not to suffer
-            outcomes = [self._write_one(turn) for turn, _ in batch]
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.OperationalError, OSError) as error:
             outcomes = [self._database.trouble(error)] * len(batch)
+        except Exception:  # of one of them: the others are not to suffer
+            outcomes = [self._write_one(turn) for turn, _ in batch]
         self._loop.call_soon_threadsafe(self._written, batch, outcomes)
 
     def _write_one(self, turn: Turn) -> Outcome:
         try:
             return self._database.transact(lambda connection: _put(connection, turn))
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
             return self._database.trouble(error)
 
     def _written(self, batch: list[tuple[Turn, Committed]], outcomes: Sequence[Outcome]) -> None:

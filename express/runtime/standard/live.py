@@ -14,10 +14,10 @@ from express.engine.effects import Cancel, Effect, Finish, StartTask, StartTimer
 from express.engine.events import Event, TaskStarted, TaskSubmitted
 from express.engine.history import CappedHistory
 from express.engine.redrive import gather
-from express.engine.snapshot import Stages, Timers, encode
+from express.engine.snapshot import Stages, Timers, encode, writable
 from express.engine.turns import encode_events
 from express.ports.journal import Begun, Ended, Redriven, Status, Turn
-from express.values import text
+from express.values import JSON, text
 
 CALLED, SUBMITTED, WAITING, OFFERED = range(4)
 """Stages of a pending task: its call is under way; it has a job that goes on (`.sync`); it waits for its token; it is
@@ -194,7 +194,14 @@ def ended(finish: Finish, stopped: float) -> Ended:
     return Ended(
         status=TERMINAL[finish.status],
         stopped=stopped,
-        output=text(finish.output) if finish.status == "SUCCEEDED" else None,
-        error=finish.error,
-        cause=finish.cause,
+        output=_text(finish.output) if finish.status == "SUCCEEDED" else None,
+        error=writable(finish.error),
+        cause=writable(finish.cause),
     )
+
+
+def _text(output: JSON) -> str:
+    try:
+        return text(output)
+    except TypeError:
+        return text(writable(output))

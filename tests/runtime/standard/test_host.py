@@ -11,7 +11,7 @@ import pytest
 
 from express.engine.effects import StartTask
 from express.engine.history import MOST_EVENTS
-from express.errors import ApiError, StoreError
+from express.errors import ApiError, StatesError, StoreError
 from express.ports import Submitted
 from express.ports.journal import Committed, Journal, Turn
 from express.runtime.standard.calls import LOST
@@ -152,6 +152,23 @@ async def test_a_token_outlives_the_host_that_made_it(tmp_path: Path) -> None:
             await lab.tokens.fail(host, token, "E", None)
         with pytest.raises(ApiError, match="Invalid Token"):
             await lab.tokens.fail(host, token[:-2] + "AA", "E", None)
+
+
+async def test_errors_that_no_text_can_hold_are_written_out(tmp_path: Path) -> None:
+    """A handler's error may have lone surrogates: in the history, the state and the end they are escaped."""
+
+    def fails(asked: StartTask) -> Any:
+        raise StatesError("Bad\ud800", "because of \udfff")
+
+    lab = Lab(tmp_path, machine(task()), fails)
+    async with lab.running():
+        assert await lab.start("order")
+        found = await lab.ended("order")
+        events = await lab.events("order")
+
+    assert found.ended is not None
+    assert (found.ended.status, found.ended.error, found.ended.cause) == ("FAILED", "Bad\\ud800", "because of \\udfff")
+    assert any(event[4].get("error") == "Bad\\ud800" for event in events)
 
 
 async def test_a_name_is_taken_once(tmp_path: Path) -> None:
