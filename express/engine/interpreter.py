@@ -143,6 +143,14 @@ def deliver(x: Execution, event: Event, now: float) -> list[Effect]:
     return _take(x)
 
 
+def break_off(x: Execution, bug: Exception) -> list[Effect]:
+    """End an execution by a fault of ours."""
+    x.bug = bug
+    x.effects = []
+    finish(x, _root(x), Finish("FAILED", error=RUNTIME, cause=f"Internal error: {type(bug).__name__}: {bug}"))
+    return _take(x)
+
+
 def _take(x: Execution) -> list[Effect]:
     effects = x.effects
     x.effects = []

@@ -27,7 +27,16 @@ from express.runtime.standard.cache import LiveCache
 from express.runtime.standard.calls import StandardCalls, as_a_year
 from express.runtime.standard.counts import StandardCounts
 from express.runtime.standard.ends import AwaitedEnds
-from express.runtime.standard.live import Asked, FindRevision, LiveExecution, QueuedTurn, Reply, Revision, ended
+from express.runtime.standard.live import (
+    Asked,
+    FindRevision,
+    LiveExecution,
+    QueuedTurn,
+    Revision,
+    answer,
+    ended,
+    refuse,
+)
 from express.runtime.standard.retention import DAY, forget_old
 from express.runtime.standard.timers import DueTimers
 from express.runtime.standard.tokens import StandardTokens
@@ -252,7 +261,7 @@ class StandardHost:
                 await asyncio.sleep(self._pause())
         for one in asked:
             if live is None:
-                _answer(one.reply, False)
+                answer(one.reply, False)
             else:
                 self._deliver(live, one)
 
@@ -317,14 +326,19 @@ class StandardHost:
         if x.finished is not None or (type(event) is not Stopped and event.seq not in x.pending):  # type: ignore[union-attr]
             self._late(live, asked)
         else:
-            self._turned(live, asked, engine.deliver(x, event, self._clock.wall()))
+            try:
+                effects = engine.deliver(x, event, self._clock.wall())
+            except Exception as bug:  # a fault of ours ends the execution, and never the host
+                log.exception("Standard executions: internal error")
+                effects = engine.break_off(x, bug)
+            self._turned(live, asked, effects)
 
     def _late(self, live: LiveExecution, asked: Asked) -> None:
         """An event that means nothing any more; whoever asks is told once what made it so is committed."""
         if live.turns:
             live.turns[-1].late.append(asked.reply)
         else:
-            _answer(asked.reply, False)
+            answer(asked.reply, False)
 
     def _turned(self, live: LiveExecution, asked: Asked, effects: list[Effect]) -> None:
         queued, written = live.take(asked, effects)
@@ -349,9 +363,9 @@ class StandardHost:
         live.turns.popleft()
         self.counts.committed(live, turn)
         self._perform(live, turn)
-        _answer(turn.asked.reply, True)
+        answer(turn.asked.reply, True)
         for reply in turn.late:
-            _answer(reply, False)
+            answer(reply, False)
         self._timers.changed(live.id, live.due() if turn.finish is None else None)
         if turn.finish is not None:
             self._held.forget(live)
@@ -411,9 +425,9 @@ class StandardHost:
         again: list[Asked] = []
         for one in asked:
             if isinstance(outcome, StoreError) and one.reply is not None:
-                _refuse(one.reply, outcome)
+                refuse(one.reply, outcome)
             elif one.event is None:
-                _answer(one.reply, False)  # the name is taken; what goes on does so from the journal
+                answer(one.reply, False)  # the name is taken; what goes on does so from the journal
             else:
                 again.append(one)
         if live.version > len(live.turns):  # it is in the journal, so its calls are to be made again
@@ -437,13 +451,3 @@ class StandardHost:
         pause = self._backoff
         self._backoff = min(2 * pause, LONGEST_BACKOFF)
         return pause
-
-
-def _answer(reply: Reply, value: bool) -> None:
-    if reply is not None and not reply.done():
-        reply.set_result(value)
-
-
-def _refuse(reply: Reply, error: StoreError) -> None:
-    if reply is not None and not reply.done():
-        reply.set_exception(error)

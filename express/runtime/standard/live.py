@@ -16,6 +16,7 @@ from express.engine.history import CappedHistory
 from express.engine.redrive import gather
 from express.engine.snapshot import Stages, Timers, encode, writable
 from express.engine.turns import encode_events
+from express.errors import StoreError
 from express.ports.journal import Begun, Ended, Redriven, Status, Turn
 from express.values import JSON, text
 
@@ -205,3 +206,15 @@ def _text(output: JSON) -> str:
         return text(output)
     except TypeError:
         return text(writable(output))
+
+
+def answer(reply: Reply, value: bool) -> None:
+    """Tell whoever waits, if anybody still does."""
+    if reply is not None and not reply.done():
+        reply.set_result(value)
+
+
+def refuse(reply: Reply, error: StoreError) -> None:
+    """Tell whoever waits that the journal could not write."""
+    if reply is not None and not reply.done():
+        reply.set_exception(error)

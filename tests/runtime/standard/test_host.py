@@ -16,6 +16,7 @@ from express.ports import Submitted
 from express.ports.journal import Committed, Journal, Turn
 from express.runtime.standard.calls import LOST
 from express.runtime.standard.retention import DAY
+from express.states.task import TaskPlan
 from express.stores.database import Database
 from express.stores.journal import SqliteJournal
 
@@ -169,6 +170,35 @@ async def test_errors_that_no_text_can_hold_are_written_out(tmp_path: Path) -> N
     assert found.ended is not None
     assert (found.ended.status, found.ended.error, found.ended.cause) == ("FAILED", "Bad\\ud800", "because of \\udfff")
     assert any(event[4].get("error") == "Bad\\ud800" for event in events)
+
+
+async def test_a_fault_of_ours_ends_one_execution_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It fails with States.Runtime, and its history ends; the others go on."""
+
+    def breaks(self: TaskPlan, frame: Any, event: Any) -> None:
+        raise ZeroDivisionError("as asked")
+
+    def fails(asked: StartTask) -> Any:
+        raise StatesError("E", None)
+
+    lab = Lab(tmp_path, machine(task()), fails)
+    monkeypatch.setattr(TaskPlan, "failed", breaks)
+    async with lab.running():
+        assert await lab.start("broken")
+        found = await lab.ended("broken")
+        kinds = [event[2] for event in await lab.events("broken")]
+        lab.functions._answer = lambda asked: "fine"
+        assert await lab.start("other")
+        other = await lab.ended("other")
+
+    assert found.ended is not None
+    assert (found.ended.error, found.ended.cause) == ("States.Runtime", "Internal error: ZeroDivisionError: as asked")
+    assert kinds[-1] == "ExecutionFailed"
+    assert other.ended is not None
+    assert other.ended.status == "SUCCEEDED"
+    assert "internal error" in caplog.text
 
 
 async def test_a_name_is_taken_once(tmp_path: Path) -> None:
