@@ -23,6 +23,10 @@ LOST = "Express.TaskLost"
 """The error of a task whose call was under way when its host died, where it is not to be made again."""
 
 
+CALLS_AT_ONCE = 100_000
+"""Calls that may be under way before starts are refused."""
+
+
 def as_a_year(prepare: Prepare) -> Prepare:
     """`prepare` for an execution whose deadline is wall time: its calls end by their own limits."""
 
@@ -49,8 +53,13 @@ class StandardCalls:
         self._journal = journal
         self._post = post
         self._fail_lost = fail_lost
-        self.running = 0
+        self._running = 0
         self._closing = False
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether as many calls are under way as may be."""
+        return self._running >= CALLS_AT_ONCE
 
     def begin(self, live: LiveExecution, task: StartTask) -> None:
         """Make one call; its answer is posted."""
@@ -66,7 +75,7 @@ class StandardCalls:
         if type(output) in JSON_TYPES:
             self._post(live.id, TaskSucceeded(task.seq, output))
             return
-        self.running += 1
+        self._running += 1
         work = self._answer(live, task, cast(Awaitable[JSON], output))
         live.calls[task.seq] = asyncio.get_running_loop().create_task(work, name=task.state)
 
@@ -88,7 +97,7 @@ class StandardCalls:
         except (Exception, SystemExit) as error:  # a handler's sys.exit() must not end the server
             event = failed(task, error)
         finally:
-            self.running -= 1
+            self._running -= 1
             if live.calls.get(task.seq) is asyncio.current_task():
                 del live.calls[task.seq]
         self._post(live.id, event)

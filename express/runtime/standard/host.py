@@ -50,9 +50,6 @@ YEAR = 31_536_000.0
 QUEUED_TURNS = 20_000
 """Turns that may wait for the journal before starts are refused."""
 
-CALLS_AT_ONCE = 100_000
-"""Calls that may be under way before starts are refused."""
-
 BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
 """Seconds after which an event is taken up again that the journal could not write; doubled each time."""
 
@@ -119,7 +116,7 @@ class StandardHost:
     @property
     def is_full(self) -> bool:
         """Return whether no execution may be started now."""
-        return self._queued >= QUEUED_TURNS or self._calls.running >= CALLS_AT_ONCE
+        return self._queued >= QUEUED_TURNS or self._calls.is_full
 
     # Opening and closing -----------------------------------------------------------------------------
 
@@ -215,7 +212,7 @@ class StandardHost:
             self._prepare,
         )
         live = LiveExecution(stored.id, stored.begun, x, 0, {}, {})
-        live.first = redriven
+        live.first, live.transitions = redriven, x.transitions
         effects = engine.redrive(x, redriven.at, YEAR)
         reply: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._held.hold(live)

@@ -62,6 +62,7 @@ async def test_a_task_is_called_again(tmp_path: Path) -> None:
         assert await redriven(lab, "e")
         assert outcome(await lab.ended("e")) == ("SUCCEEDED", '{"n":1,"r":"done x"}')
         assert not await redriven(lab, "e", 2), "there is nothing to redrive"
+        assert lab.host.data()["transitions"] == [(("m",), 1)], "what came before is not counted again"
         events = await lab.events("e")
         found = await lab.stored("e")
 
