@@ -67,7 +67,7 @@ class DueTimers:
         """An execution's first timer is due then from now on; None: it has none."""
         if self._since is not None:
             self._since[id_] = due  # what is being read may be older
-        if due is None or due > self._known:
+        if due is None or due > max(self._known, self._clock.wall()):  # the clock may have been set forward
             self._held.pop(id_, None)
         elif self._held.get(id_) != due:
             self._add(due, id_)
