@@ -67,11 +67,15 @@ class DueTimers:
         """An execution's first timer is due then from now on; None: it has none."""
         if self._since is not None:
             self._since[id_] = due  # what is being read may be older
-        if due is None or due > max(self._known, self._clock.wall()):  # the clock may have been set forward
+        if due is None or not self._is_near(due):
             self._held.pop(id_, None)
         elif self._held.get(id_) != due:
             self._add(due, id_)
             self._arm()
+
+    def _is_near(self, due: float) -> bool:
+        """Return whether a timer is to be held; the clock may have been set forward since the last look."""
+        return due <= self._known or (len(self._heap) < MOST and due <= self._clock.wall() + HORIZON)
 
     def start(self) -> None:
         """Look into the journal again and again, until `stop`."""
