@@ -13,7 +13,7 @@ from express.asl.lint.members import UnknownMember, plain
 from express.asl.resources import KINDS_WITH_MEMBERS, Resource
 from express.integrations import apigateway, kafka_produce, start_execution
 from express.integrations.aws.calls import available
-from express.integrations.aws.clients import service_model
+from express.integrations.aws.model_files import input_shape
 from express.integrations.aws.names import Spelling, folder, optimized_member, sdk_member
 from express.integrations.aws.optimized import FORMS
 from express.integrations.aws.shapes import members
@@ -63,10 +63,7 @@ def _input(resource: Resource) -> tuple[Any, Spelling, Collection[str]] | None:
         besides = form.besides
     if service is None:
         return None
-    model, name = service_model(service), operation[:1].upper() + operation[1:]
-    if name not in model.operation_names:
-        return None
-    shape = model.operation_model(name).input_shape
+    shape = input_shape(service, operation[:1].upper() + operation[1:])
     return None if shape is None else (shape, spelling, besides)
 
 
