@@ -158,7 +158,9 @@ def _take(x: Execution) -> list[Effect]:
 
 
 def _last(x: Execution) -> Frame | None:
-    """The root frame of an execution that is about to be ended from outside."""
+    """The root frame of a Standard execution that is about to be ended from outside."""
+    if x.program.type != "STANDARD":
+        return None
     frame = next((frame for frame, _ in x.pending.values() if frame is not None), None)
     if frame is None and x.ready:
         frame = x.ready[0][0]

@@ -130,7 +130,8 @@ def fail(x: Execution, frame: Frame, failed: Failed) -> Step:
     join = frame.join
     frame.release()
     if join is None:
-        x.last = frame
+        if x.program.type == "STANDARD":
+            x.last = frame
         finish(x, frame, Finish("FAILED", error=failed.error, cause=failed.cause))
         return WAIT
     parent = join.frame
