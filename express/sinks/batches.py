@@ -63,7 +63,9 @@ class Routes:
         count = self._counts[topic]
         if count == 1:
             return TopicPartition(topic, 0)
-        return TopicPartition(topic, origin.number) if self._counts.get(origin.topic) == count else None
+        same = self._counts.get(origin.topic) == count
+        there = origin.number < count  # partitions may have been added to the input that nobody here knows yet
+        return TopicPartition(topic, origin.number) if same and there else None
 
     def _by_key(self, topic: str, origin: Partition, key: bytes | None) -> TopicPartition:
         count = self._counts[topic]

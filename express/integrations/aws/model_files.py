@@ -73,7 +73,7 @@ def _file(folder: Path, name: str) -> dict[str, Any] | None:
 
 
 def _merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """What botocore's clients take beyond the service's own model."""
+    """Add what botocore's clients take beyond the service's own model."""
     both = {
         name: _merged(base[name], value) if type(value) is dict and type(base.get(name)) is dict else value
         for name, value in more.items()
